@@ -1,0 +1,324 @@
+"""All settings. Every value that differs between places comes from the environment, and a wrong one fails loudly.
+
+A file `.env` beside manage.py is read when it is there (`make run` writes one for development); the real
+environment wins over it. docs/deploy.md lists every variable.
+"""
+
+import base64
+import os
+import sys
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+environ.Env.read_env(BASE_DIR / ".env")
+env = environ.Env()
+
+
+def required(name: str, hint: str) -> str:
+    """The value of an environment variable; raises ImproperlyConfigured with `hint` where it is missing or empty."""
+    value = os.environ.get(name, "").strip()
+    if not value:
+        raise ImproperlyConfigured(f"Set {name}: {hint} (for development, `make env` writes a .env file.)")
+    return value
+
+
+def truth(name: str, default: bool) -> bool:
+    """A yes/no variable; anything but true/false/1/0/yes/no/on/off raises."""
+    value = os.environ.get(name, "").strip().lower()
+    if not value:
+        return default
+    if value in {"true", "1", "yes", "on"}:
+        return True
+    if value in {"false", "0", "no", "off"}:
+        return False
+    raise ImproperlyConfigured(f"{name} is {value!r}: write true or false.")
+
+
+def number(name: str, default: int) -> int:
+    """A whole number, zero or more."""
+    value = os.environ.get(name, "").strip() or str(default)
+    if not value.isdecimal():
+        raise ImproperlyConfigured(f"{name} is {value!r}: write a whole number.")
+    return int(value)
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """A comma-separated list."""
+    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def data_keys() -> list[tuple[str, bytes]]:
+    """The keys that wrap the data keys of sealed documents, newest first: `DATA_KEYS=name:base64-of-32-bytes,…`."""
+    keys = []
+    for item in required("DATA_KEYS", "a list of name:key, each key 32 random bytes in base64, newest first.").split(","):
+        name, _colon, text = item.strip().partition(":")
+        try:
+            key = base64.b64decode(text, validate=True)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"DATA_KEYS: the key {name!r} is not base64.") from error
+        if not name or len(key) != 32:
+            raise ImproperlyConfigured(f"DATA_KEYS: the key {name!r} must have a name and 32 bytes.")
+        keys.append((name, key))
+    if len({name for name, _key in keys}) != len(keys):
+        raise ImproperlyConfigured("DATA_KEYS: two keys have the same name.")
+    return keys
+
+
+DEBUG = truth("DEBUG", False)
+SECRET_KEY = required("SECRET_KEY", "at least 50 random characters.")
+DATA_KEYS = data_keys()
+ALLOWED_HOSTS = words("ALLOWED_HOSTS")
+PUBLIC_URL = required("PUBLIC_URL", "the address patients use, such as https://clinic.example.").rstrip("/")
+if not PUBLIC_URL.startswith(("http://", "https://")):
+    raise ImproperlyConfigured(f"PUBLIC_URL is {PUBLIC_URL!r}: it begins with https:// (or http:// in development).")
+TRUSTED_PROXY_COUNT = number("TRUSTED_PROXY_COUNT", 0)
+
+INSTALLED_APPS = [
+    "clinic.apps.ClinicConfig",
+    "outbox.apps.OutboxConfig",
+    "education.apps.EducationConfig",
+    "screening.apps.ScreeningConfig",
+    "booking.apps.BookingConfig",
+    "clinic.apps.ClinicAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django.contrib.sitemaps",
+    "django.forms",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "crispy_forms",
+    "crispy_bootstrap5",
+    "csp",
+    "django_htmx",
+    "phonenumber_field",
+    "pgtrigger",
+    "pghistory",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
+    "clinic.middleware.NeutralRequests",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "clinic.middleware.StaffSignIn",
+    "django_htmx.middleware.HtmxMiddleware",
+    "pghistory.middleware.HistoryMiddleware",
+]
+
+ROOT_URLCONF = "clinic.urls"
+WSGI_APPLICATION = "clinic.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.debug",
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "clinic.context.clinic",
+            ],
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
+CRISPY_TEMPLATE_PACK = "bootstrap5"
+
+
+# Database: any PostgreSQL from 15 on, or the embedded one. The site speaks as the web role, which owns nothing;
+# `manage.py migrate` and the tests speak as the owner (docs/adr/0002).
+def database() -> dict:
+    """The connection of this process, as web role or as owner."""
+    owner = os.environ.get("DATABASE_ROLE") == "owner"
+    url = os.environ.get("DATABASE_URL", "").strip()
+    if url:
+        if owner:
+            url = os.environ.get("DATABASE_OWNER_URL", "").strip() or url
+        config = environ.Env.db_url_config(url)
+        if "postgresql" not in str(config.get("ENGINE")):
+            raise ImproperlyConfigured("DATABASE_URL must be a postgresql:// address: the rules live in PostgreSQL.")
+    else:
+        if not DEBUG and not truth("ALLOW_LOCALDB", False):
+            raise ImproperlyConfigured("Set DATABASE_URL: the embedded PostgreSQL is for development (or ALLOW_LOCALDB=true).")
+        from clinic import localpg
+
+        cluster = localpg.ensure_running(BASE_DIR)
+        name = os.environ.get("LOCALDB_NAME", "clinic")
+        localpg.ensure_database(cluster, name)
+        config = environ.Env.db_url_config(cluster.url("owner" if owner else "web", database=name))
+    config["CONN_MAX_AGE"] = number("DATABASE_CONN_MAX_AGE", 60)
+    config["CONN_HEALTH_CHECKS"] = True
+    if truth("DATABASE_PGBOUNCER", False):
+        config["DISABLE_SERVER_SIDE_CURSORS"] = True
+    config["TEST"] = {"NAME": os.environ.get("TEST_DB_NAME", "test_clinic")}
+    return config
+
+
+# `manage.py localdb` starts and stops the server and must not need it.
+DATABASES = {} if sys.argv[1:2] == ["localdb"] else {"default": database()}
+DATABASE_WEB_ROLE = (
+    environ.Env.db_url_config(os.environ["DATABASE_URL"]).get("USER", "")
+    if os.environ.get("DATABASE_URL") and os.environ.get("DATABASE_OWNER_URL")
+    else ("" if os.environ.get("DATABASE_URL") else "clinic_web")
+)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "clinic_cache"}}
+
+# People
+AUTH_USER_MODEL = "clinic.User"
+AUTHENTICATION_BACKENDS = [
+    "clinic.accounts.ClinicBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "my"
+LOGOUT_REDIRECT_URL = "home"
+ACCOUNT_ADAPTER = "clinic.accounts.AccountAdapter"
+MFA_ADAPTER = "clinic.accounts.MFAAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+# The password field stays here: without it allauth takes the password off everybody's sign-in page.
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 15 * 60
+ACCOUNT_LOGIN_BY_CODE_MAX_ATTEMPTS = 5
+ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = True
+ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_EMAIL_NOTIFICATIONS = False
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = os.environ.get("MFA_TOTP_ISSUER", "The clinic")
+USERSESSIONS_TRACK_ACTIVITY = False
+ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
+# Staff screens lock after this many idle seconds (issue: ten minutes).
+STAFF_IDLE_SECONDS = number("STAFF_IDLE_SECONDS", 600)
+# A staff member without a second factor cannot open the admin; the demo (DEBUG and a demo database) does not ask.
+STAFF_SECOND_FACTOR = truth("STAFF_SECOND_FACTOR", True)
+
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_COOKIE_AGE = 24 * 60 * 60
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "clinic.views.csrf_failure"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+# Words and time
+LANGUAGE_CODE = os.environ.get("LANGUAGE_CODE", "en-gb")
+LANGUAGES = [("en-gb", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+# Used where no location is meant; every appointment is shown in its location's own zone.
+TIME_ZONE = os.environ.get("TIME_ZONE", "Europe/London")
+PHONENUMBER_DEFAULT_REGION = os.environ.get("PHONE_REGION", "GB")
+PHONENUMBER_DEFAULT_FORMAT = "INTERNATIONAL"
+FORMS_URLFIELD_ASSUME_HTTPS = True
+
+# Mail goes through the outbox's worker only.
+EMAIL_URL = os.environ.get("EMAIL_URL", "").strip() or ("consolemail://" if DEBUG else required("EMAIL_URL", "smtp://…"))
+vars().update(environ.Env.email_url_config(EMAIL_URL))
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "clinic@localhost")
+
+# Files
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+MEDIA_URL = "/media/"
+MEDIA_ROOT = Path(os.environ.get("MEDIA_ROOT", BASE_DIR / "media"))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_AUTOREFRESH = DEBUG
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+FILE_UPLOAD_PERMISSIONS = 0o640
+
+# Security
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "manifest-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+    }
+}
+PERMISSIONS_POLICY: dict[str, list] = {
+    name: [] for name in ("camera", "geolocation", "microphone", "payment", "usb", "fullscreen", "display-capture")
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+HTTPS = PUBLIC_URL.startswith("https://")
+SECURE_SSL_REDIRECT = HTTPS and truth("SECURE_SSL_REDIRECT", True)
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+if TRUSTED_PROXY_COUNT:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+
+# History says who did what; the columns that identify a patient are not kept in it (erasure must stay possible).
+PGHISTORY_APPEND_ONLY = True
+PGHISTORY_CONTEXT_FIELD_KWARGS = {}
+
+# Logs carry no person: paths of links in messages are not logged, bodies never are.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
+    "loggers": {"django.request": {"level": "ERROR"}},
+}
