@@ -1,0 +1,205 @@
+"""Form fields that several apps use: a date in three boxes."""
+
+from datetime import date
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.dates import MONTHS, MONTHS_3
+from django.utils.translation import gettext_lazy as _
+
+PARTS = ("day", "month", "year")
+# Long enough for every month's name; longer input is never a date, and is cut before it is shown again.
+LONGEST_PART = 40
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+
+ENGLISH_MONTHS = (
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
+
+
+def month_number(text: str) -> int | None:
+    """The month a person means by `8`, `08`, `August`, `aug.` or the name in the page's language; None if none."""
+    if text.isdecimal() and len(text) <= 2:
+        number = int(text)
+        return number if 1 <= number <= 12 else None
+    name = text.casefold().rstrip(".")
+    if name == "sept":
+        return 9
+    for number, english in enumerate(ENGLISH_MONTHS, start=1):
+        local = {str(MONTHS[number]).casefold(), str(MONTHS_3[number]).casefold().rstrip(".")}
+        if name in {english, english[:3]} | local:
+            return number
+    return None
+
+
+def parts_of(value: object) -> dict[str, str]:
+    """Day, month, year and `unknown` as texts, of what was typed (a dict), a date, or an answer such as `2026-08`."""
+    if isinstance(value, dict):
+        return {key: str(value.get(key) or "") for key in (*PARTS, "unknown")}
+    text = value.isoformat() if isinstance(value, date) else str(value or "")
+    if text == "unknown":
+        return {"day": "", "month": "", "year": "", "unknown": "on"}
+    year, month, day = [*text.split("-"), "", "", ""][:3]
+    return {"day": day.lstrip("0"), "month": month.lstrip("0"), "year": year, "unknown": ""}
+
+
+class ThreePartDateWidget(forms.Widget):
+    """Three text boxes, `NAME_day`, `NAME_month`, `NAME_year`, and if wanted a box `NAME_unknown` to tick.
+
+    `autocomplete="bday"` lets a browser fill in a birth date.
+    """
+
+    template_name = "clinic/widgets/three_part_date.html"
+    use_fieldset = True
+    allow_unknown = False
+
+    def __init__(self, attrs: dict | None = None, *, autocomplete: str = "") -> None:
+        super().__init__(attrs)
+        self.autocomplete = autocomplete
+
+    def id_for_label(self, id_: str) -> str:
+        """The first box: where a link from the error summary leads."""
+        return f"{id_}_day" if id_ else ""
+
+    def value_from_datadict(self, data, files, name: str) -> dict[str, str]:
+        """What was typed, without what no page can show (NUL, broken UTF-8)."""
+        return {part: self._shown(data.get(f"{name}_{part}")) for part in (*PARTS, "unknown")}
+
+    def value_omitted_from_data(self, data, files, name: str) -> bool:
+        return not any(f"{name}_{part}" in data for part in (*PARTS, "unknown"))
+
+    def get_context(self, name: str, value: object, attrs: dict | None) -> dict:
+        context = super().get_context(name, None, attrs)
+        widget = context["widget"]
+        base = widget["attrs"].get("id") or f"id_{name}"
+        typed = parts_of(value)
+        labels = {"day": _("Day"), "month": _("Month"), "year": _("Year")}
+        widget["parts"] = [
+            {
+                "name": part,
+                "label": labels[part],
+                "field_name": f"{name}_{part}",
+                "id": f"{base}_{part}",
+                "value": typed[part],
+                "autocomplete": f"{self.autocomplete}-{part}" if self.autocomplete else "off",
+                # A month's name is typed with letters.
+                "figures": part != "month",
+            }
+            for part in PARTS
+        ]
+        widget["allow_unknown"] = self.allow_unknown
+        widget["unknown"] = bool(typed["unknown"])
+        widget["unknown_name"] = f"{name}_unknown"
+        widget["unknown_id"] = f"{base}_unknown"
+        widget["wrong"] = bool(widget["attrs"].get("aria-invalid"))
+        widget["disabled"] = bool(widget["attrs"].get("disabled"))
+        return context
+
+    @staticmethod
+    def _shown(value: object) -> str:
+        text = "" if value is None else str(value)
+        return text[: LONGEST_PART + 1].replace("\0", "").encode("utf-8", "replace").decode("utf-8").strip()
+
+
+class ThreePartDateField(forms.Field):
+    """A date typed as day, month and year; months may be names.
+
+    Returns a `datetime.date`, or None when empty and not required. With `allow_partial` or `allow_unknown` it always
+    returns the text of an answer instead: `2026-08-31`, `2026-08`, `2026` or `unknown` (None when empty).
+    It knows nothing of today: whether a date may lie in the future is decided by the form that uses it.
+    Raises ValidationError with a sentence that says what to do; what was typed stays in the boxes.
+    """
+
+    widget = ThreePartDateWidget
+    default_error_messages = {
+        "required": _("Write the day, month and year."),
+        "required_partial": _("Write the date, or as much of it as you remember."),
+        "required_unknown": _("Write the date, or tick “I do not remember”."),
+        "day": _("Write the day as a number from 1 to 31."),
+        "month": _("Write the month as a number from 1 to 12, or as a name such as August."),
+        "year": _("Write the year with four figures, such as 2026."),
+        "day_missing": _("Write the day as well."),
+        "month_missing": _("Write the month as well."),
+        "year_missing": _("Write the year as well."),
+        "impossible": _("There is no %(day)s %(month)s %(year)s. Please check the date."),
+        "both": _("Write the date or tick “I do not remember”, not both."),
+    }
+
+    def __init__(
+        self, *, allow_partial: bool = False, allow_unknown: bool = False, autocomplete: str = "", **kwargs
+    ) -> None:
+        kwargs.setdefault("widget", ThreePartDateWidget(autocomplete=autocomplete))
+        super().__init__(**kwargs)
+        self.allow_partial = allow_partial
+        self.allow_unknown = allow_unknown
+        self.widget.allow_unknown = allow_unknown
+        if "required" not in (kwargs.get("error_messages") or {}):
+            if allow_unknown:
+                self.error_messages["required"] = self.error_messages["required_unknown"]
+            elif allow_partial:
+                self.error_messages["required"] = self.error_messages["required_partial"]
+
+    def to_python(self, value: object) -> date | str | None:
+        parts = parts_of(value)
+        typed = {part: text for part in PARTS if (text := parts[part].strip())}
+        if parts["unknown"] and self.allow_unknown:
+            if typed:
+                raise self._wrong("both")
+            return "unknown"
+        if not typed:
+            return None
+        year = self._year(typed)
+        month = self._month(typed)
+        day = self._day(typed)
+        self._refuse_gaps(year, month, day)
+        if month is None or day is None:
+            return f"{year:04}" if month is None else f"{year:04}-{month:02}"
+        try:
+            whole = date(year, month, day)
+        except ValueError:
+            raise self._wrong("impossible", day=day, month=MONTHS[month], year=year) from None
+        return whole.isoformat() if self.allow_partial or self.allow_unknown else whole
+
+    def has_changed(self, initial: object, data: object) -> bool:
+        try:
+            return self.to_python(initial) != self.to_python(data)
+        except ValidationError:
+            return True
+
+    def _day(self, typed: dict[str, str]) -> int | None:
+        text = typed.get("day")
+        if text is None:
+            return None
+        if not (text.isdecimal() and len(text) <= 2 and 1 <= int(text) <= 31):
+            raise self._wrong("day")
+        return int(text)
+
+    def _month(self, typed: dict[str, str]) -> int | None:
+        text = typed.get("month")
+        if text is None:
+            return None
+        number = month_number(text)
+        if number is None:
+            raise self._wrong("month")
+        return number
+
+    def _year(self, typed: dict[str, str]) -> int | None:
+        text = typed.get("year")
+        if text is None:
+            return None
+        if not (text.isdecimal() and len(text) == 4 and FIRST_YEAR <= int(text) <= LAST_YEAR):
+            raise self._wrong("year")
+        return int(text)
+
+    def _refuse_gaps(self, year: int | None, month: int | None, day: int | None) -> None:
+        """A year is always needed, a month when there is a day; without `allow_partial` all three."""
+        if year is None:
+            raise self._wrong("year_missing")
+        if month is None and (day is not None or not self.allow_partial):
+            raise self._wrong("month_missing")
+        if day is None and not self.allow_partial:
+            raise self._wrong("day_missing")
+
+    def _wrong(self, code: str, **params) -> ValidationError:
+        return ValidationError(self.error_messages[code], code=code, params=params or None)
