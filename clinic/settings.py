@@ -54,7 +54,9 @@ def words(name: str, default: str = "") -> list[str]:
 def data_keys() -> list[tuple[str, bytes]]:
     """The keys that wrap the data keys of sealed documents, newest first: `DATA_KEYS=name:base64-of-32-bytes,…`."""
     keys = []
-    for item in required("DATA_KEYS", "a list of name:key, each key 32 random bytes in base64, newest first.").split(","):
+    for item in required("DATA_KEYS", "a list of name:key, each key 32 random bytes in base64, newest first.").split(
+        ","
+    ):
         name, _colon, text = item.strip().partition(":")
         try:
             key = base64.b64decode(text, validate=True)
@@ -164,7 +166,9 @@ def database() -> dict:
             raise ImproperlyConfigured("DATABASE_URL must be a postgresql:// address: the rules live in PostgreSQL.")
     else:
         if not DEBUG and not truth("ALLOW_LOCALDB", False):
-            raise ImproperlyConfigured("Set DATABASE_URL: the embedded PostgreSQL is for development (or ALLOW_LOCALDB=true).")
+            raise ImproperlyConfigured(
+                "Set DATABASE_URL: the embedded PostgreSQL is for development (or ALLOW_LOCALDB=true)."
+            )
         from clinic import localpg
 
         cluster = localpg.ensure_running(BASE_DIR)
@@ -251,7 +255,9 @@ PHONENUMBER_DEFAULT_FORMAT = "INTERNATIONAL"
 FORMS_URLFIELD_ASSUME_HTTPS = True
 
 # Mail goes through the outbox's worker only.
-EMAIL_URL = os.environ.get("EMAIL_URL", "").strip() or ("consolemail://" if DEBUG else required("EMAIL_URL", "smtp://…"))
+EMAIL_URL = os.environ.get("EMAIL_URL", "").strip() or (
+    "consolemail://" if DEBUG else required("EMAIL_URL", "smtp://…")
+)
 vars().update(environ.Env.email_url_config(EMAIL_URL))
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "clinic@localhost")

@@ -1,0 +1,30 @@
+"""When: the app, its roles, its records."""
+
+from django.apps import AppConfig
+
+
+class BookingConfig(AppConfig):
+    name = "booking"
+    default_auto_field = "django.db.models.BigAutoField"
+    role_permissions = {
+        "Front desk": [
+            "booking.view_appointment",
+            "booking.run_desk",
+            "booking.view_workinghours",
+            "booking.view_timeoff",
+            "booking.view_closure",
+        ],
+        "Practitioner": ["booking.view_appointment", "booking.check_in"],
+        "Clinician": ["booking.view_appointment"],
+        "Lead clinician": ["booking.view_appointment"],
+        "Manager": [
+            "booking.view_appointment",
+            "booking.enter_in_error",
+            *(
+                f"booking.{verb}_{noun}"
+                for noun in ("workinghours", "timeoff", "closure")
+                for verb in ("view", "add", "change", "delete")
+            ),
+        ],
+    }
+    append_only_tables = ["booking_appointmentevent"]

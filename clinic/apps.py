@@ -1,0 +1,57 @@
+"""The project package as an app, and the roles that every app declares for its own models."""
+
+from django.apps import AppConfig, apps
+from django.contrib.admin.apps import AdminConfig
+from django.db.models.signals import post_migrate
+
+ROLES = ["Front desk", "Practitioner", "Clinician", "Lead clinician", "Content editor", "Manager"]
+
+
+class ClinicConfig(AppConfig):
+    name = "clinic"
+    default_auto_field = "django.db.models.BigAutoField"
+    role_permissions = {
+        "Front desk": [
+            "clinic.view_patient",
+            "clinic.add_patient",
+            "clinic.change_patient",
+            "clinic.view_callback",
+            "clinic.change_callback",
+            "clinic.view_practitioner",
+            "clinic.view_location",
+            "clinic.view_room",
+            "clinic.view_treatment",
+        ],
+        "Practitioner": ["clinic.view_patient", "clinic.view_treatment"],
+        "Clinician": ["clinic.view_patient", "clinic.view_treatment"],
+        "Lead clinician": ["clinic.view_patient", "clinic.view_treatment"],
+        "Content editor": [],
+        "Manager": [
+            *(
+                f"clinic.{verb}_{noun}"
+                for noun in ("practitioner", "location", "room", "treatment", "treatmentprice", "user")
+                for verb in ("view", "add", "change")
+            ),
+            "clinic.delete_treatmentprice",
+            "clinic.view_clinic",
+            "clinic.change_clinic",
+            "clinic.view_patient",
+            "clinic.view_callback",
+        ],
+    }
+
+    def ready(self) -> None:
+        from clinic import roles
+
+        post_migrate.connect(roles.after_migrate, dispatch_uid="clinic.roles.after_migrate")
+
+
+class ClinicAdminConfig(AdminConfig):
+    """django.contrib.admin with the clinic's own site as the default."""
+
+    default_site = "clinic.admin.ClinicAdminSite"
+
+
+def append_only_tables() -> list[str]:
+    """Tables in which the web role may insert and read, and nothing else: every app lists its own."""
+    return [table for config in apps.get_app_configs() for table in getattr(config, "append_only_tables", [])]

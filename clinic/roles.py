@@ -1,0 +1,69 @@
+"""After every migrate (and flush): the six roles with their permissions, the areas of the body, the web role's rights.
+
+In a migration the permissions do not exist yet, and a flush would delete the groups; so it is done here, idempotently.
+"""
+
+from django.apps import apps
+from django.conf import settings
+from django.db import connections
+
+from clinic.apps import ROLES, append_only_tables
+
+
+def after_migrate(sender, using, **kwargs) -> None:
+    """Runs once a migrate, after the last app, when every permission has been made."""
+    last = [config for config in apps.get_app_configs() if config.models_module][-1]
+    if sender is not last:
+        return
+    tables = connections[using].introspection.table_names()
+    if "clinic_area" not in tables or "booking_appointment" not in tables:
+        return  # migrated back, or only partly forward
+    set_areas(using)
+    set_roles(using)
+    set_rights(using)
+
+
+def set_areas(using: str) -> None:
+    """The fixed parts of the body."""
+    from clinic.models import Area
+
+    Area.objects.using(using).bulk_create([Area(code=code) for code in Area.CODES], ignore_conflicts=True)
+
+
+def set_roles(using: str) -> None:
+    """The six groups, with exactly the permissions that the apps declare."""
+    from django.contrib.auth.models import Group, Permission
+
+    wanted: dict[str, set[str]] = {role: set() for role in ROLES}
+    for config in apps.get_app_configs():
+        for role, permissions in getattr(config, "role_permissions", {}).items():
+            wanted[role].update(permissions)
+    known = {
+        f"{app}.{codename}": pk
+        for pk, app, codename in Permission.objects.using(using).values_list(
+            "pk", "content_type__app_label", "codename"
+        )
+    }
+    for role, permissions in wanted.items():
+        missing = permissions - known.keys()
+        if missing:
+            raise LookupError(f"The role {role} asks for permissions that do not exist: {', '.join(sorted(missing))}")
+        group, _made = Group.objects.using(using).get_or_create(name=role)
+        group.permissions.set([known[permission] for permission in permissions])
+
+
+def set_rights(using: str) -> None:
+    """What the web role may do: everything but own, and only insert and read where records are kept for good."""
+    role = settings.DATABASE_WEB_ROLE
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s AND rolname <> current_user", [role])
+        if not cursor.fetchone():
+            return  # one role does both; `check --deploy` warns
+        name = connection.ops.quote_name(role)
+        cursor.execute(f"GRANT USAGE ON SCHEMA public TO {name}")
+        cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name}")
+        cursor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {name}")
+        cursor.execute(f"REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {name}")
+        for table in append_only_tables():
+            cursor.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON {connection.ops.quote_name(table)} FROM {name}")

@@ -1,0 +1,12 @@
+"""What we send: the app and its roles."""
+
+from django.apps import AppConfig
+
+
+class OutboxConfig(AppConfig):
+    name = "outbox"
+    default_auto_field = "django.db.models.BigAutoField"
+    role_permissions = {
+        "Front desk": ["outbox.view_message", "outbox.change_message"],
+        "Manager": ["outbox.view_message"],
+    }

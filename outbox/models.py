@@ -1,0 +1,85 @@
+"""What we send: one row a message, written in the same transaction as what it tells of."""
+
+import uuid
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class MessageQuerySet(models.QuerySet):
+    """Messages by what has to happen to them."""
+
+    def due(self, *, now) -> "MessageQuerySet":
+        """Queued and due, oldest first."""
+        return self.filter(state=Message.State.QUEUED, due_at__lte=now).order_by("due_at", "id")
+
+    def unclear(self, *, now) -> "MessageQuerySet":
+        """Claimed more than ten minutes ago and never finished: perhaps sent, perhaps not. Staff decide."""
+        return self.filter(state=Message.State.SENDING, claimed_at__lt=now - timedelta(minutes=10))
+
+
+class Message(models.Model):
+    """One e-mail to one person. Its words are neutral: nothing clinical, no treatment, in subject or body."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("waiting")
+        SENDING = "sending", _("being sent")
+        SENT = "sent", _("sent")
+        FAILED = "failed", _("could not be sent")
+        DROPPED = "dropped", _("no longer needed")
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    key = models.CharField(
+        max_length=200, unique=True, help_text=_("The event it tells of, such as booked:<appointment>:<sequence>.")
+    )
+    kind = models.CharField(_("kind"), max_length=40)
+    to = models.EmailField(_("to"))
+    patient = models.ForeignKey("clinic.Patient", models.PROTECT, null=True, blank=True, related_name="messages")
+    subject_uuid = models.UUIDField(
+        null=True,
+        blank=True,
+        db_index=True,
+        help_text=_("What it is about (an appointment), so that it can be dropped."),
+    )
+    subject = models.CharField(_("subject"), max_length=150)
+    text = models.TextField(_("text"))
+    html = models.TextField(blank=True)
+    calendar = models.TextField(blank=True, help_text=_("An iCalendar file that goes with it."))
+    due_at = models.DateTimeField(_("due"), default=timezone.now)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.QUEUED)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
+    last_error = models.CharField(max_length=200, blank=True)
+    resend_of = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="resends")
+    resent_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(state="queued"), name="outbox_message_due"),
+            models.Index(fields=["-created_at"], name="outbox_message_created"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state="sent", sent_at__isnull=False) | (~Q(state="sent") & Q(sent_at__isnull=True)),
+                name="outbox_message_sent_has_a_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(resend_of__isnull=True, resent_by__isnull=True)
+                | Q(resend_of__isnull=False, resent_by__isnull=False),
+                name="outbox_message_resend_names_who",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} ({self.get_state_display()})"

@@ -1,0 +1,30 @@
+"""Is it right for this patient: the app, its roles, its records."""
+
+from django.apps import AppConfig
+
+
+class ScreeningConfig(AppConfig):
+    name = "screening"
+    default_auto_field = "django.db.models.BigAutoField"
+    role_permissions = {
+        "Practitioner": ["screening.view_own_patients_answers"],
+        "Clinician": [
+            "screening.view_answers",
+            "screening.decide",
+            "screening.decide_second",
+            "screening.view_questionnaire",
+            "screening.propose_questionnaire",
+            "screening.view_reviewrequest",
+        ],
+        "Lead clinician": [
+            "screening.view_answers",
+            "screening.decide",
+            "screening.decide_second",
+            "screening.decide_o2",
+            "screening.view_questionnaire",
+            "screening.propose_questionnaire",
+            "screening.publish_questionnaire",
+            "screening.view_reviewrequest",
+        ],
+    }
+    append_only_tables = ["screening_assessment", "screening_review", "screening_cosignature", "screening_reply"]

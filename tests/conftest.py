@@ -1,0 +1,19 @@
+"""What every test gets: the web role instead of the owner, and a cast with names."""
+
+import pytest
+from django.db import connection
+
+
+@pytest.fixture(autouse=True)
+def web_role(request):
+    """Tests speak to the database as the site does: as a role that owns nothing. It ends with the rollback."""
+    if "transactional_db" in request.fixturenames or "live_server" in request.fixturenames:
+        return
+    marker = request.node.get_closest_marker("django_db")
+    if "db" not in request.fixturenames and marker is None:
+        return
+    if marker is not None and (marker.kwargs.get("transaction") or (marker.args and marker.args[0])):
+        return
+    request.getfixturevalue("db")
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL ROLE clinic_web")
