@@ -252,7 +252,6 @@ USE_TZ = True
 TIME_ZONE = os.environ.get("TIME_ZONE", "Europe/London")
 PHONENUMBER_DEFAULT_REGION = os.environ.get("PHONE_REGION", "GB")
 PHONENUMBER_DEFAULT_FORMAT = "INTERNATIONAL"
-FORMS_URLFIELD_ASSUME_HTTPS = True
 
 # Mail goes through the outbox's worker only.
 EMAIL_URL = os.environ.get("EMAIL_URL", "").strip() or (

@@ -1,0 +1,54 @@
+"""Where apps leave what pages of the project package gather: panels, and who treats whom.
+
+`clinic` imports no app; each app registers here from its AppConfig.ready().
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.http import HttpRequest
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A part of a gathered page. `context(request, now)` gives the template its data, or None to show nothing."""
+
+    page: str  # "dashboard", "opening" (what must happen before opening) or "my"
+    order: int
+    template: str
+    context: Callable[[HttpRequest, datetime], dict | None]
+    permission: str = ""
+
+
+_panels: list[Panel] = []
+_treats: list[Callable] = []
+
+
+def register_panel(panel: Panel) -> None:
+    """Adds a panel to its page; the same one twice counts once."""
+    if panel not in _panels:
+        _panels.append(panel)
+
+
+def panels_for(page: str, request: HttpRequest, now: datetime) -> list[tuple[str, dict]]:
+    """(template, context) of each panel this person may see on a page, in order."""
+    shown = []
+    for panel in sorted((p for p in _panels if p.page == page), key=lambda p: p.order):
+        if panel.permission and not request.user.has_perm(panel.permission):
+            continue
+        context = panel.context(request, now)
+        if context is not None:
+            shown.append((panel.template, context))
+    return shown
+
+
+def register_treats(patients_of: Callable) -> None:
+    """`patients_of(user, now) -> set[int]`: ids of patients seen about now. Booking registers it."""
+    if patients_of not in _treats:
+        _treats.append(patients_of)
+
+
+def patients_treated_by(user, now: datetime) -> set[int]:
+    """Ids of the patients with an appointment with this person from 30 days ago to 7 days ahead (DESIGN section 1)."""
+    return {patient for patients_of in _treats for patient in patients_of(user, now)}
