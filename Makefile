@@ -54,7 +54,8 @@ check: .venv/.installed-dev .env
 	find templates -name '*.html' -print0 | xargs -0 .venv/bin/djade --check --target-version 5.2
 	$(PYTHON) -m mypy .
 	$(PYTHON) manage.py makemigrations --check --dry-run
-	$(PRODUCTION) $(PYTHON) manage.py check --deploy --fail-level WARNING
+	@echo "manage.py check --deploy, with settings as in production"
+	@$(PRODUCTION) $(PYTHON) manage.py check --deploy --fail-level WARNING
 	$(PYTHON) -m pytest -q tests/test_arrows.py
 
 bench: .venv/.installed-dev .env

@@ -31,15 +31,12 @@ def write(file: Path = FILE, port: str = "8000") -> bool:
         data_key=base64.b64encode(secrets.token_bytes(32)).decode(),
         port=port,
     )
-    temporary = file.with_name(f".env.{os.getpid()}")
-    temporary.touch(mode=0o600)
     try:
-        temporary.write_text(text)
-        os.link(temporary, file)  # refuses to replace, and nobody ever reads half a file
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return False
-    finally:
-        temporary.unlink()
+    with os.fdopen(descriptor, "w") as output:
+        output.write(text)
     return True
 
 
