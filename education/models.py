@@ -1,0 +1,545 @@
+"""Learn: articles, every version of their words, the sources of each version, and who signed it.
+
+The words of a version, its sources, a clinician's signature and the list of what was published when are append-only:
+triggers and privileges refuse every change (DESIGN section 4, I4; HAZARDS H15). What is shown is one pointer,
+`Article.published_revision`, and the database accepts it only for a revision that a clinician has signed.
+"""
+
+import datetime
+from datetime import date, timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import Permission
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchHeadline, SearchQuery, SearchRank, SearchVector, SearchVectorField
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
+from django.db import models, transaction
+from django.db.models import F, Max, OuterRef, Q, Subquery
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from education import pictures, rendering
+
+REVIEW_LASTS_DAYS = 365  # at most; a clinician may choose a shorter time
+SEARCH_CONFIG = "english"
+# Marks around a found word in a headline; control characters cannot be typed into a page, so escaping stays simple.
+FOUND_START, FOUND_END = "\x02", "\x03"
+
+
+class NotSigned(ValidationError):
+    """A revision without a clinician's signature was to be published."""
+
+
+def holds(user, permission: str) -> bool:
+    """Whether an active person holds a permission of this app **through a group**. `is_superuser` is no clinician."""
+    codename = permission.removeprefix("education.")
+    return bool(
+        user is not None
+        and user.is_active
+        and Permission.objects.filter(group__user=user, content_type__app_label="education", codename=codename).exists()
+    )
+
+
+def require(user, permission: str) -> None:
+    """Raises PermissionDenied unless `holds`."""
+    if not holds(user, permission):
+        raise PermissionDenied(permission)
+
+
+class ArticleQuerySet(models.QuerySet):
+    """Pages of the education part."""
+
+    def published(self, *, now: datetime.datetime) -> "ArticleQuerySet":
+        """Those that patients can read at `now` (aware), each with its text and the last signature, in one query.
+
+        Adds `reviewed_on`, `review_due` (dates) and `reviewed_by` (the name as it was signed).
+        """
+        last = ArticleReview.objects.filter(
+            revision=OuterRef("published_revision"), outcome=ArticleReview.Outcome.SIGNED
+        ).order_by("-signed_at", "-pk")
+        return (
+            self.filter(published_revision__isnull=False, published_at__lte=now)
+            .select_related("published_revision")
+            .annotate(
+                reviewed_on=Subquery(last.values("reviewed_on")[:1]),
+                review_due=Subquery(last.values("review_due")[:1]),
+                reviewed_by=Subquery(last.values("signed_as")[:1]),
+            )
+        )
+
+    def overdue(self, *, on: date, now: datetime.datetime) -> "ArticleQuerySet":
+        """Published pages whose review was due before `on`; the list staff work through."""
+        return self.published(now=now).filter(review_due__lt=on).order_by("review_due", "order")
+
+    def search(self, words: str, *, now: datetime.datetime) -> "ArticleQuerySet":
+        """Published pages that hold the words (English stems, `or`, `-` and quotes understood), best first.
+
+        Adds `rank` and `headline`, plain text with found words between FOUND_START and FOUND_END.
+        """
+        query = SearchQuery(words, config=SEARCH_CONFIG, search_type="websearch")
+        return (
+            self.published(now=now)
+            .filter(published_revision__search=query)
+            .annotate(
+                rank=SearchRank(F("published_revision__search"), query),
+                headline=SearchHeadline(
+                    "published_revision__text",
+                    query,
+                    config=SEARCH_CONFIG,
+                    start_sel=FOUND_START,
+                    stop_sel=FOUND_END,
+                    max_words=30,
+                    min_words=12,
+                    max_fragments=1,
+                ),
+            )
+            .order_by("-rank", "order")
+        )
+
+
+class Article(models.Model):
+    """One page. It has a fixed address and place; its words are in revisions."""
+
+    class Next(models.TextChoices):
+        TREATMENTS = "treatments", _("prices and times")
+        SCREENING = "screening", _("is it right for me?")
+        WHO_SHOULD_WAIT = "who-should-wait", _("read who should wait")
+        CONTACT = "contact", _("call us")
+
+    slug = models.SlugField(
+        _("address"), unique=True, help_text=_("The end of the page's address. Links and findings use it: choose once.")
+    )
+    order = models.PositiveSmallIntegerField(_("order"), default=100, help_text=_("Small numbers come first."))
+    next_step = models.CharField(
+        _("next step at the end"), max_length=20, choices=Next.choices, default=Next.TREATMENTS
+    )
+    related = models.ManyToManyField("self", symmetrical=False, blank=True, verbose_name=_("related pages"))
+    published_revision = models.ForeignKey(
+        "ArticleRevision", models.PROTECT, null=True, blank=True, related_name="+", editable=False
+    )
+    published_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = ArticleQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("article")
+        verbose_name_plural = _("articles")
+        ordering = ["order", "slug"]
+        permissions = [
+            ("publish_article", "Can publish a signed revision, or take a page down"),
+            ("review_article", "Can sign a revision as a clinician"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(published_revision__isnull=True, published_at__isnull=True)
+                | Q(published_revision__isnull=False, published_at__isnull=False),
+                name="education_article_published_when_and_what_together",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+    def get_absolute_url(self) -> str:
+        """The page's address."""
+        from django.urls import reverse
+
+        return reverse("education:article", args=[self.slug])
+
+    def latest_revision(self) -> "ArticleRevision | None":
+        """The newest version, published or not."""
+        return self.revisions.order_by("-version").first()
+
+    def save_draft(
+        self, *, title: str, summary: str, short_answer: str, body: str, sources: list[dict], by, now: datetime.datetime
+    ) -> "ArticleRevision":
+        """Keeps the words as a new version, and leaves the published one as it is. Returns the version.
+
+        `short_answer`: one to three lines. `sources`: dicts of key, title, kind, year, url, strength, in order.
+        `by`: the author, who needs `change_article`; None only for the content shipped with the software.
+        Raises PermissionDenied, or ValidationError with one message for each problem of the body, with its line.
+        Writes one revision and its sources; saving the very same words again writes nothing and returns the newest.
+        """
+        if by is not None:
+            require(by, "change_article")
+        body = body.replace("\r\n", "\n").strip() + "\n"
+        short_answer = "\n".join(line.strip() for line in short_answer.splitlines() if line.strip())
+        sources = [Source.tidy(source) for source in sources]
+        keys = [source["key"] for source in sources]
+        if len(set(keys)) != len(keys):
+            raise ValidationError({"sources": _("Two sources have the same short name.")})
+        found = rendering.problems(
+            body, sources=keys, pictures_known=set(Picture.objects.values_list("name", flat=True))
+        )
+        if found:
+            raise ValidationError({"body": [str(problem) for problem in found]})
+        with transaction.atomic():
+            Article.objects.select_for_update().get(pk=self.pk)  # versions of one page are counted one after another
+            latest = self.latest_revision()
+            if latest is not None and latest.says(title, summary, short_answer, body, sources):
+                return latest
+            revision = ArticleRevision(
+                article=self,
+                version=(self.revisions.aggregate(last=Max("version"))["last"] or 0) + 1,
+                title=title.strip(),
+                summary=summary.strip(),
+                short_answer=short_answer,
+                body=body,
+                text=rendering.render(body, sources=keys).text,
+                author=by,
+                created_at=now,
+            )
+            revision.full_clean(exclude=["search"])
+            revision.save(force_insert=True)
+            rows = [Source(revision=revision, order=number, **source) for number, source in enumerate(sources, 1)]
+            for row in rows:
+                row.full_clean()
+            Source.objects.bulk_create(rows)
+        return revision
+
+    def publish(self, revision: "ArticleRevision", *, by, now: datetime.datetime) -> None:
+        """Shows a signed revision to patients from now on, and records that it was published, by whom and when.
+
+        Raises PermissionDenied without `publish_article`, NotSigned without a clinician's signature on exactly this
+        revision, ValidationError for another page's revision. PostgreSQL refuses the same (trigger).
+        """
+        require(by, "publish_article")
+        if revision.article_id != self.pk:
+            raise ValidationError(_("This revision belongs to another page."))
+        with transaction.atomic():
+            Article.objects.select_for_update().get(pk=self.pk)
+            if not revision.reviews.filter(outcome=ArticleReview.Outcome.SIGNED).exists():
+                raise NotSigned(_("A clinician has to sign this revision before it can be published."))
+            Publication.objects.create(article=self, revision=revision, at=now, by=by)
+            Article.objects.filter(pk=self.pk).update(published_revision=revision, published_at=now)
+        self.published_revision, self.published_at = revision, now
+
+    def take_down(self, *, by, now: datetime.datetime) -> None:
+        """Hides the page from patients at once, and records it. Its versions stay. Needs `publish_article`."""
+        require(by, "publish_article")
+        with transaction.atomic():
+            Article.objects.select_for_update().get(pk=self.pk)
+            Publication.objects.create(article=self, revision=None, at=now, by=by)
+            Article.objects.filter(pk=self.pk).update(published_revision=None, published_at=None)
+        self.published_revision = self.published_at = None
+
+
+class ArticleRevision(models.Model):
+    """The words of one version of a page. Never changed: a change is the next version."""
+
+    article = models.ForeignKey(Article, models.PROTECT, related_name="revisions")
+    version = models.PositiveIntegerField(_("version"))
+    title = models.CharField(_("title"), max_length=120)
+    summary = models.CharField(
+        _("summary"), max_length=200, help_text=_("One sentence, for the list of pages and for search engines.")
+    )
+    short_answer = models.TextField(
+        _("short answer"), max_length=500, help_text=_("Up to three lines, one sentence or two each. Shown first.")
+    )
+    body = models.TextField(_("text"), max_length=60_000)
+    text = models.TextField(editable=False)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", editable=False
+    )
+    created_at = models.DateTimeField(editable=False)
+    search = models.GeneratedField(
+        expression=SearchVector("title", weight="A", config=SEARCH_CONFIG)
+        + SearchVector("summary", weight="B", config=SEARCH_CONFIG)
+        + SearchVector("short_answer", weight="B", config=SEARCH_CONFIG)
+        + SearchVector("text", weight="C", config=SEARCH_CONFIG),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
+
+    class Meta:
+        verbose_name = _("revision")
+        verbose_name_plural = _("revisions")
+        ordering = ["-version"]
+        indexes = [GinIndex(fields=["search"], name="education_revision_search")]
+        constraints = [
+            models.UniqueConstraint(fields=["article", "version"], name="education_articlerevision_version_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.version})"
+
+    def clean(self) -> None:
+        """At most three lines of short answer."""
+        lines = self.short_lines()
+        if not 1 <= len(lines) <= 3:
+            raise ValidationError({"short_answer": _("Write one to three lines.")})
+
+    def short_lines(self) -> list[str]:
+        """The short answer, a line each."""
+        return [line for line in self.short_answer.splitlines() if line.strip()]
+
+    def says(self, title: str, summary: str, short_answer: str, body: str, sources: list[dict]) -> bool:
+        """Whether this version has exactly these words and sources."""
+        mine = [source.as_dict() for source in self.sources.all()]
+        return (self.title, self.summary, self.short_answer, self.body, mine) == (
+            title.strip(),
+            summary.strip(),
+            short_answer,
+            body,
+            sources,
+        )
+
+    def page(self) -> rendering.Page:
+        """The body as HTML parts, with headings. Reads the sources, and uploaded pictures if the body names any."""
+        wanted = {match["name"] for match in rendering.PLACEHOLDER.finditer(self.body) if match["kind"] == "picture"}
+        wanted -= set(pictures.DRAWINGS)
+        uploads = {p.name: p for p in Picture.objects.filter(name__in=wanted).defer("content")} if wanted else {}
+        return rendering.render(self.body, sources=[source.key for source in self.sources.all()], uploads=uploads)
+
+    def is_signed(self) -> bool:
+        """Whether a clinician has signed this version."""
+        return self.reviews.filter(outcome=ArticleReview.Outcome.SIGNED).exists()
+
+    def ask_for_review(self, *, by, now: datetime.datetime) -> "ReviewRequest":
+        """Puts this version on the clinicians' list. Asking again while it is open returns the open request.
+
+        Raises PermissionDenied without `change_article`.
+        """
+        require(by, "change_article")
+        with transaction.atomic():
+            Article.objects.select_for_update().get(pk=self.article_id)
+            last = self.reviews.order_by("-signed_at", "-pk").first()
+            asked = self.requests.order_by("-asked_at").first()
+            if asked is not None and (last is None or last.signed_at < asked.asked_at):
+                return asked
+            return ReviewRequest.objects.create(revision=self, asked_by=by, asked_at=now)
+
+    def sign(self, *, by, now: datetime.datetime, review_due: date, comment: str = "") -> "ArticleReview":
+        """A clinician signs that the words of exactly this version are right. It publishes nothing by itself.
+
+        `by` signs as themselves: needs `review_article` through a group, and is not the author. `review_due`: after
+        today in the clinic's time zone and at most a year away. Raises PermissionDenied, ValidationError.
+        """
+        return self._answer(ArticleReview.Outcome.SIGNED, by=by, now=now, review_due=review_due, comment=comment)
+
+    def ask_for_changes(self, *, by, now: datetime.datetime, comment: str) -> "ArticleReview":
+        """A clinician does not sign and says what has to change. Raises as `sign`, and without words."""
+        if not comment.strip():
+            raise ValidationError({"comment": _("Say what has to change.")})
+        return self._answer(ArticleReview.Outcome.CHANGES, by=by, now=now, review_due=None, comment=comment)
+
+    def _answer(self, outcome, *, by, now, review_due, comment) -> "ArticleReview":
+        from django.utils import timezone
+
+        require(by, "review_article")
+        if by.pk == self.author_id:
+            raise PermissionDenied(_("You wrote this version. Somebody else has to sign it."))
+        today = timezone.localtime(now).date()
+        if outcome == ArticleReview.Outcome.SIGNED and not (
+            review_due is not None and today < review_due <= today + timedelta(days=REVIEW_LASTS_DAYS)
+        ):
+            raise ValidationError({"review_due": _("Choose a day after today, at most one year away.")})
+        practitioner = getattr(by, "practitioner", None)
+        signed_as = by.get_full_name()
+        if practitioner is not None:
+            signed_as = ", ".join(word for word in (practitioner.name, practitioner.profession) if word)
+        return ArticleReview.objects.create(
+            revision=self,
+            reviewer=by,
+            signed_as=signed_as,
+            signed_at=now,
+            outcome=outcome,
+            reviewed_on=today,
+            review_due=review_due,
+            comment=comment.strip(),
+        )
+
+
+class Source(models.Model):
+    """A citation of one version: what a statement rests on, and how strong that is."""
+
+    class Kind(models.TextChoices):
+        REGULATOR = "regulator", _("regulator")
+        DEVICE_LABEL = "device-label", _("label or manual")
+        GUIDELINE = "guideline", _("guideline or consensus")
+        REVIEW = "review", _("review of many studies")
+        TRIAL = "trial", _("trial")
+        STUDY = "study", _("study")
+        SUMMARY = "summary", _("expert summary")
+        LEAFLET = "leaflet", _("leaflet")
+        CLINIC_PAGE = "clinic-page", _("clinic or trade page")
+
+    class Strength(models.TextChoices):
+        S1 = "S1", _("official: a regulator or a device label")
+        S2 = "S2", _("strong: a review of many studies, a guideline or a consensus")
+        S3 = "S3", _("some: one study, a summary or a leaflet")
+        S4 = "S4", _("weak: a clinic or trade page, shows what is common")
+
+    revision = models.ForeignKey(ArticleRevision, models.PROTECT, related_name="sources")
+    order = models.PositiveSmallIntegerField()
+    key = models.SlugField(
+        _("short name"), max_length=40, help_text=_("Cite it in the text as {{ source: short-name }}.")
+    )
+    title = models.CharField(_("title"), max_length=300)
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
+    year = models.PositiveSmallIntegerField(
+        _("year"), null=True, blank=True, validators=[MinValueValidator(1900), MaxValueValidator(2100)]
+    )
+    url = models.URLField(_("link"), max_length=300, blank=True, validators=[URLValidator(schemes=["https", "http"])])
+    strength = models.CharField(_("strength"), max_length=2, choices=Strength.choices)
+
+    class Meta:
+        verbose_name = _("source")
+        verbose_name_plural = _("sources")
+        ordering = ["order"]
+        constraints = [
+            models.UniqueConstraint(fields=["revision", "key"], name="education_source_key_once"),
+            models.UniqueConstraint(fields=["revision", "order"], name="education_source_order_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    FIELDS = ("key", "title", "kind", "year", "url", "strength")
+
+    @classmethod
+    def tidy(cls, values: dict) -> dict:
+        """The six values of a source, empty ones made equal."""
+        tidy = {name: values.get(name) or (None if name == "year" else "") for name in cls.FIELDS}
+        return {name: value.strip() if isinstance(value, str) else value for name, value in tidy.items()}
+
+    def as_dict(self) -> dict:
+        """The six values, as `save_draft` takes them."""
+        return {name: getattr(self, name) for name in self.FIELDS}
+
+
+class ReviewRequest(models.Model):
+    """An editor asked for a clinician's signature on one version. Open until somebody answers."""
+
+    revision = models.ForeignKey(ArticleRevision, models.PROTECT, related_name="requests")
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("request for review")
+        verbose_name_plural = _("requests for review")
+        ordering = ["asked_at"]
+
+    def __str__(self) -> str:
+        return str(self.revision)
+
+
+class ArticleReview(models.Model):
+    """A clinician's signed answer on exactly one version. The reviewer is who was signed in, never a choice."""
+
+    class Outcome(models.TextChoices):
+        SIGNED = "signed", _("signed")
+        CHANGES = "changes-needed", _("changes needed")
+
+    revision = models.ForeignKey(ArticleRevision, models.PROTECT, related_name="reviews")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    signed_as = models.CharField(_("signed as"), max_length=220, help_text=_("Name and profession on that day."))
+    signed_at = models.DateTimeField()
+    outcome = models.CharField(_("outcome"), max_length=20, choices=Outcome.choices)
+    reviewed_on = models.DateField(_("reviewed on"))
+    review_due = models.DateField(_("review due"), null=True, blank=True)
+    comment = models.TextField(_("comment"), max_length=2000, blank=True)
+
+    class Meta:
+        verbose_name = _("review by a clinician")
+        verbose_name_plural = _("reviews by clinicians")
+        ordering = ["-signed_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(outcome="signed", review_due__gt=F("reviewed_on"))
+                | (Q(outcome="changes-needed", review_due__isnull=True) & ~Q(comment="")),
+                name="education_articlereview_due_when_signed_words_when_not",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.revision}: {self.get_outcome_display()}"
+
+
+class Publication(models.Model):
+    """What patients could read, from when: one row for each publishing, and one without revision when a page went."""
+
+    article = models.ForeignKey(Article, models.PROTECT, related_name="publications")
+    revision = models.ForeignKey(ArticleRevision, models.PROTECT, null=True, blank=True, related_name="+")
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+
+    class Meta:
+        verbose_name = _("publication")
+        verbose_name_plural = _("publications")
+        ordering = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.article} {self.at:%Y-%m-%d}"
+
+
+class Picture(models.Model):
+    """A picture that the clinic uploaded, encoded again by us, kept in the database beside the words that use it.
+
+    It is never changed (a signed page must not change under its signature): upload a new one under a new name. One that
+    no version uses can be deleted.
+    """
+
+    name = models.SlugField(
+        _("short name"), unique=True, max_length=40, help_text=_("Put it into a text as {{ picture: short-name }}.")
+    )
+    alt = models.CharField(
+        _("text alternative"),
+        max_length=300,
+        help_text=_("What somebody who cannot see the picture needs to know. Facts in it also go into the text."),
+    )
+    content = models.BinaryField(editable=False)
+    media_type = models.CharField(max_length=20, editable=False)
+    width = models.PositiveIntegerField(editable=False)
+    height = models.PositiveIntegerField(editable=False)
+    sha256 = models.CharField(max_length=64, editable=False)
+    uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", editable=False)
+    uploaded_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        verbose_name = _("picture")
+        verbose_name_plural = _("pictures")
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(alt=""), name="education_picture_has_a_text_alternative"),
+            models.CheckConstraint(
+                condition=Q(media_type__in=list(pictures.FORMATS.values())), name="education_picture_png_jpeg_webp"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def upload(cls, *, name: str, alt: str, file, by, now: datetime.datetime) -> "Picture":
+        """Keeps an uploaded PNG, JPEG or WebP, encoded again without metadata. Needs `add_picture`.
+
+        Raises PermissionDenied; ValidationError for a bad file, a name in use or of a drawing, no text alternative.
+        """
+        require(by, "add_picture")
+        if name in pictures.DRAWINGS:
+            raise ValidationError({"name": _("One of our drawings has this name. Choose another.")})
+        fresh = pictures.clean_upload(file)
+        picture = cls(name=name, alt=alt.strip(), uploaded_by=by, uploaded_at=now, **vars(fresh))
+        picture.full_clean()
+        picture.save(force_insert=True)
+        return picture
+
+    def is_used(self) -> bool:
+        """Whether any version of any page names it."""
+        pattern = rf"\{{\{{\s*picture\s*:\s*{self.name}\s*\}}\}}"
+        return ArticleRevision.objects.filter(body__regex=pattern).exists()
+
+    def html(self):
+        """The picture for a page, with its alternative."""
+        from django.urls import reverse
+
+        address = reverse("education:picture", args=[self.name, self.sha256[:12]])
+        return format_html(
+            '<figure class="picture"><img src="{}" alt="{}" width="{}" height="{}" loading="lazy"></figure>',
+            address,
+            self.alt,
+            self.width,
+            self.height,
+        )

@@ -1,0 +1,231 @@
+"""From an editor's Markdown to a page: Markdown, cleaned, then placeholders.
+
+The order matters. Raw HTML is not Markdown here (`html` is off, so it shows as text), the result is cleaned with nh3 all
+the same, and only then are our own pieces put in: fixed sentences, drawings, numbers of sources. So nothing that an
+editor types can look like one of our pieces, and our pieces need no exception in the cleaning.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+import nh3
+from django.utils.html import format_html, strip_tags
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from markdown_it import MarkdownIt
+
+from education import blocks, pictures
+
+PLACEHOLDER = re.compile(r"\{\{\s*(?P<kind>[a-z]+)\s*:\s*(?P<name>[a-z0-9, -]*?)\s*\}\}")
+ANY_BRACES = re.compile(r"\{\{.*?(?:\}\}|$)")
+HEADING_ID = re.compile(r"\s*\{#(?P<id>[^}]*)\}\s*$")
+GOOD_ID = re.compile(r"^[a-z][a-z0-9-]{0,79}$")
+GOOD_LINK = re.compile(r"^(https://|tel:\+?[0-9 ]+$|mailto:|/(?!/)|#)")
+
+TAGS = {
+    "h2",
+    "h3",
+    "h4",
+    "p",
+    "ul",
+    "ol",
+    "li",
+    "strong",
+    "em",
+    "a",
+    "br",
+    "hr",
+    "blockquote",
+    "table",
+    "thead",
+    "tbody",
+}
+TAGS |= {"tr", "th", "td"}
+ATTRIBUTES = {"a": {"href"}, "h2": {"id"}, "h3": {"id"}, "h4": {"id"}, "ol": {"start"}}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something an editor has to put right, with the line (from 1) it is on."""
+
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return _("Line %(line)d: %(message)s") % {"line": self.line, "message": self.message}
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading with its fixed id, for the contents."""
+
+    level: int
+    id: str
+    text: str
+
+
+@dataclass
+class Part:
+    """A stretch of finished HTML, or the template of a block that the page fills in."""
+
+    html: SafeString = SafeString("")
+    template: str = ""
+
+
+@dataclass
+class Page:
+    """A rendered body: its parts in order, its headings, and the same words as plain text."""
+
+    parts: list[Part] = field(default_factory=list)
+    headings: list[Heading] = field(default_factory=list)
+    text: str = ""
+
+
+def _markdown() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False, "linkify": False, "typographer": False}).enable("table")
+
+
+def _prepare(body: str):
+    """The tokens of a body, headings given their ids; and the headings."""
+    tokens = _markdown().parse(body.replace("\r\n", "\n").replace("\x00", ""))
+    headings = []
+    for index, token in enumerate(tokens):
+        if token.type != "heading_open":
+            continue
+        inline = tokens[index + 1]
+        last = inline.children[-1] if inline.children else None
+        wanted = None
+        if last is not None and last.type == "text" and (match := HEADING_ID.search(last.content)):
+            wanted = match["id"]
+            last.content = last.content[: match.start()]
+        words = "".join(child.content for child in inline.children or [] if child.type in ("text", "code_inline"))
+        identifier = wanted if wanted is not None else slugify(words)
+        token.attrSet("id", identifier)
+        headings.append((token, wanted, Heading(int(token.tag[1]), identifier, words.strip())))
+    return tokens, headings
+
+
+def problems(body: str, *, sources: list[str] = (), pictures_known: set[str] = frozenset()) -> list[Problem]:
+    """What stops a body from being saved: unknown placeholders, sources or pictures, missing or doubled heading ids,
+    headings of level 1, links that are neither https nor inside this site. `sources` are the keys of the revision's
+    sources; `pictures_known` the names of uploaded pictures.
+    """
+    found = []
+    lines = body.replace("\r\n", "\n").split("\n")
+    for number, line in enumerate(lines, 1):
+        for match in ANY_BRACES.finditer(line):
+            good = PLACEHOLDER.fullmatch(match[0])
+            if not good or good["kind"] not in ("block", "picture", "source"):
+                message = _("“%(text)s” is not a block, picture or source.") % {"text": match[0]}
+                found.append(Problem(number, message))
+                continue
+            kind = good["kind"]
+            names = [name.strip() for name in good["name"].split(",")] if kind == "source" else [good["name"]]
+            known = {"block": set(blocks.NAMES), "picture": set(pictures.DRAWINGS) | set(pictures_known)}
+            known["source"] = set(sources)
+            for name in names:
+                if name not in known[kind]:
+                    message = _("There is no %(kind)s called “%(name)s”. Known: %(known)s.")
+                    listing = ", ".join(sorted(known[kind])) or _("none")
+                    found.append(Problem(number, message % {"kind": kind, "name": name, "known": listing}))
+            if kind in ("block", "picture") and line.strip() != match[0].strip():
+                found.append(Problem(number, _("A block or picture stands on a line of its own.")))
+    tokens, headings = _prepare(body)
+    seen: dict[str, int] = {}
+    for token, wanted, heading in headings:
+        number = token.map[0] + 1
+        if heading.level == 1:
+            found.append(Problem(number, _("The title is the only heading of level 1. Begin with ##.")))
+        if wanted is None:
+            found.append(Problem(number, _("This heading has no fixed id. Write it as “## Title {#fixed-id}”.")))
+        elif not GOOD_ID.match(wanted):
+            found.append(Problem(number, _("An id is small letters, digits and hyphens, and begins with a letter.")))
+        if heading.id in seen:
+            message = _("The id “%(id)s” is already used in line %(line)d.")
+            found.append(Problem(number, message % {"id": heading.id, "line": seen[heading.id]}))
+        seen.setdefault(heading.id, number)
+    for token in tokens:
+        for child in token.children or []:
+            number = (token.map or [0])[0] + 1
+            if child.type == "link_open" and not GOOD_LINK.match(str(child.attrGet("href") or "")):
+                found.append(Problem(number, _("A link begins with https:// or with / for a page of this site.")))
+            if child.type == "image":
+                found.append(Problem(number, _("Choose a picture from the library: “{{ picture: name }}”.")))
+    return sorted(found, key=lambda problem: problem.line)
+
+
+def clean(html: str) -> str:
+    """HTML without anything but the plain elements of an article; no scripts, handlers, styles or odd links."""
+    return nh3.clean(
+        html, tags=TAGS, attributes=ATTRIBUTES, url_schemes={"https", "mailto", "tel"}, link_rel="noopener noreferrer"
+    )
+
+
+def render(body: str, *, sources: list[str] = (), uploads: dict | None = None) -> Page:
+    """The page of a body. `sources` are the keys in their order (their numbers); `uploads` maps names of uploaded
+    pictures to objects with `html()`. An unknown name, which saving refuses, shows nothing here rather than failing.
+    """
+    tokens, headings = _prepare(body)
+    html = clean(_markdown().renderer.render(tokens, _markdown().options, {}))
+    # Tables scroll by themselves on a phone, and can be reached by keyboard to do so.
+    html = html.replace(
+        "<table>", f'<div class="table-scroll" tabindex="0" role="region" aria-label="{_("Table")}"><table>'
+    )
+    html = html.replace("</table>", "</table></div>")
+    page = Page(headings=[heading for _token, _wanted, heading in headings])
+    words: list[str] = []
+    position = 0
+
+    def add(piece: str) -> None:
+        if page.parts and not page.parts[-1].template:
+            page.parts[-1].html = mark_safe(page.parts[-1].html + piece)
+        else:
+            page.parts.append(Part(html=mark_safe(piece)))
+
+    for match in re.finditer(rf"<p>\s*(?P<alone>{PLACEHOLDER.pattern})\s*</p>|\s*(?:{_SOURCE})", html):
+        add(html[position : match.start()])
+        words.append(html[position : match.start()])
+        position = match.end()
+        if match["alone"] is None:
+            add(_citations(match["names"], sources))
+            continue
+        kind, name = match["kind"], match["name"]
+        if kind == "block" and name in blocks.SENTENCES:
+            add(blocks.sentence_html(name))
+            words.append(f"<p>{blocks.SENTENCES[name]}</p>")
+        elif kind == "block" and name in blocks.TEMPLATES:
+            page.parts.append(Part(template=blocks.TEMPLATES[name]))
+        elif kind == "picture" and name in pictures.DRAWINGS:
+            add(format_html('<figure class="picture picture-{}">{}</figure>', name, pictures.drawing_html(name)))
+        elif kind == "picture" and uploads and name in uploads:
+            add(uploads[name].html())
+        elif kind == "source":
+            add(f"<p>{_citations(name, sources)}</p>")
+    add(html[position:])
+    words.append(html[position:])
+    page.text = _plain(" ".join(words))
+    return page
+
+
+_SOURCE = r"\{\{\s*source\s*:\s*(?P<names>[a-z0-9, -]+?)\s*\}\}"
+
+
+def _citations(names: str, sources: list[str]) -> str:
+    """Small numbers that lead to the sources below the text."""
+    numbers = [sources.index(name.strip()) + 1 for name in names.split(",") if name.strip() in sources]
+    if not numbers:
+        return ""
+    links = ", ".join(
+        format_html('<a href="#source-{}" aria-label="{}">{}</a>', n, _("source %(n)d") % {"n": n}, n) for n in numbers
+    )
+    return f'<sup class="cite">[{links}]</sup>'
+
+
+def _plain(html: str) -> str:
+    """The words of HTML, one block a line."""
+    html = re.sub(r"</(p|li|h2|h3|h4|td|th|tr|blockquote)>|<br\s*/?>", "\n", html)
+    import html as entities
+
+    lines = [" ".join(entities.unescape(strip_tags(line)).split()) for line in html.split("\n")]
+    return "\n".join(line for line in lines if line)
