@@ -92,7 +92,8 @@ def references(page: str, base: str, pattern: str) -> list[str]:
 
 def public_pages(home: str) -> list[str]:
     """Pages that a visitor reaches by links (GET never changes anything)."""
-    queue, pages = [home], []
+    queue: list[str] = [home]
+    pages: list[str] = []
     seen = {home}
     while queue and len(pages) < PAGES:
         url = queue.pop(0)
