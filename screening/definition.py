@@ -1,0 +1,383 @@
+"""Questionnaires as files and as plain data.
+
+`load` reads a definition (YAML) into the dataclasses of `screening.assessment`, collecting every error with its file and
+line; `to_dict` and `from_dict` turn those dataclasses into JSON-able data and back. `screening/definitions/*.yaml` are
+the shipped ones: drafts, until people publish them.
+
+A definition is a mapping of name, version, title, purpose, device_label, sections, questions and rules. For the author's
+convenience, and unlike the dataclasses:
+
+* questions are listed under their section; follow-ups under `follow_ups` of their parent, with `when: [codes]`
+  (without `when`, asked whenever the parent is answered);
+* choices are a mapping of code to label;
+* a rule may stand under the question it is about, and then takes that question's rationale, source, anchor and title
+  unless it has its own; its `when` may be just a list of that question's codes;
+* rules about several items stand under `rules` at the end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from screening.assessment import Choice, Question, Questionnaire, Rule, Section, find_faults
+
+DEFINITIONS = Path(__file__).resolve().parent / "definitions"
+MAX_BYTES = 2_000_000
+
+_TOP = {"name", "version", "title", "purpose", "device_label", "sections", "rules"}
+_SECTION = {"code", "title", "intro", "questions"}
+_QUESTION = {
+    "link_id",
+    "text",
+    "hint",
+    "kind",
+    "choices",
+    "required",
+    "no_finding",
+    "exclusive",
+    "tense",
+    "minimum",
+    "maximum",
+    "unit",
+    "urgent",
+    "urgent_codes",
+    "follow_ups",
+    "rules",
+    "name",
+    "rationale",
+    "source",
+    "anchor",
+}
+_RULE = {
+    "id",
+    "when",
+    "effect",
+    "override",
+    "override_condition",
+    "needs",
+    "wait",
+    "ask_again",
+    "title",
+    "reason",
+    "advice",
+    "rationale",
+    "source",
+    "anchor",
+    "public",
+}
+
+
+class DefinitionError(Exception):
+    """A definition cannot be used. `errors` lists all that was found, each with its file and line where known."""
+
+    def __init__(self, errors: list[str]):
+        super().__init__("\n".join(errors))
+        self.errors = errors
+
+
+def load(path: str | Path) -> Questionnaire:
+    """The questionnaire in the definition file at `path`. Raises DefinitionError, with every error and its line; a file
+    that cannot be read is one of these errors."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DefinitionError([f"{path}: too large for a definition"])
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise DefinitionError([f"{path}: cannot be read: {error}"]) from error
+    return parse(text, where=str(path))
+
+
+def parse(text: str, *, where: str = "definition") -> Questionnaire:
+    """The questionnaire in a definition's text; `where` names it in errors. Raises DefinitionError."""
+    return _Reader(where).questionnaire(text)
+
+
+class _Reader:
+    """Reads one definition, collecting errors instead of stopping at the first."""
+
+    def __init__(self, where: str):
+        self.where = where
+        self.errors: list[tuple[int, str]] = []
+        self.lines: dict[tuple[str, str], int] = {}
+        self.questions: list[Question] = []
+        self.rules: list[Rule] = []
+
+    def error(self, line: int, what: str) -> None:
+        self.errors.append((line, what))
+
+    def questionnaire(self, text: str) -> Questionnaire:
+        try:
+            tree = YAML(typ="rt").load(text)
+        except MarkedYAMLError as error:
+            line = (
+                (error.problem_mark or error.context_mark).line + 1 if error.problem_mark or error.context_mark else 1
+            )
+            raise DefinitionError([f"{self.where}: line {line}: {error.problem or error.context}"]) from error
+        except (YAMLError, ValueError, RecursionError) as error:
+            raise DefinitionError([f"{self.where}: not YAML: {error}"]) from error
+        if not isinstance(tree, CommentedMap):
+            raise DefinitionError([f"{self.where}: line 1: a definition is a mapping with name, version, sections ..."])
+        self.keys(tree, _TOP, "the definition", 1)
+        name = self.text(tree, "name", "the definition", required=True)
+        title = self.text(tree, "title", "the definition", required=True)
+        version = tree.get("version")
+        if isinstance(version, bool) or not isinstance(version, int) or not 0 < version < 100_000:
+            self.error(self.line(tree, "version"), "the definition: version is a whole number above 0")
+            version = 1
+        purpose = self.text(tree, "purpose", "the definition") or "screening"
+        if purpose not in ("screening", "recheck"):
+            self.error(self.line(tree, "purpose"), f"the definition: unknown purpose {purpose}")
+        sections = [
+            section for node in self.items(tree, "sections", "the definition") if (section := self.section(node, tree))
+        ]
+        for node in self.items(tree, "rules", "the definition"):
+            self.rule(node, None, tree)
+        questionnaire = Questionnaire(
+            name=name,
+            version=version,
+            title=title,
+            sections=tuple(sections),
+            questions=tuple(self.questions),
+            rules=tuple(self.rules),
+            device_label=self.text(tree, "device_label", "the definition"),
+            purpose=purpose,
+        )
+        if not self.errors:
+            for fault in find_faults(questionnaire):
+                self.error(self.lines.get((fault.where, fault.name), 1), fault.text)
+        if self.errors:
+            raise DefinitionError([f"{self.where}: line {line}: {what}" for line, what in sorted(self.errors)])
+        return questionnaire
+
+    # what stands where
+
+    def section(self, node: Any, parent: Any) -> Section | None:
+        if not self.mapping(node, "a section", parent):
+            return None
+        code = self.text(node, "code", "a section", required=True)
+        about = f"section {code}"
+        self.lines.setdefault(("section", code), self.line(node))
+        self.keys(node, _SECTION, about)
+        for question in self.items(node, "questions", about):
+            self.question(question, code, None, node)
+        return Section(code, self.text(node, "title", about, required=True), self.text(node, "intro", about))
+
+    def question(self, node: Any, section: str, parent: str | None, within: Any) -> None:
+        if not self.mapping(node, "a question", within):
+            return
+        link_id = self.text(node, "link_id", "a question", required=True)
+        about = f"question {link_id}"
+        self.lines.setdefault(("question", link_id), self.line(node))
+        self.keys(node, _QUESTION | ({"when"} if parent else set()), about)
+        if parent is not None and "when" in node and not node["when"]:
+            self.error(self.line(node, "when"), f"{about}: when is a list of answers of {parent}")
+        self.questions.append(
+            Question(
+                link_id=link_id,
+                section=section,
+                text=self.text(node, "text", about, required=True),
+                kind=self.text(node, "kind", about, required=True),
+                hint=self.text(node, "hint", about),
+                choices=self.choices(node, about),
+                required=self.flag(node, "required", about, True),
+                parent=parent or "",
+                parent_codes=self.codes(node, "when", about),
+                no_finding=self.codes(node, "no_finding", about),
+                exclusive=self.codes(node, "exclusive", about),
+                tense=self.text(node, "tense", about) or "past",
+                minimum=self.number(node, "minimum", about),
+                maximum=self.number(node, "maximum", about),
+                unit=self.text(node, "unit", about),
+                urgent=self.text(node, "urgent", about),
+                urgent_codes=self.codes(node, "urgent_codes", about),
+            )
+        )
+        for follow_up in self.items(node, "follow_ups", about):
+            self.question(follow_up, section, link_id, node)
+        for rule in self.items(node, "rules", about):
+            self.rule(rule, node, node)
+
+    def choices(self, node: CommentedMap, about: str) -> tuple[Choice, ...]:
+        value = node.get("choices")
+        if value is None:
+            return ()
+        if not isinstance(value, CommentedMap) or not value:
+            self.error(self.line(node, "choices"), f"{about}: choices is a mapping of code to label")
+            return ()
+        found = []
+        for code, label in value.items():
+            if not isinstance(code, str) or not isinstance(label, str) or not label.strip():
+                self.error(
+                    self.line(value, code), f"{about}: answer {code}: code and label are texts (quote yes and no)"
+                )
+            else:
+                found.append(Choice(code, label.strip()))
+        return tuple(found)
+
+    def rule(self, node: Any, question: CommentedMap | None, within: Any) -> None:
+        if not self.mapping(node, "a rule", within):
+            return
+        code = self.text(node, "id", "a rule", required=True)
+        about = f"rule {code}"
+        self.lines.setdefault(("rule", code), self.line(node))
+        self.keys(node, _RULE, about)
+        when = node.get("when")
+        if isinstance(when, CommentedSeq) and question is not None:
+            when = {"answer": question.get("link_id"), "is": list(when)}
+        elif when is None or not isinstance(when, CommentedMap):
+            self.error(self.line(node, "when"), f"{about}: when is a condition")
+            when = {}
+        override = node.get("override")
+        if override is not None and not isinstance(override, str):
+            self.error(self.line(node, "override"), f"{about}: override is O0, O1 or O2")
+            override = None
+
+        def words(key: str, of_question: str = "") -> str:
+            own = self.text(node, key, about)
+            return own or (self.text(question, of_question or key, about) if question is not None else "")
+
+        self.rules.append(
+            Rule(
+                id=code,
+                when=_plain(when),
+                effect=self.text(node, "effect", about, required=True),
+                override=override,
+                needs=self.codes(node, "needs", about),
+                wait=self.data(node, "wait", about),
+                ask_again=self.data(node, "ask_again", about),
+                title=words("title", "name"),
+                reason=words("reason"),
+                advice=words("advice"),
+                rationale=words("rationale"),
+                source=words("source"),
+                override_condition=words("override_condition"),
+                anchor=words("anchor"),
+                public=self.flag(node, "public", about, False),
+            )
+        )
+
+    # one value
+
+    def line(self, node: Any, key: Any = None) -> int:
+        place = getattr(node, "lc", None)
+        if place is None:
+            return 1
+        try:
+            return (place.line if key is None else place.key(key)[0]) + 1
+        except (KeyError, TypeError, AttributeError):
+            return (place.line or 0) + 1
+
+    def keys(self, node: CommentedMap, allowed: set[str], about: str, line: int | None = None) -> None:
+        for key in node:
+            if key not in allowed:
+                self.error(self.line(node, key), f"{about}: unknown key {key}")
+
+    def mapping(self, node: Any, about: str, within: Any) -> bool:
+        if isinstance(node, CommentedMap):
+            return True
+        self.error(self.line(node if hasattr(node, "lc") else within), f"{about} is a mapping, not {node!r:.60}")
+        return False
+
+    def items(self, node: CommentedMap, key: str, about: str) -> list[Any]:
+        value = node.get(key)
+        if value is None:
+            return []
+        if not isinstance(value, CommentedSeq):
+            self.error(self.line(node, key), f"{about}: {key} is a list")
+            return []
+        return list(value)
+
+    def text(self, node: CommentedMap, key: str, about: str, *, required: bool = False) -> str:
+        value = node.get(key)
+        if value is None:
+            if required:
+                self.error(self.line(node), f"{about}: {key} is missing")
+            return ""
+        if not isinstance(value, str):
+            self.error(self.line(node, key), f"{about}: {key} is a text, not {value!r:.60}")
+            return ""
+        if required and not value.strip():
+            self.error(self.line(node, key), f"{about}: {key} is empty")
+        return " ".join(str(value).split())
+
+    def flag(self, node: CommentedMap, key: str, about: str, default: bool) -> bool:
+        value = node.get(key, default)
+        if not isinstance(value, bool):
+            self.error(self.line(node, key), f"{about}: {key} is true or false")
+            return default
+        return value
+
+    def number(self, node: CommentedMap, key: str, about: str) -> float | None:
+        value = node.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            self.error(self.line(node, key), f"{about}: {key} is a number")
+            return None
+        return int(value) if isinstance(value, int) else float(value)
+
+    def codes(self, node: CommentedMap, key: str, about: str) -> tuple[str, ...]:
+        value = node.get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, CommentedSeq) or not all(isinstance(code, str) for code in value):
+            self.error(self.line(node, key), f"{about}: {key} is a list of codes")
+            return ()
+        return tuple(str(code) for code in value)
+
+    def data(self, node: CommentedMap, key: str, about: str) -> dict[str, Any] | None:
+        value = node.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, CommentedMap):
+            self.error(self.line(node, key), f"{about}: {key} is a mapping")
+            return None
+        return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """Without the reader's own types, so that equal definitions are equal."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    for kind in (int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return str(value)
+
+
+def to_dict(questionnaire: Questionnaire) -> dict[str, Any]:
+    """The questionnaire as JSON-able data; `from_dict` turns it back into an equal one."""
+    return _plain(dataclasses.asdict(questionnaire))
+
+
+def from_dict(data: Mapping[str, Any]) -> Questionnaire:
+    """The questionnaire in data made by `to_dict`. Raises DefinitionError when keys are missing or unknown.
+
+    The rules are not checked here: `assess` blocks on whatever is wrong with them."""
+    try:
+        fields = dict(data)
+        fields["sections"] = tuple(_build(Section, section) for section in data["sections"])
+        fields["questions"] = tuple(
+            _build(Question, {**question, "choices": tuple(_build(Choice, c) for c in question.get("choices", ()))})
+            for question in data["questions"]
+        )
+        fields["rules"] = tuple(_build(Rule, rule) for rule in data["rules"])
+        return Questionnaire(**fields)
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise DefinitionError([f"not a questionnaire: {error}"]) from error
+
+
+def _build(kind: type, data: Mapping[str, Any]) -> Any:
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
