@@ -253,6 +253,9 @@ TIME_ZONE = os.environ.get("TIME_ZONE", "Europe/London")
 PHONENUMBER_DEFAULT_REGION = os.environ.get("PHONE_REGION", "GB")
 PHONENUMBER_DEFAULT_FORMAT = "INTERNATIONAL"
 
+# The privacy notice (templates/education/privacy.html) as people agree to it; a change of its words is a new version.
+PRIVACY_VERSION = "1"
+
 # Mail goes through the outbox's worker only.
 EMAIL_URL = os.environ.get("EMAIL_URL", "").strip() or (
     "consolemail://" if DEBUG else required("EMAIL_URL", "smtp://…")

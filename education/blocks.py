@@ -4,7 +4,8 @@ They live in code and not in articles because nobody may soften them in passing 
 of the software, reviewed as such. The sun line is the clinic's own, word for word (CLINICAL 3.6).
 """
 
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 MEDICINE = _(
@@ -30,14 +31,17 @@ TEMPLATES = {
     "contact": "education/blocks/contact.html",
 }
 
+LABELS = {"medicine": _("Your medicines"), "sun": _("Sun"), "disclaimer": _("Please note")}
+
 NAMES = sorted([*SENTENCES, *TEMPLATES])
 
 
 def sentence_html(name: str) -> SafeString:
-    """The box around a fixed sentence."""
-    from django.utils.html import format_html
-
-    labels = {"medicine": _("Your medicines"), "sun": _("Sun"), "disclaimer": _("Please note")}
+    """The notice around a fixed sentence: a word for its kind, an icon, a colour."""
+    tone = {"medicine": "wait", "sun": "information", "disclaimer": "information"}[name]
     return format_html(
-        '<p class="fixed-sentence fixed-{}"><strong>{}.</strong> {}</p>', name, labels[name], mark_safe(SENTENCES[name])
+        '<div class="notice notice-{} fixed-sentence"><div><p><strong>{}.</strong> {}</p></div></div>',
+        tone,
+        LABELS[name],
+        SENTENCES[name],
     )

@@ -35,15 +35,14 @@ def syllables(word: str) -> int:
     count = len(VOWELS.findall(word))
     if word.endswith("e") and not word.endswith(("le", "ee")) and count > 1:
         count -= 1
-    elif word.endswith("es") and not word.endswith(("ses", "xes", "zes", "ches", "shes", "ces", "ges", "les")):
-        count -= count > 1
-    elif word.endswith("ed") and not word.endswith(("ted", "ded")):
+    silent_es = word.endswith("es") and not word.endswith(("ses", "xes", "zes", "ches", "shes", "ces", "ges", "les"))
+    if silent_es or (word.endswith("ed") and not word.endswith(("ted", "ded"))):
         count -= count > 1
     return max(count, 1)
 
 
 def readability(text: str) -> Readability:
-    """Counts of a plain text (no markup). A line break ends a sentence, so that list items and headings count as one."""
+    """Counts of a plain text (no markup). A line break ends a sentence: list items and headings count as one each."""
     words = WORD.findall(text)
     sentences = [part for part in SENTENCE_END.split(text) if WORD.search(part)]
     return Readability(len(words), max(len(sentences), 1), sum(syllables(word) for word in words))
