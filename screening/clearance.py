@@ -1,0 +1,521 @@
+"""May this patient have this treatment on this area on that date? The front door of screening for other apps.
+
+A clearance is computed, never stored. It needs a named clinician's review that clears, is valid on the day and still
+counts; and it asks the rules again for that very day. Whatever is missing, unreadable or broken means "no" (H02, R6).
+
+`clearance_changed` is sent inside the transaction of the change, with the patient's row locked: an error in a listener
+rolls the change back. Booking listens and moves the appointments.
+"""
+
+import logging
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.dispatch import Signal
+from django.utils import timezone
+
+from clinic.models import Area, Clinic, Patient, Treatment, User
+from screening import assessment as rules
+from screening import sealing
+from screening.models import Questionnaire, QuestionnaireResponse, Review, ReviewRequest
+
+log = logging.getLogger(__name__)
+
+# patient, treatment, area (both None: all of the patient's), outcome (Review.Outcome, "superseded" or "withdrawn"),
+# review_id or None, deferred_until or None, by (User or None), now.
+clearance_changed = Signal()
+
+SUPERSEDED = "superseded"
+WITHDRAWN = "withdrawn"
+FINISHED = (QuestionnaireResponse.Status.COMPLETED, QuestionnaireResponse.Status.AMENDED)
+ADULT = 18
+BIRTH_DATE = "age-date-of-birth"
+AREAS = "treatment-area"
+# Effects that a clinician has to address one by one.
+TO_ADDRESS = ("review", "defer", "contraindicated")
+
+
+class NotFinished(ValueError):
+    """These answers are unfinished, or were marked as entered in error."""
+
+
+class AnswersOfAnother(ValueError):
+    """These answers belong to another patient."""
+
+
+class BirthDateDiffers(ValueError):
+    """The birth date in the answers is not the patient's (R8): somebody has to look who this is."""
+
+
+@dataclass(frozen=True)
+class Clearance:
+    """The answer for one day. Conditions are never in it: only clinicians and the treating practitioner see those."""
+
+    cleared: bool
+    review_id: int | None
+    valid_from: date | None
+    valid_until: date | None
+    why: str  # cleared, waiting, none, expired, superseded, blocked, not-suitable, deferred, needs-information, …
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Whether a treatment time may be asked for, before any clinician has looked."""
+
+    allowed: bool
+    earliest: date | None  # the first treatment day that may be asked for; None when not allowed
+    effect: str
+    consultation_allowed: bool
+    why: str = ""  # where not allowed: rules, area, out-of-date, not-for-this-treatment, decided, none
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Finished answers of this visitor."""
+
+    response_id: int
+    birth_date: date | None
+    areas: list[str] = field(default_factory=list)
+
+
+# ---------------------------------------------------------------- what the records say
+
+
+def _responses():
+    # responses.complete() tells this module that answers were replaced, so neither can import the other first
+    from screening import responses
+
+    return responses
+
+
+def finished_responses(patient_ids: Iterable[int]):
+    """Finished answers that take the place of earlier ones, newest first."""
+    return QuestionnaireResponse.objects.filter(patient_id__in=patient_ids, status__in=FINISHED, reopens=True).order_by(
+        "-completed_at", "-id"
+    )
+
+
+def questionnaire_for(treatment: Treatment) -> Questionnaire | None:
+    """The active full questionnaire that screens for a treatment, or None: then it cannot be asked for."""
+    active = Questionnaire.objects.active().filter(purpose=Questionnaire.Purpose.SCREENING)
+    return active.filter(Q(treatments=treatment) | Q(treatments=None)).order_by("-published_at").first()
+
+
+def out_of_date(questionnaire: Questionnaire, versions: Iterable[Questionnaire] | None = None) -> bool:
+    """Whether a newer version asks everybody to answer again. `versions` saves the query."""
+    if versions is None:
+        versions = Questionnaire.objects.filter(name=questionnaire.name, rescreen=True)
+    return any(
+        other.name == questionnaire.name
+        and other.version > questionnaire.version
+        and other.rescreen
+        and other.status != Questionnaire.Status.DRAFT
+        for other in versions
+    )
+
+
+def says(response: QuestionnaireResponse, on: date, *, now: datetime) -> rules.Assessment:
+    """What the rules say about these answers on a day. Stores nothing; any error is "incomplete", which blocks."""
+    try:
+        return _responses().assess_on(response, on=on, now=now, record=False)
+    except Exception:  # fail closed, and say nothing about the person in the log
+        log.exception("The rules could not be asked; this blocks.")
+        return rules.Assessment(rules.INCOMPLETE, None, (), (), on, response.answered_on or on)
+
+
+def unaddressed(assessment: rules.Assessment, reasons: dict[str, str]) -> list[rules.Finding]:
+    """The findings of effect review or worse that nobody has addressed in words; O0 cannot be addressed."""
+    return [
+        finding
+        for finding in assessment.findings
+        if finding.effect in TO_ADDRESS and (finding.override == "O0" or not str(reasons.get(finding.rule, "")).strip())
+    ]
+
+
+def answered_areas(response: QuestionnaireResponse) -> list[str]:
+    """The codes of the areas these answers are about."""
+    areas = _responses().answers_of(response).get(AREAS)
+    return [code for code in areas if isinstance(code, str)] if isinstance(areas, list) else []
+
+
+def answered_birth_date(response: QuestionnaireResponse) -> date | None:
+    """The birth date in the answers, or None where it cannot be read."""
+    given = _responses().answers_of(response).get(BIRTH_DATE)
+    try:
+        return date.fromisoformat(given)
+    except (TypeError, ValueError):
+        return None
+
+
+def words_of(review: Review) -> dict[str, Any]:
+    """The sealed words of a review: statement, reasons by rule, conditions, question. Raises sealing.SealBroken."""
+    return sealing.unseal(review.response, f"review:{review.uuid}", review.words)
+
+
+class Records:
+    """Everything a clearance needs about some patients, in a constant number of queries."""
+
+    def __init__(self, patient_ids: Iterable[int]) -> None:
+        ids = set(patient_ids)
+        clinic = Clinic.get()
+        self.valid_days = min(clinic.screening_valid_days, 90) if clinic else 90
+        self.newest: dict[int, QuestionnaireResponse] = {}
+        for response in finished_responses(ids).only("id", "patient_id", "completed_at"):
+            self.newest.setdefault(response.patient_id, response)
+        self.reviews: dict[tuple[int, int, int], Review] = {}
+        found = Review.objects.filter(patient_id__in=ids).order_by("-id")
+        for review in found.select_related(
+            "response__questionnaire", "response__data_key", "response__patient", "assessment", "cosignature"
+        ):
+            self.reviews.setdefault((review.patient_id, review.treatment_id, review.area_id), review)
+        self.waiting = set(
+            ReviewRequest.objects.filter(response__patient_id__in=ids, closed_at=None).values_list(
+                "response__patient_id", "treatment_id", "area_id"
+            )
+        )
+        self.versions = list(Questionnaire.objects.exclude(status=Questionnaire.Status.DRAFT).filter(rescreen=True))
+        self.area_codes = dict(Area.objects.values_list("pk", "code"))
+        # One object a version, so that its rules are read once however many patients answered it.
+        self.questionnaires: dict[int, Questionnaire] = {}
+        self.asked: dict[tuple[int, date], rules.Assessment] = {}
+
+    def _says(self, response: QuestionnaireResponse, on: date, now: datetime) -> rules.Assessment:
+        response.questionnaire = self.questionnaires.setdefault(response.questionnaire_id, response.questionnaire)
+        key = (response.pk, on)
+        if key not in self.asked:
+            self.asked[key] = says(response, on, now=now)
+        return self.asked[key]
+
+    def clearance(
+        self, patient_id: int, treatment: Treatment, area_id: int | None, on: date, now: datetime
+    ) -> Clearance:
+        """See `clearance_for`."""
+        if not treatment.needs_screening:
+            return Clearance(True, None, None, None, "cleared")
+        key = (patient_id, treatment.pk, area_id)
+        review = self.reviews.get(key) if area_id is not None else None
+
+        def no(why: str) -> Clearance:
+            return Clearance(False, review.pk if review else None, None, None, why)
+
+        waiting = key in self.waiting
+        if review is None:
+            return no("waiting" if waiting else "none")
+        response = review.response
+        newest = self.newest.get(patient_id)
+        if (
+            response.patient_id != patient_id
+            or response.status not in FINISHED
+            or newest is None
+            or (newest.completed_at, newest.pk) > (response.completed_at, response.pk)
+            or out_of_date(response.questionnaire, self.versions)
+        ):
+            return no("waiting" if waiting else SUPERSEDED)
+        if review.outcome not in Review.CLEARING:
+            return no("waiting" if waiting else review.outcome)
+        last = min(review.valid_until, response.answered_on + timedelta(days=self.valid_days))
+        if on > last:
+            return no("waiting" if waiting else "expired")
+        if on < review.valid_from:
+            return no("blocked")
+        if review.assessment.override == "O0":
+            return no("blocked")
+        if review.assessment.override == "O2" and not hasattr(review, "cosignature"):
+            return no("waiting")
+        try:
+            reasons = dict(words_of(review)["reasons"])
+            same_area = self.area_codes[area_id] in answered_areas(response)
+        except Exception:  # fail closed
+            log.exception("A review could not be read; this blocks.")
+            return no("blocked")
+        found = self._says(response, on, now)
+        if not same_area or found.effect == rules.INCOMPLETE or unaddressed(found, reasons):
+            return no("waiting" if waiting else "blocked")
+        return Clearance(True, review.pk, review.valid_from, last, "cleared")
+
+
+# ---------------------------------------------------------------- asking
+
+
+def clearance_for(patient: Patient, treatment: Treatment, *, area: Area | None, on: date, now: datetime) -> Clearance:
+    """May this patient have this treatment on this area on the local day `on`?
+
+    A consultation or review visit needs no screening. A treatment needs the latest review of patient, treatment and
+    area to clear it, on answers that nothing has taken the place of, within its days; an O2 finding needs the second
+    signature; and every finding of effect review or worse **on that day** has to be one the clinician addressed. Any
+    error means "no". Writes nothing. About eight queries, and those that read the questionnaire's rules.
+    """
+    records = Records([patient.pk])
+    return records.clearance(patient.pk, treatment, area.pk if area else None, on, now)
+
+
+READY, UPDATE_DUE, WAITING, CANNOT = "ready", "update-due", "waiting", "cannot"
+_READINESS = {
+    "cleared": READY,
+    "waiting": WAITING,
+    "none": UPDATE_DUE,
+    "expired": UPDATE_DUE,
+    "superseded": UPDATE_DUE,
+    "needs-information": UPDATE_DUE,
+}
+
+
+def readiness(visits: Iterable[tuple[Any, int | None, Treatment, int | None, date]], *, now: datetime) -> dict:
+    """One word for each visit, for the desk: whether the patient is ready, never why not.
+
+    visits: (key, patient_id, treatment, area_id, local day). Returns key -> "ready", "update-due" (the patient has to
+    answer something), "waiting" (a clinician has to) or "cannot". The number of queries does not depend on the number
+    of visits. Writes nothing.
+    """
+    visits = list(visits)
+    records = Records({patient_id for _key, patient_id, *_rest in visits if patient_id is not None})
+    words = {}
+    for key, patient_id, treatment, area_id, on in visits:
+        if patient_id is None:
+            words[key] = READY if not treatment.needs_screening else UPDATE_DUE
+            continue
+        why = records.clearance(patient_id, treatment, area_id, on, now).why
+        words[key] = _READINESS.get(why, CANNOT)
+    return words
+
+
+def may_ask(response_id: int, treatment: Treatment, *, area: Area | None, on: date, now: datetime) -> Asking:
+    """What the rules say about asking for a treatment time, before any clinician has looked (DESIGN section 5).
+
+    response_id: primary key of finished answers. on: the local day that is asked about: the first bookable day, later
+    the chosen day. Allowed with nothing found, advice or review; with waits that all have a date inside the booking
+    horizon, from `earliest` on. Not allowed: contraindicated, incomplete, undated waits, waits beyond the horizon,
+    another area than the answers are about, answers that no longer count, or a clinician's decision against it.
+    A consultation may always be asked for, but not by somebody under 18 on the day of answering. Writes nothing.
+    """
+    response = (
+        QuestionnaireResponse.objects.filter(pk=response_id, status__in=FINISHED)
+        .select_related("questionnaire", "data_key", "patient")
+        .first()
+    )
+    if response is None:
+        return Asking(False, None, rules.INCOMPLETE, True, "none")
+    clinic = Clinic.get()
+    try:
+        births = [answered_birth_date(response), response.patient.birth_date if response.patient else None]
+        under_age = any(birth and rules.age_on(birth, response.answered_on) < ADULT for birth in births)
+        areas = answered_areas(response)
+    except Exception:  # fail closed: no treatment; a talk can still find out what is wrong
+        log.exception("Answers could not be read; this blocks.")
+        return Asking(False, None, rules.INCOMPLETE, True, "rules")
+    if not treatment.needs_screening:
+        return Asking(not under_age, None if under_age else on, "none", not under_age, "rules" if under_age else "")
+    found = says(response, on, now=now)
+
+    def no(why: str) -> Asking:
+        return Asking(False, None, found.effect, not under_age, why)
+
+    if under_age:
+        return no("rules")
+    valid_days = min(clinic.screening_valid_days, 90) if clinic else 90
+    newest = finished_responses([response.patient_id]).first() if response.patient_id else response
+    if (
+        newest is None
+        or newest.pk != response.pk
+        or on > response.answered_on + timedelta(days=valid_days)
+        or out_of_date(response.questionnaire)
+    ):
+        return no("out-of-date")
+    screened = list(response.questionnaire.treatments.values_list("pk", flat=True))
+    if response.questionnaire.purpose != Questionnaire.Purpose.SCREENING or (screened and treatment.pk not in screened):
+        return no("not-for-this-treatment")
+    if area is None or area.code not in areas:
+        return no("area")
+    earliest = on
+    latest = response.reviews.filter(treatment=treatment, area=area).order_by("-id").first()
+    if latest is not None and latest.outcome in (
+        Review.Outcome.NOT_SUITABLE,
+        Review.Outcome.CONSULTATION_REQUIRED,
+        Review.Outcome.DEFERRED,
+    ):
+        if latest.deferred_until is None:
+            return no("decided")
+        earliest = max(earliest, latest.deferred_until)
+    horizon = timezone.localdate(now) + timedelta(days=clinic.horizon_days if clinic else 90)
+    last = min(horizon, response.answered_on + timedelta(days=valid_days))
+    for _attempt in range(10):
+        at_earliest = says(response, earliest, now=now)
+        if not at_earliest.blocks:
+            return Asking(True, earliest, found.effect, True)
+        if at_earliest.earliest is None or not earliest < at_earliest.earliest <= last:
+            break
+        earliest = at_earliest.earliest
+    return no("rules")
+
+
+def _uuid(text: Any) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(str(text))
+    except ValueError:
+        return None
+
+
+def response_of_session(request, treatment: Treatment, *, now: datetime) -> Answered | None:
+    """The finished answers that this visitor may go on with: those in the session, or the newest of their own.
+
+    Anonymous answers count only in the session that gave them; a patient's answers only for that patient's login.
+    None where there are none, where they no longer count, or cannot be read. Writes nothing.
+    """
+    patient = getattr(request.user, "patient", None) if request.user.is_authenticated else None
+    mine = Q(patient=None) | Q(patient=patient) if patient else Q(patient=None)
+    found = QuestionnaireResponse.objects.filter(
+        status__in=FINISHED, reopens=True, questionnaire__purpose=Questionnaire.Purpose.SCREENING
+    ).select_related("questionnaire", "data_key", "patient")
+    candidates = []
+    in_session = _uuid(request.session.get("screening"))
+    if in_session is not None:
+        candidates += found.filter(mine, uuid=in_session)
+    if patient:
+        candidates += found.filter(patient=patient).order_by("-completed_at", "-id")[:1]
+    clinic = Clinic.get()
+    valid_days = min(clinic.screening_valid_days, 90) if clinic else 90
+    today = timezone.localdate(now)
+    for response in sorted(candidates, key=lambda response: (response.completed_at, response.pk), reverse=True):
+        if out_of_date(response.questionnaire) or today > response.answered_on + timedelta(days=valid_days):
+            continue
+        screened = list(response.questionnaire.treatments.values_list("pk", flat=True))
+        if treatment is not None and treatment.needs_screening and screened and treatment.pk not in screened:
+            continue
+        try:
+            return Answered(response.pk, answered_birth_date(response), answered_areas(response))
+        except sealing.SealBroken:
+            log.exception("Answers could not be read; they do not count.")
+    return None
+
+
+# ---------------------------------------------------------------- changing
+
+
+def lock_patient(patient_id: int) -> Patient:
+    """Locks the patient's row until the end of the transaction, as the database's triggers do. Before other row locks."""
+    return Patient.objects.select_for_update(no_key=True).get(pk=patient_id)
+
+
+@transaction.atomic
+def adopt_response(
+    response_id: int, *, patient: Patient, now: datetime, by: User | None = None
+) -> QuestionnaireResponse:
+    """Ties finished anonymous answers to a patient whose e-mail has been proven; in the caller's transaction.
+
+    Again for the same patient changes nothing. Raises NotFinished, AnswersOfAnother, or BirthDateDiffers when the
+    answers name another birth date (R8: an identity check by a person comes first). Consequences: the patient's row is
+    locked; if earlier answers lose their place, their open requests move to these answers and
+    clearance_changed("superseded") is sent.
+    """
+    patient = lock_patient(patient.pk)
+    response = QuestionnaireResponse.objects.select_for_update(of=("self",)).get(pk=response_id)
+    if response.patient_id == patient.pk:
+        return response
+    if response.patient_id is not None:
+        raise AnswersOfAnother
+    if response.status not in FINISHED:
+        raise NotFinished
+    if answered_birth_date(response) != patient.birth_date:
+        raise BirthDateDiffers
+    if QuestionnaireResponse.objects.filter(pk=response.pk, patient=None).update(patient=patient) != 1:
+        raise AnswersOfAnother
+    response.patient = patient
+    answers_replaced(response, by=by, now=now)
+    return response
+
+
+@transaction.atomic
+def answers_replaced(response: QuestionnaireResponse, *, now: datetime, by: User | None = None) -> bool:
+    """To be called whenever finished answers become a patient's: tells everybody if they replace earlier ones.
+
+    Consequences: the patient's row is locked; open requests on older answers are closed and opened again on these, with
+    the waiting time kept; clearance_changed("superseded") for all of the patient's treatments and areas is sent. False,
+    and nothing, for a quiet re-check, for a patient's first answers, or when newer answers exist already.
+    """
+    if not response.reopens or response.patient_id is None or response.status not in FINISHED:
+        return False
+    patient = lock_patient(response.patient_id)
+    newest, *older = finished_responses([patient.pk])
+    if newest.pk != response.pk or not older:
+        return False
+    carried = ReviewRequest.objects.filter(response__patient=patient, closed_at=None).exclude(response=response)
+    for request in carried.order_by("waiting_since"):
+        _open_request(response, request.treatment_id, request.area_id, _keep(request), request.waiting_since)
+    carried.update(closed_at=now, being_read_by=None, being_read_since=None)
+    clearance_changed.send(
+        sender=QuestionnaireResponse,
+        patient=patient,
+        treatment=None,
+        area=None,
+        outcome=SUPERSEDED,
+        review_id=None,
+        deferred_until=None,
+        by=by,
+        now=now,
+    )
+    return True
+
+
+def _keep(request: ReviewRequest) -> dict:
+    return {"needed_on": request.needed_on, "needed_at": request.needed_at, "answer_by": request.answer_by}
+
+
+def _open_request(response, treatment_id: int, area_id: int, values: dict, waiting_since: datetime) -> ReviewRequest:
+    request, _made = ReviewRequest.objects.update_or_create(
+        response=response,
+        treatment_id=treatment_id,
+        area_id=area_id,
+        closed_at=None,
+        defaults=values,
+        create_defaults={**values, "waiting_since": waiting_since},
+    )
+    return request
+
+
+@transaction.atomic
+def request_review(
+    patient: Patient,
+    treatment: Treatment,
+    *,
+    area: Area,
+    response_id: int | None = None,
+    needed_on: date | None,
+    needed_at: datetime | None,
+    answer_by: datetime | None,
+    now: datetime,
+) -> ReviewRequest | None:
+    """Puts a patient's answers on the clinicians' worklist, or brings the open row up to date.
+
+    needed_on, needed_at: local day and start of the **nearest** visit that waits; answer_by: what the patient was
+    promised. Without response_id the patient's newest answers; None, and nothing, where there are none yet. Answers of
+    somebody else raise AnswersOfAnother. Consequences: the patient's row is locked; a row on older answers is closed.
+    """
+    patient = lock_patient(patient.pk)
+    newest = finished_responses([patient.pk]).first()
+    response = newest if response_id is None else QuestionnaireResponse.objects.get(pk=response_id)
+    if response is None:
+        return None
+    if response.patient_id != patient.pk:
+        raise AnswersOfAnother
+    if response.status not in FINISHED:
+        raise NotFinished
+    if newest is not None and response.completed_at < newest.completed_at:
+        response = newest  # those answers have been replaced in the meantime
+    values = {"needed_on": needed_on, "needed_at": needed_at, "answer_by": answer_by}
+    open_here = ReviewRequest.objects.filter(
+        response__patient=patient, treatment=treatment, area=area, closed_at=None
+    ).exclude(response=response)
+    open_here.update(closed_at=now, being_read_by=None, being_read_since=None)
+    return _open_request(response, treatment.pk, area.pk, values, now)
+
+
+def close_request(patient: Patient, treatment: Treatment, *, area: Area, now: datetime) -> int:
+    """No visit waits for this decision any more. Returns how many rows left the worklist (0 or 1)."""
+    return ReviewRequest.objects.filter(
+        response__patient=patient, treatment=treatment, area=area, closed_at=None
+    ).update(closed_at=now, being_read_by=None, being_read_since=None)
