@@ -18,8 +18,21 @@ class MessageQuerySet(models.QuerySet):
         return self.filter(state=Message.State.QUEUED, due_at__lte=now).order_by("due_at", "id")
 
     def unclear(self, *, now) -> "MessageQuerySet":
-        """Claimed more than ten minutes ago and never finished: perhaps sent, perhaps not. Staff decide."""
-        return self.filter(state=Message.State.SENDING, claimed_at__lt=now - timedelta(minutes=10))
+        """Claimed more than ten minutes ago and never finished: perhaps sent, perhaps not. Staff decide.
+
+        One that was sent again is settled.
+        """
+        return self.filter(
+            state=Message.State.SENDING, claimed_at__lt=now - timedelta(minutes=10), resends__isnull=True
+        )
+
+    def needs_somebody(self, *, now) -> "MessageQuerySet":
+        """Waiting, unclear, or given up and not sent again."""
+        return self.filter(
+            Q(state=Message.State.QUEUED)
+            | Q(state=Message.State.SENDING, resends__isnull=True)
+            | Q(state=Message.State.FAILED, resends__isnull=True)
+        )
 
 
 class Message(models.Model):

@@ -1,0 +1,165 @@
+"""Writing messages: one row per event, in the transaction of what it tells of. The worker sends them.
+
+Bodies are neutral: who reads over a patient's shoulder learns that there is an appointment, and nothing about health.
+"""
+
+import uuid
+from datetime import datetime
+
+from django.core.validators import validate_email
+from django.db import transaction
+from django.template import Context
+from django.template.loader import get_template
+from django.utils.translation import gettext as _
+
+from clinic.models import Clinic, Location, Patient, User
+from outbox.models import Message
+
+CODE = "code"
+# What each kind cannot be written without. A kind that is not here does not exist.
+KINDS: dict[str, frozenset[str]] = {
+    CODE: frozenset({"code"}),
+    "asked_for": frozenset({"when", "where", "link", "answer_by"}),
+    "booked": frozenset({"when", "where", "link"}),
+    "not_possible": frozenset({"when", "link"}),
+    "information_needed": frozenset({"when", "link"}),
+    "moved": frozenset({"when", "where", "link"}),
+    "cancelled": frozenset({"when", "link"}),
+    "promise_missed": frozenset({"when", "link"}),
+    "back_to_pending": frozenset({"when", "where", "link"}),
+    "form_due": frozenset({"when", "link"}),
+}
+
+
+class CannotResend(Exception):
+    """This message must not go out again; the text says why, in a sentence for staff."""
+
+
+def one_line(text: str) -> str:
+    """`text` on one line: a line break in a header would begin another header."""
+    return " ".join(str(text).split())
+
+
+def render(kind: str, context: dict) -> tuple[str, str, str]:
+    """(subject, text, html) of a kind. Phone, closed hours and sender are the clinic's unless `context` has them.
+
+    Raises:
+        LookupError: the kind does not exist, or its words need something that `context` lacks.
+    """
+    missing = KINDS[kind] - context.keys()
+    if missing:
+        raise LookupError(f"A message {kind} needs {', '.join(sorted(missing))}.")
+    clinic = Clinic.get()
+    place = Location.objects.filter(is_active=True).first()
+    words = {
+        "sender": one_line(clinic.sender_name or clinic.name) if clinic else "",
+        "phone": (clinic and clinic.phone) or (place and place.phone) or "",
+        "out_of_hours": place.out_of_hours if place else "",
+        **context,
+    }
+    # Plain text must not be escaped (an address with an apostrophe), HTML must be.
+    plain = Context(words, autoescape=False)
+    subject = one_line(get_template(f"outbox/{kind}.subject.txt").template.render(plain))[:150]
+    text = get_template(f"outbox/{kind}.txt").template.render(plain).strip() + "\n"
+    return subject, text, get_template(f"outbox/{kind}.html").render(words).strip() + "\n"
+
+
+def queue(
+    kind: str,
+    *,
+    key: str,
+    to: str,
+    context: dict,
+    now: datetime,
+    patient: Patient | None = None,
+    subject_uuid: uuid.UUID | None = None,
+    calendar: str = "",
+    due_at: datetime | None = None,
+) -> Message:
+    """Writes one message for the worker. The same key twice returns the row that is there, whatever else was given.
+
+    Args:
+        kind: one of KINDS. key: the event, such as `booked:<appointment>:<sequence>`.
+        to: one e-mail address.
+        context: strings in the patient's words: `when` (weekday, day, month's name, time, in the time zone of the
+            place), `where` (lines of name, address and phone), `link` (absolute), `answer_by`, `out_of_hours`.
+        now, due_at: aware; `due_at` is when it may go out, `now` unless given.
+        subject_uuid: what it is about (an appointment), so that `drop` finds it.
+        calendar: an iCalendar file that goes with it.
+
+    Raises:
+        LookupError: no such kind, or `context` lacks something. ValidationError: `to` is no address.
+    """
+    validate_email(to)
+    subject, text, html = render(kind, context)
+    message = Message(
+        key=key,
+        kind=kind,
+        to=to,
+        patient=patient,
+        subject_uuid=subject_uuid,
+        subject=subject,
+        text=text,
+        html=html,
+        calendar=calendar,
+        due_at=due_at or now,
+        created_at=now,
+    )
+    # ON CONFLICT DO NOTHING: a repeated key must not break the transaction around us, only find its row. Another
+    # constraint cannot be hidden by it: the row below would be missing.
+    Message.objects.bulk_create([message], ignore_conflicts=True)
+    return Message.objects.get(key=key)
+
+
+def drop(subject_uuid: uuid.UUID, *, kinds: list[str] | None = None) -> int:
+    """Takes back what waits to be sent about something (of these kinds only, when given). Returns how many.
+
+    What is being sent at this moment is not stopped.
+    """
+    waiting = Message.objects.filter(subject_uuid=subject_uuid, state=Message.State.QUEUED)
+    if kinds is not None:
+        waiting = waiting.filter(kind__in=kinds)
+    return waiting.update(state=Message.State.DROPPED)
+
+
+@transaction.atomic
+def resend(message: Message, *, by: User, now: datetime) -> Message:
+    """Sends a message once more, as a new event with a name to it. A second press returns the copy that still waits.
+
+    Raises:
+        CannotResend: it waits or goes out anyway, is no longer needed, or is a code (codes do not live that long).
+    """
+    original = Message.objects.select_for_update().get(pk=message.pk)
+    if original.kind == CODE:
+        raise CannotResend(_("A code is not sent again. The patient can ask for a new one on the sign-in page."))
+    if original.state == Message.State.QUEUED:
+        raise CannotResend(_("It is still waiting to be sent. It will go out by itself."))
+    if original.state == Message.State.DROPPED:
+        raise CannotResend(_("It is no longer needed, so it is not sent."))
+    is_unclear = Message.objects.unclear(now=now).filter(pk=original.pk).exists()
+    waiting = original.resends.filter(state__in=[Message.State.QUEUED, Message.State.SENDING]).first()
+    if waiting is not None:
+        return waiting
+    if original.state == Message.State.SENDING and not is_unclear and not original.resends.exists():
+        raise CannotResend(_("It is being sent at this moment."))
+    return Message.objects.create(
+        key=f"resend:{original.uuid}:{original.resends.count() + 1}",
+        kind=original.kind,
+        to=original.to,
+        patient=original.patient,
+        subject_uuid=original.subject_uuid,
+        subject=original.subject,
+        text=original.text,
+        html=original.html,
+        calendar=original.calendar,
+        due_at=now,
+        created_at=now,
+        resend_of=original,
+        resent_by=by,
+    )
+
+
+def settle(message: Message, *, now: datetime) -> bool:
+    """Takes an unclear message off the list: it did arrive, or nobody needs it. Whether anything changed."""
+    unclear = Message.objects.unclear(now=now).filter(pk=message.pk)
+    return bool(unclear.update(state=Message.State.DROPPED))
