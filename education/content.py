@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from django.db import transaction
+from django.utils import timezone
 from ruamel.yaml import YAML
 
 from education.models import Article, ArticleRevision
@@ -67,13 +68,14 @@ def default_articles() -> tuple[DefaultArticle, ...]:
     return tuple(sorted(articles, key=lambda article: article.order))
 
 
-def load_default_articles(*, now: datetime) -> list[ArticleRevision]:
+def load_default_articles(*, now: datetime | None = None) -> list[ArticleRevision]:
     """Makes a draft of every shipped article that the clinic does not have yet, and returns the drafts it made.
 
     A page that exists is left alone when anybody has written a version of it; where only shipped versions exist and the
     software brings a newer text, that text becomes one more draft. Nothing is published or signed. Run again it makes
-    nothing.
+    nothing. `now` (aware) defaults to the moment of the call.
     """
+    now = now or timezone.now()
     made = []
     with transaction.atomic():
         new_pages = []

@@ -27,7 +27,7 @@ def search_words(request: HttpRequest) -> str:
 
 
 def found_html(headline: str) -> SafeString:
-    """A headline from the database with its found words marked: everything is escaped, then our two marks are turned."""
+    """A headline with its found words marked: everything is escaped, then our two marks are turned into tags."""
     marked = escape(headline).replace(FOUND_START, "<mark>").replace(FOUND_END, "</mark>")
     return mark_safe(marked)  # noqa: S308 escaped in the line above
 
