@@ -3,8 +3,8 @@
 Pure: no database, no clock, no request. A questionnaire comes in as frozen dataclasses (from a definition file or from
 the rows of the database), answers as plain JSON values, dates as `datetime.date` of the clinic's local calendar.
 
-It fails closed. Whatever is missing, unknown, unreadable, contradictory or broken makes the outcome worse, never milder,
-and nothing that can be put into `answers` raises. An outcome of "none" is not clearance: a clinician decides.
+It fails closed. Whatever is missing, unknown, unreadable, contradictory or broken makes the outcome worse, never
+milder, and nothing that can be put into `answers` raises. An outcome of "none" is not clearance: a clinician decides.
 
 Effects, worst first: contraindicated, defer, review, advise, none. "incomplete" blocks like contraindicated.
 
@@ -24,7 +24,7 @@ A rule's condition (`when`) is data. Each is a mapping with exactly one of these
     number: LINK_ID           with `over` and/or `under`
     age: LINK_ID              with `under` and/or `at_least` in whole years, and `of` as above
     count: answers            with `codes` and `at_least`: how many questions have one of these codes
-    count: items              with `effect` and `at_least`: how many items have a finding of that effect from a single rule
+    count: items              with `effect` and `at_least`: how many items have a finding of that effect by themselves
 
 PERIOD is {days: n}, {weeks: n} or {months: n}; months are calendar months, clamped to the month's end.
 There is no "not": no answer can switch a finding off.
@@ -93,8 +93,9 @@ class Question:
 
     A follow-up has a `parent` and is asked when the parent's answer is one of `parent_codes`; with no codes it is asked
     whenever the parent is answered. `no_finding` names the codes that rightly lead to nothing; every other code must be
-    named by a rule. `exclusive` names codes that contradict any other in a list ("none"). `tense` says which side of the
-    day of answering a date must be on. `urgent` is advice to show at once, under `urgent_codes` or, without codes, always.
+    named by a rule. `exclusive` names codes that contradict any other in a list ("none"). `tense` says which side of
+    the day of answering a date must be on. `urgent` is advice to show at once, under `urgent_codes` or, without codes,
+    always.
     """
 
     link_id: str
@@ -925,14 +926,14 @@ def _check_answers(questionnaire, given, unreadable, answered_on, differs) -> li
         link_id, answer = question.link_id, given.get(question.link_id)
         if answer is None:
             continue
-        if isinstance(answer.value, GivenDate) and question.tense == "past" and answer.value.precision != "unknown":
-            if answer.value.first > answered_on:
-                future.append(link_id)
-        if isinstance(answer.value, tuple) and len(answer.value) > 1:
-            if any(code in question.exclusive for code in answer.value):
-                clash.append(link_id)
-                clash_details.append(f"{link_id}: {', '.join(answer.value)}")
-        # A follow-up that its parent's answer does not call for. When the parent is simply missing, that is said already.
+        value = answer.value
+        # An unknown date may mean any day, so it is never in the future.
+        if isinstance(value, GivenDate) and question.tense == "past" and value.first > answered_on:
+            future.append(link_id)
+        if isinstance(value, tuple) and len(value) > 1 and any(code in question.exclusive for code in value):
+            clash.append(link_id)
+            clash_details.append(f"{link_id}: {', '.join(value)}")
+        # A follow-up that its parent's answer does not call for. A parent that is just missing is reported as missing.
         if question.parent and not _is_asked(question, given):
             parent = questionnaire.by_link_id.get(question.parent)
             if question.parent in given or parent is None or parent.parent or not parent.required:
@@ -980,7 +981,7 @@ def _split_by_item(findings):
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing wrong with a questionnaire: `where` is "questionnaire", "section", "question" or "rule", `name` its id."""
+    """One thing wrong: `where` is "questionnaire", "section", "question" or "rule", `name` its id."""
 
     where: str
     name: str

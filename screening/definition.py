@@ -1,10 +1,11 @@
 """Questionnaires as files and as plain data.
 
-`load` reads a definition (YAML) into the dataclasses of `screening.assessment`, collecting every error with its file and
-line; `to_dict` and `from_dict` turn those dataclasses into JSON-able data and back. `screening/definitions/*.yaml` are
-the shipped ones: drafts, until people publish them.
+`load` reads a definition (YAML) into the dataclasses of `screening.assessment`, collecting every error with its file
+and line; `to_dict` and `from_dict` turn those dataclasses into JSON-able data and back; `save_draft` and `from_rows` do
+the same for the rows of the database. `screening/definitions/*.yaml` are the shipped ones: drafts, until people publish
+them.
 
-A definition is a mapping of name, version, title, purpose, device_label, sections, questions and rules. For the author's
+A definition is a mapping of name, version, title, purpose, device_label, sections and rules. For the author's
 convenience, and unlike the dataclasses:
 
 * questions are listed under their section; follow-ups under `follow_ups` of their parent, with `when: [codes]`
@@ -20,13 +21,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from screening.assessment import Choice, Question, Questionnaire, Rule, Section, find_faults
+
+if TYPE_CHECKING:
+    from screening import models
 
 DEFINITIONS = Path(__file__).resolve().parent / "definitions"
 MAX_BYTES = 2_000_000
@@ -72,6 +76,10 @@ _RULE = {
     "anchor",
     "public",
 }
+# What the columns of the database hold; longer is an error with a line instead of an error of the database.
+_LONGEST = {"link_id": 80, "id": 80, "code": 50, "title": 200, "text": 500, "name": 200, "anchor": 200}
+_LONGEST |= {"device_label": 200, "kind": 20, "effect": 20}
+_LONGEST_NAME, _LONGEST_LABEL = 50, 300
 
 
 class DefinitionError(Exception):
@@ -127,6 +135,8 @@ class _Reader:
             raise DefinitionError([f"{self.where}: line 1: a definition is a mapping with name, version, sections ..."])
         self.keys(tree, _TOP, "the definition", 1)
         name = self.text(tree, "name", "the definition", required=True)
+        if len(name) > _LONGEST_NAME:
+            self.error(self.line(tree, "name"), f"the definition: name is longer than {_LONGEST_NAME} characters")
         title = self.text(tree, "title", "the definition", required=True)
         version = tree.get("version")
         if isinstance(version, bool) or not isinstance(version, int) or not 0 < version < 100_000:
@@ -218,6 +228,8 @@ class _Reader:
                 self.error(
                     self.line(value, code), f"{about}: answer {code}: code and label are texts (quote yes and no)"
                 )
+            elif len(code) > _LONGEST["link_id"] or len(label) > _LONGEST_LABEL:
+                self.error(self.line(value, code), f"{about}: answer {code:.80}: code or label is too long")
             else:
                 found.append(Choice(code, label.strip()))
         return tuple(found)
@@ -306,6 +318,8 @@ class _Reader:
             return ""
         if required and not value.strip():
             self.error(self.line(node, key), f"{about}: {key} is empty")
+        if len(value) > _LONGEST.get(key, 5000):
+            self.error(self.line(node, key), f"{about}: {key} is longer than {_LONGEST.get(key, 5000)} characters")
         return " ".join(str(value).split())
 
     def flag(self, node: CommentedMap, key: str, about: str, default: bool) -> bool:
@@ -381,3 +395,179 @@ def from_dict(data: Mapping[str, Any]) -> Questionnaire:
 
 def _build(kind: type, data: Mapping[str, Any]) -> Any:
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+
+
+# ---------------------------------------------------------------- the rows of the database
+
+_OF_QUESTION = ("no_finding", "exclusive", "tense", "minimum", "maximum", "unit", "urgent", "urgent_codes")
+_OF_RULE = ("ask_again", "override_condition", "public")
+
+
+def from_rows(row: models.Questionnaire) -> Questionnaire:
+    """The questionnaire that a row and its sections, questions, choices and rules make up. Four queries.
+
+    Raises DefinitionError when the rows hold something that no loader writes. The rules are not checked here: `assess`
+    blocks on whatever is wrong with them."""
+    sections = list(row.sections.order_by("order"))
+    codes = {section.pk: section.code for section in sections}
+    return from_dict(
+        {
+            "name": row.name,
+            "version": row.version,
+            "title": row.title,
+            "purpose": row.purpose,
+            "device_label": row.device_label,
+            "sections": [{"code": s.code, "title": s.title, "intro": s.intro} for s in sections],
+            "questions": [
+                {
+                    "link_id": question.link_id,
+                    "section": codes.get(question.section_id, ""),
+                    "text": question.text,
+                    "kind": question.kind,
+                    "hint": question.hint,
+                    "choices": [
+                        {"code": choice.code, "label": choice.label}
+                        for choice in sorted(question.choices.all(), key=lambda choice: choice.order)
+                    ],
+                    "required": question.required,
+                    "parent": question.parent_link_id,
+                    "parent_codes": question.parent_codes,
+                    **_options(question, _OF_QUESTION),
+                }
+                for question in row.questions.order_by("order").prefetch_related("choices")
+            ],
+            "rules": [
+                {
+                    "id": rule.code,
+                    "when": rule.condition,
+                    "effect": rule.effect,
+                    "override": rule.override or None,
+                    "needs": rule.needs,
+                    "wait": rule.wait or None,
+                    "title": rule.title,
+                    "reason": rule.reason,
+                    "advice": rule.advice,
+                    "rationale": rule.rationale,
+                    "source": rule.source,
+                    "anchor": rule.anchor,
+                    **_options(rule, _OF_RULE),
+                }
+                for rule in row.rules.order_by("order")
+            ],
+        }
+    )
+
+
+def _options(row: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    if not isinstance(row.options, dict) or set(row.options) - set(names):
+        raise DefinitionError([f"{row}: options cannot be read"])
+    return row.options
+
+
+def save_draft(
+    questionnaire: Questionnaire, *, source_text: str = "", treatments: list[Any] | None = None
+) -> tuple[models.Questionnaire, str]:
+    """Keep a questionnaire as a draft. Returns its row and "made", "replaced" or "unchanged".
+
+    A draft of the same name and version is replaced as a whole; an identical one, published or not, is left alone. All
+    or nothing: on any error nothing is written. `treatments` (None: leave as they are) are those it screens for, and
+    only a draft's can be set. Consequences: none for patients until somebody publishes it.
+
+    Raises DefinitionError when the questionnaire has faults, or when that version is published and differs."""
+    from django.db import transaction
+
+    from screening import models
+
+    faults = [fault.text for fault in find_faults(questionnaire)]
+    if faults:
+        raise DefinitionError(faults)
+    with transaction.atomic():
+        row = (
+            models.Questionnaire.objects.select_for_update()
+            .filter(name=questionnaire.name, version=questionnaire.version)
+            .first()
+        )
+        same = row is not None and from_rows(row) == questionnaire
+        outcome = "unchanged" if same else "made" if row is None else "replaced"
+        if row is not None and row.status != models.Questionnaire.Status.DRAFT:
+            if not same:
+                what = f"{row.name} {row.version} is {row.get_status_display()} and never changes: give a new version"
+                raise DefinitionError([what])
+            if treatments is not None and set(treatments) != set(row.treatments.all()):
+                what = f"{row.name} {row.version} is {row.get_status_display()}: what it screens for never changes"
+                raise DefinitionError([what])
+            return row, outcome
+        if not same:
+            if row is not None:
+                for part in (row.rules, row.questions, row.sections):
+                    part.all().delete()
+            else:
+                row = models.Questionnaire(name=questionnaire.name, version=questionnaire.version)
+            row.title = questionnaire.title
+            row.purpose = questionnaire.purpose
+            row.device_label = questionnaire.device_label
+            row.source_text = source_text
+            # Whoever proposed the earlier wording did not propose this one.
+            row.proposed_by = None
+            row.save()
+            _write_parts(row, questionnaire, models)
+            if from_rows(row) != questionnaire:
+                raise DefinitionError([f"{row.name} {row.version} would not come back as it was written"])
+        if treatments is not None and set(treatments) != set(row.treatments.all()):
+            row.treatments.set(treatments)
+            outcome = "replaced" if same else outcome
+        return row, outcome
+
+
+def _write_parts(row: models.Questionnaire, questionnaire: Questionnaire, models: Any) -> None:
+    sections = models.Section.objects.bulk_create(
+        models.Section(questionnaire=row, order=place, code=section.code, title=section.title, intro=section.intro)
+        for place, section in enumerate(questionnaire.sections, start=1)
+    )
+    by_code = {section.code: section for section in sections}
+    questions = models.Question.objects.bulk_create(
+        models.Question(
+            questionnaire=row,
+            section=by_code[question.section],
+            order=place,
+            link_id=question.link_id,
+            text=question.text,
+            hint=question.hint,
+            kind=question.kind,
+            required=question.required,
+            parent_link_id=question.parent,
+            parent_codes=list(question.parent_codes),
+            options=_beside_defaults(question, _OF_QUESTION),
+        )
+        for place, question in enumerate(questionnaire.questions, start=1)
+    )
+    models.Choice.objects.bulk_create(
+        models.Choice(question=question_row, order=place, code=choice.code, label=choice.label)
+        for question_row, question in zip(questions, questionnaire.questions, strict=True)
+        for place, choice in enumerate(question.choices, start=1)
+    )
+    models.Rule.objects.bulk_create(
+        models.Rule(
+            questionnaire=row,
+            order=place,
+            code=rule.id,
+            condition=_plain(rule.when),
+            effect=rule.effect,
+            override=rule.override or "",
+            needs=list(rule.needs),
+            wait=_plain(rule.wait) if rule.wait else {},
+            title=rule.title,
+            reason=rule.reason,
+            advice=rule.advice,
+            rationale=rule.rationale,
+            source=rule.source,
+            anchor=rule.anchor,
+            options=_beside_defaults(rule, _OF_RULE),
+        )
+        for place, rule in enumerate(questionnaire.rules, start=1)
+    )
+
+
+def _beside_defaults(thing: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    defaults = {field.name: field.default for field in dataclasses.fields(thing)}
+    return {name: _plain(getattr(thing, name)) for name in names if getattr(thing, name) != defaults[name]}

@@ -13,6 +13,8 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from screening import assessment
+
 
 class Effect(models.TextChoices):
     """What a rule does, mildest first. `incomplete` blocks like a contraindication."""
@@ -100,6 +102,13 @@ class Questionnaire(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
+
+    def definition(self) -> "assessment.Questionnaire":
+        """Its sections, questions and rules as the dataclasses that `screening.assessment` reads. Four queries.
+        Raises screening.definition.DefinitionError when the rows hold what no loader writes: that must block."""
+        from screening.definition import from_rows
+
+        return from_rows(self)
 
 
 class Section(models.Model):
@@ -278,6 +287,10 @@ class DataKey(models.Model):
     wrapped = models.BinaryField()
     key_name = models.CharField(max_length=60)
     created_at = models.DateTimeField(default=timezone.now)
+    opened_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("When the patient last proved the birth date after being away.")
+    )
+    wrong_birth_dates = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         verbose_name = _("data key")
