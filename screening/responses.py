@@ -1,0 +1,383 @@
+"""What a patient answers: begun, saved, finished, forgotten. Every word of it is sealed.
+
+A response holds snapshots, not references: the words that were shown, the labels that were chosen, the version of the
+questionnaire (H04). Nothing has a default: what was not answered is not there. Unfinished answers live 24 hours on the
+device that gave them and may be deleted; finished ones are kept as they are, and a correction is a new response.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import get_language
+
+from clinic.models import Patient, Treatment, User
+from screening import assessment as rules
+from screening import clearance
+from screening.models import Assessment, DataKey, Questionnaire, QuestionnaireResponse
+from screening.sealing import SealBroken, make_key, seal, unseal
+
+log = logging.getLogger(__name__)
+
+KEPT_FOR = timedelta(hours=24)
+AWAY_AFTER = timedelta(minutes=15)
+WRONG_BIRTH_DATES = 3
+IN_PROGRESS = QuestionnaireResponse.Status.IN_PROGRESS
+# The highest override of an assessment: nobody, then two people, then one.
+OVERRIDE_ORDER = ("O0", "O2", "O1")
+
+
+class AlreadySent(Exception):
+    """These answers are finished, or gone: nothing can be added to them."""
+
+
+class Incomplete(Exception):
+    """Answers are missing or cannot be read. `link_ids` says which, in the order of the questionnaire."""
+
+    def __init__(self, link_ids: tuple[str, ...]) -> None:
+        super().__init__(f"{len(link_ids)} answers are missing")
+        self.link_ids = link_ids
+
+
+class QuestionsChanged(Exception):
+    """A newer version of the questions is in force: these unfinished answers belong to words no longer asked."""
+
+
+class TooYoung(Exception):
+    """Under 18 on the day of answering: nothing further is asked, nothing is kept."""
+
+
+# ---------------------------------------------------------------- reading
+
+
+def answers_of(response: QuestionnaireResponse) -> dict[str, Any]:
+    """The answers by link_id, as ANSWERS lists them; a question that was not answered is not in it.
+
+    Raises SealBroken when the document cannot be read.
+    """
+    return {item["link_id"]: item["value"] for item in items_of(response)}
+
+
+def items_of(response: QuestionnaireResponse) -> list[dict[str, Any]]:
+    """The snapshots, in the order of the questionnaire.
+
+    Each has link_id, parent (link_id or ""), section (the title shown), text, hint, kind, value, labels (those chosen),
+    unit, questionnaire (its name), version and language. Raises SealBroken when the document cannot be read.
+    """
+    return _document(response)["items"]
+
+
+def declaration_of(response: QuestionnaireResponse) -> dict[str, str]:
+    """What the patient declared when sending (`text`, `at` as ISO 8601 in UTC); empty before. Raises SealBroken."""
+    return _document(response).get("declaration", {})
+
+
+def findings_of(assessment: Assessment) -> tuple[rules.Finding, ...]:
+    """The findings of a stored assessment, worst first. Raises SealBroken when they cannot be read."""
+    stored = unseal(assessment.response, _findings_purpose(assessment.on), assessment.findings)
+    known = {field.name for field in fields(rules.Finding)}
+    return tuple(_finding({key: value for key, value in finding.items() if key in known}) for finding in stored)
+
+
+def is_away(response: QuestionnaireResponse, *, now: datetime) -> bool:
+    """Whether the birth date has to be asked again before anything is shown: 15 minutes without work on it."""
+    return now - max(response.seen_at, response.data_key.opened_at or response.seen_at) > AWAY_AFTER
+
+
+def is_expired(response: QuestionnaireResponse, *, now: datetime) -> bool:
+    """Whether unfinished answers are past their 24 hours."""
+    return response.status == IN_PROGRESS and now >= kept_until(response)
+
+
+def kept_until(response: QuestionnaireResponse) -> datetime:
+    """When unfinished answers are forgotten (UTC)."""
+    return response.started_at + KEPT_FOR
+
+
+def is_too_young(birth_date: date | None, *, today: date) -> bool:
+    """Under 18 on the local day `today`. Born on 29 February: comes of age on 1 March in common years."""
+    return birth_date is not None and rules.age_on(birth_date, today) < clearance.ADULT
+
+
+# ---------------------------------------------------------------- writing
+
+
+@transaction.atomic
+def start(
+    *,
+    questionnaire: Questionnaire,
+    treatment: Treatment | None,
+    privacy_version: str,
+    now: datetime,
+    patient: Patient | None = None,
+    assisted_by: User | None = None,
+) -> QuestionnaireResponse:
+    """Begins a response: an empty sealed document and its key.
+
+    privacy_version: which words about privacy were agreed to, at `now`. patient: whoever is signed in, if known.
+    assisted_by: the member of staff who fills it in for somebody. Raises IntegrityError unless the questionnaire is
+    active (screening_response_questionnaire_active).
+    """
+    response = QuestionnaireResponse(
+        questionnaire=questionnaire,
+        treatment=treatment,
+        patient=patient,
+        assisted_by=assisted_by,
+        started_at=now,
+        seen_at=now,
+        agreed_at=now,
+        privacy_version=privacy_version,
+        document=b"",
+    )
+    response.save()
+    make_key(response)
+    response.document = seal(response, "answers", {"items": []})
+    response.save(update_fields=["document"])
+    return response
+
+
+@transaction.atomic
+def save_answers(
+    response: QuestionnaireResponse, changes: Mapping[str, Any], *, now: datetime, seen: bool = True
+) -> dict[str, Any]:
+    """Writes answers into an unfinished response and returns all it now holds.
+
+    changes: values by link_id; None takes an answer away. Follow-ups whose parent no longer calls for them go too.
+    seen: whether this counts as the patient being there (not while the birth date has to be asked again).
+    Raises AlreadySent when it is finished or gone, ValueError for a question that does not exist, SealBroken.
+    """
+    stored = _locked(response)
+    definition = stored.questionnaire.definition()
+    unknown = changes.keys() - definition.by_link_id.keys()
+    if unknown:
+        raise ValueError(f"No such question: {', '.join(sorted(unknown))}")
+    document = _document(stored)
+    answers = {item["link_id"]: item["value"] for item in document["items"]} | dict(changes)
+    answers = _only_asked(definition, {key: value for key, value in answers.items() if not _is_blank(value)}, now)
+    document["items"] = _snapshots(definition, answers)
+    stored.document = seal(stored, "answers", document)
+    stored.seen_at = now if seen else stored.seen_at
+    stored.save(update_fields=["document", "seen_at"])
+    response.document, response.seen_at = stored.document, stored.seen_at
+    return answers
+
+
+@transaction.atomic
+def complete(
+    response: QuestionnaireResponse, *, today: date, now: datetime, declaration: str = "", reopens: bool = True
+) -> QuestionnaireResponse:
+    """Finishes a response: from now on it never changes. Again for a finished one changes nothing.
+
+    today: the local day of answering; `answered_on`. declaration: the words the patient agreed to; sealed with `now`.
+    reopens: whether it takes the place of the patient's earlier answers (a quiet re-check does not).
+    It becomes `amended`, superseding the newest earlier one, when the patient is known and has answered before.
+    Raises Incomplete (missing or unreadable answers), TooYoung, QuestionsChanged (a newer version is in force),
+    AlreadySent (gone), SealBroken. Consequences: the patient's row is locked; if earlier answers lose their place,
+    clearance_changed("superseded") is sent in this transaction.
+    """
+    if response.patient_id is not None:
+        clearance.lock_patient(response.patient_id)  # before the response's row, as everywhere
+    stored = _stored(response)
+    if stored.status in clearance.FINISHED:
+        return stored
+    if stored.status != IN_PROGRESS:
+        raise AlreadySent
+    if stored.questionnaire.status != Questionnaire.Status.ACTIVE:
+        raise QuestionsChanged
+    document = _document(stored)
+    answers = {item["link_id"]: item["value"] for item in document["items"]}
+    known = stored.patient.birth_date if stored.patient else None
+    if any(is_too_young(birth, today=today) for birth in (_day(answers.get(clearance.BIRTH_DATE)), known)):
+        raise TooYoung
+    found = rules.assess(
+        stored.questionnaire.definition(), answers, on=today, answered_on=today, known_birth_date=known
+    )
+    if found.incomplete:
+        raise Incomplete(found.incomplete)
+    if declaration:
+        document["declaration"] = {"text": declaration, "at": now.isoformat()}
+        stored.document = seal(stored, "answers", document)
+    earlier = None
+    if stored.patient_id is not None and reopens:
+        earlier = clearance.finished_responses([stored.patient_id]).first()
+    stored.status = QuestionnaireResponse.Status.AMENDED if earlier else QuestionnaireResponse.Status.COMPLETED
+    stored.supersedes, stored.reopens = earlier, reopens
+    stored.completed_at = stored.seen_at = now
+    stored.answered_on = today
+    stored.save(update_fields=["document", "status", "supersedes", "reopens", "completed_at", "seen_at", "answered_on"])
+    clearance.answers_replaced(stored, now=now)
+    return stored
+
+
+@transaction.atomic
+def forget(response: QuestionnaireResponse) -> bool:
+    """Deletes an unfinished response with its key; False, and nothing, for a finished one or one already gone."""
+    deleted, _by_model = QuestionnaireResponse.objects.filter(pk=response.pk, status=IN_PROGRESS).delete()
+    return bool(deleted)
+
+
+def forget_expired(*, now: datetime) -> int:
+    """Deletes every unfinished response that is past its 24 hours, with its key. Returns how many."""
+    expired = QuestionnaireResponse.objects.filter(status=IN_PROGRESS, started_at__lte=now - KEPT_FOR)
+    return sum(forget(response) for response in expired.only("pk").iterator(chunk_size=200))
+
+
+def prove_birth_date(response: QuestionnaireResponse, given: date, *, now: datetime) -> bool:
+    """Whether `given` is the birth date in the answers; then they are shown again for 15 minutes.
+
+    A wrong one is counted; the third wrong one deletes unfinished answers, and the caller takes finished ones off the
+    device. Raises AlreadySent where too many wrong ones were given before, SealBroken when nothing can be compared.
+    """
+    key = DataKey.objects.filter(response=response)
+    right = clearance.answered_birth_date(response)
+    if right is None:
+        raise SealBroken("There is no birth date to compare with.")
+    if key.filter(wrong_birth_dates__gte=WRONG_BIRTH_DATES).exists():
+        raise AlreadySent
+    if given == right:
+        key.update(opened_at=now, wrong_birth_dates=0)
+        return True
+    key.update(wrong_birth_dates=F("wrong_birth_dates") + 1)
+    if not key.filter(wrong_birth_dates__lt=WRONG_BIRTH_DATES).exists():
+        forget(response)
+        raise AlreadySent
+    return False
+
+
+def assess_on(response: QuestionnaireResponse, *, on: date, now: datetime, record: bool = True) -> rules.Assessment:
+    """What the rules say about these answers for a treatment on the local day `on`.
+
+    The birth date of the patient, where known, is reckoned with as well. Fails closed: whatever goes wrong, the effect
+    is "incomplete", which blocks. Of finished answers it also stores the `Assessment`, once for each day; an outcome
+    that came from an error is not stored, so that it can be asked again. Never raises for what is in the answers.
+    """
+    answered_on = response.answered_on or timezone.localdate(now)
+    try:
+        found = rules.assess(
+            response.questionnaire.definition(),
+            answers_of(response),
+            on=on,
+            answered_on=answered_on,
+            known_birth_date=response.patient.birth_date if response.patient else None,
+        )
+    except Exception as error:  # fail closed; the message could hold an answer, so it is not logged
+        log.error("Answers %s could not be assessed (%s); this blocks.", response.uuid, type(error).__name__)
+        return rules.Assessment(rules.INCOMPLETE, None, (), (), on, answered_on)
+    if record and response.status in clearance.FINISHED:
+        _record(response, found, now=now)
+    return found
+
+
+# ---------------------------------------------------------------- inside
+
+
+def _document(response: QuestionnaireResponse) -> dict[str, Any]:
+    return unseal(response, "answers", response.document)
+
+
+def _stored(response: QuestionnaireResponse) -> QuestionnaireResponse:
+    """The row as it is now, locked until the end of the transaction. Raises AlreadySent when it is gone."""
+    found = (
+        QuestionnaireResponse.objects.select_for_update(of=("self",))
+        .select_related("questionnaire", "data_key", "patient")
+        .filter(pk=response.pk)
+        .first()
+    )
+    if found is None:
+        raise AlreadySent
+    return found
+
+
+def _locked(response: QuestionnaireResponse) -> QuestionnaireResponse:
+    stored = _stored(response)
+    if stored.status != IN_PROGRESS:
+        raise AlreadySent
+    return stored
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or value == [] or (isinstance(value, str) and not value.strip())
+
+
+def _day(value: Any) -> date | None:
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _only_asked(definition: rules.Questionnaire, answers: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """Without the follow-ups that no answer calls for; taking one away can take away its own."""
+    while True:
+        asked = set(definition.asked(answers, answered_on=timezone.localdate(now)))
+        kept = {key: value for key, value in answers.items() if key in asked}
+        if len(kept) == len(answers):
+            return kept
+        answers = kept
+
+
+def _snapshots(definition: rules.Questionnaire, answers: Mapping[str, Any]) -> list[dict[str, Any]]:
+    titles = {section.code: section.title for section in definition.sections}
+    items = []
+    for question in definition.questions:
+        if question.link_id not in answers:
+            continue
+        value = answers[question.link_id]
+        chosen = value if isinstance(value, list) else [value]
+        items.append(
+            {
+                "link_id": question.link_id,
+                "parent": question.parent,
+                "section": titles.get(question.section, ""),
+                "text": question.text,
+                "hint": question.hint,
+                "kind": question.kind,
+                "value": value,
+                "labels": [choice.label for choice in question.choices if choice.code in chosen],
+                "unit": question.unit,
+                "questionnaire": definition.name,
+                "version": definition.version,
+                "language": get_language() or "",
+            }
+        )
+    return items
+
+
+def _findings_purpose(on: date) -> str:
+    return f"findings:{on.isoformat()}"
+
+
+def _finding(stored: dict[str, Any]) -> rules.Finding:
+    for name in ("until", "ask_again_from"):
+        stored[name] = _day(stored.get(name))
+    for name in ("questions", "needs", "missing", "details"):
+        stored[name] = tuple(stored.get(name) or ())
+    return rules.Finding(**stored)
+
+
+def _plain(finding: rules.Finding) -> dict[str, Any]:
+    return {key: value.isoformat() if isinstance(value, date) else value for key, value in asdict(finding).items()}
+
+
+def _record(response: QuestionnaireResponse, found: rules.Assessment, *, now: datetime) -> None:
+    if Assessment.objects.filter(response=response, on=found.on).exists():
+        return
+    overrides = {finding.override for finding in found.findings}
+    row = Assessment(
+        response=response,
+        on=found.on,
+        effect=found.effect,
+        override=next((override for override in OVERRIDE_ORDER if override in overrides), ""),
+        findings_count=len(found.findings),
+        to_address_count=sum(finding.effect in clearance.TO_ADDRESS for finding in found.findings),
+        earliest=found.earliest,
+        findings=seal(response, _findings_purpose(found.on), [_plain(finding) for finding in found.findings]),
+        created_at=now,
+    )
+    # Two readers at once: the second one's row is the same, and stays out.
+    Assessment.objects.bulk_create([row], ignore_conflicts=True)

@@ -1,0 +1,52 @@
+"""The shipped questionnaire, published by two people, and answers that lead to nothing."""
+
+from functools import cache
+
+import pytest
+
+from screening import definition
+from screening.models import Questionnaire
+from tests.make import NOW, make_treatment, make_user
+
+
+@cache
+def shipped(name: str):
+    """A shipped definition; reading the file takes its time."""
+    return definition.load(definition.DEFINITIONS / f"{name}.yaml")
+
+
+def publish(name: str, *treatments) -> Questionnaire:
+    """A shipped definition as an active questionnaire for these treatments."""
+    row, _outcome = definition.save_draft(shipped(name), treatments=list(treatments))
+    proposer, publisher = make_user(role="Lead clinician"), make_user(role="Lead clinician")
+    Questionnaire.objects.filter(pk=row.pk).update(
+        proposed_by=proposer, published_by=publisher, published_at=NOW, status="active"
+    )
+    row.refresh_from_db()
+    return row
+
+
+def harmless_answers(questionnaire: Questionnaire) -> dict:
+    """Answers of an adult for the face that no rule has anything to say about."""
+    answers = {"age-date-of-birth": "1990-05-04", "treatment-area": ["face"], "scar-type": "acne-dented"}
+    for question in questionnaire.definition().questions:
+        if question.parent or question.link_id in answers:
+            continue
+        code = question.no_finding[-1]
+        answers[question.link_id] = [code] if question.kind == "choices" else code
+    return answers
+
+
+@pytest.fixture
+def treatment(db):
+    return make_treatment(name="Microneedling: acne scars, face", slug="microneedling-acne-scars-face")
+
+
+@pytest.fixture
+def questionnaire(treatment):
+    return publish("microneedling", treatment)
+
+
+@pytest.fixture
+def harmless(questionnaire):
+    return harmless_answers(questionnaire)
