@@ -152,9 +152,14 @@ def answered_birth_date(response: QuestionnaireResponse) -> date | None:
         return None
 
 
+def words_purpose(review_uuid: uuid.UUID) -> str:
+    """What a review's words are sealed as."""
+    return f"review:{review_uuid}"
+
+
 def words_of(review: Review) -> dict[str, Any]:
     """The sealed words of a review: statement, reasons by rule, conditions, question. Raises sealing.SealBroken."""
-    return sealing.unseal(review.response, f"review:{review.uuid}", review.words)
+    return sealing.unseal(review.response, words_purpose(review.uuid), review.words)
 
 
 class Records:
@@ -397,7 +402,7 @@ def response_of_session(request, treatment: Treatment, *, now: datetime) -> Answ
 
 
 def lock_patient(patient_id: int) -> Patient:
-    """Locks the patient's row until the end of the transaction, as the database's triggers do. Before other row locks."""
+    """Locks the patient's row until the transaction ends, as the database's triggers do. Before other row locks."""
     return Patient.objects.select_for_update(no_key=True).get(pk=patient_id)
 
 

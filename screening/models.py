@@ -104,11 +104,16 @@ class Questionnaire(models.Model):
         return f"{self.name} {self.version}"
 
     def definition(self) -> "assessment.Questionnaire":
-        """Its sections, questions and rules as the dataclasses that `screening.assessment` reads. Four queries.
+        """Its sections, questions and rules as the dataclasses that `screening.assessment` reads. Four queries, once
+        for each object: what is published never changes. A draft is read afresh every time.
         Raises screening.definition.DefinitionError when the rows hold what no loader writes: that must block."""
         from screening.definition import from_rows
 
-        return from_rows(self)
+        if self.status == self.Status.DRAFT:
+            return from_rows(self)
+        if not hasattr(self, "_definition"):
+            self._definition = from_rows(self)
+        return self._definition
 
 
 class Section(models.Model):

@@ -1,0 +1,529 @@
+"""A named clinician reads one patient's answers and decides. Nobody else, and nothing else, clears a patient.
+
+The worklist, reading, deciding, the short re-check at the chair, and withdrawing answers that are another person's.
+There is no bulk decision: `decide` takes one request, and addresses each finding by itself (HAZARDS H05, H07).
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Case, F, IntegerField, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce
+from django.utils import formats, timezone
+from django.utils.translation import gettext_lazy as _
+
+from clinic.models import Clinic, User
+from screening import assessment as rules
+from screening import clearance, responses, sealing
+from screening.models import (
+    Assessment,
+    Effect,
+    Questionnaire,
+    QuestionnaireResponse,
+    Review,
+    ReviewRequest,
+)
+
+READING_MINUTES = 20  # after that somebody who closed the laptop no longer counts as reading
+LONGEST_WAIT_DAYS = 5 * 366
+LONGEST_WORDS = 4000
+
+
+class Refused(ValidationError):
+    """A decision that cannot be made, with a sentence for the clinician (or a dict of them by field)."""
+
+
+class AlreadyDecided(Refused):
+    """Somebody else was first."""
+
+
+# What the database says when a verb forgot to ask first: constraint -> sentence.
+SENTENCES = {
+    "screening_review_by_a_clinician": _("Only an active clinician decides."),
+    "screening_review_parts_belong_together": _("These answers have changed. Please open the screening again."),
+    "screening_review_not_ones_own": _("These are your own answers. Another clinician has to decide."),
+    "screening_review_o0_never": _("These answers cannot be cleared by anybody. New answers are needed."),
+    "screening_review_o2_by_the_lead": _("This takes the lead clinician and a second clinician."),
+    "screening_review_90_days": _("Answers count for 90 days at most. New answers are needed."),
+    "booking_appointment_cleared_by_a_clinician": _("An appointment could not follow this. Nothing was saved."),
+}
+
+
+def _sentence(error: IntegrityError) -> str:
+    """What to tell a clinician about a refusal of the database."""
+    constraint = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
+    return SENTENCES.get(constraint, _("That could not be saved. Please open the screening again."))
+
+
+def may_decide(user: User) -> bool:
+    """Whether somebody holds `screening.decide` through a group and is active."""
+    return user.is_active and user.has_perm("screening.decide")
+
+
+# ---------------------------------------------------------------- the worklist
+
+_HARM = ["contraindicated", "incomplete", "defer", "review", "advise", "none"]
+
+
+def _ordered(requests: QuerySet) -> QuerySet:
+    rows = Assessment.objects.filter(response=OuterRef("response")).order_by("-created_at", "-id")
+    return requests.annotate(
+        effect=Coalesce(
+            Subquery(rows.filter(on=OuterRef("needed_on")).values("effect")[:1]),
+            Subquery(rows.values("effect")[:1]),
+            # never assessed: something went wrong, so it comes first
+            Value(Effect.INCOMPLETE),
+        ),
+        harm=Case(
+            *(When(effect=effect, then=Value(place)) for place, effect in enumerate(_HARM)),
+            default=Value(0),
+            output_field=IntegerField(),
+        ),
+    ).order_by("harm", F("needed_at").asc(nulls_last=True), "waiting_since", "id")
+
+
+def worklist(now: datetime) -> QuerySet[ReviewRequest]:
+    """Who waits for a decision: worst finding first, then the nearest visit, then the longest wait; in one query.
+
+    Each row has `effect` (of the rules, for the visit's day where that was asked) and `harm` (0 is worst).
+    """
+    return _ordered(
+        ReviewRequest.objects.filter(closed_at=None).select_related(
+            "response__patient", "response__questionnaire", "treatment", "area", "being_read_by"
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The worklist in three figures."""
+
+    count: int
+    oldest: datetime | None
+    nearest_visit: datetime | None
+    overdue: int
+
+
+def waiting(now: datetime) -> Waiting:
+    """How many wait, since when the oldest, when the nearest visit is, how many are past what was promised."""
+    rows = list(ReviewRequest.objects.filter(closed_at=None).values_list("waiting_since", "needed_at", "answer_by"))
+    visits = [needed_at for _since, needed_at, _by in rows if needed_at and needed_at > now]
+    return Waiting(
+        len(rows),
+        min((since for since, *_rest in rows), default=None),
+        min(visits, default=None),
+        sum(1 for *_rest, answer_by in rows if answer_by and answer_by < now),
+    )
+
+
+def assessed_day(request: ReviewRequest, now: datetime) -> date:
+    """The local day the rules are asked for: that of the visit, or today where there is none."""
+    today = timezone.localdate(now)
+    return max(request.needed_on or today, request.response.answered_on or today)
+
+
+def is_being_read(request: ReviewRequest, *, by: User, now: datetime) -> bool:
+    """Whether somebody else has this open."""
+    return (
+        request.being_read_by_id is not None
+        and request.being_read_by_id != by.pk
+        and request.being_read_since is not None
+        and request.being_read_since > now - timedelta(minutes=READING_MINUTES)
+    )
+
+
+@transaction.atomic
+def open_for_reading(request: ReviewRequest, *, by: User, now: datetime) -> Assessment:
+    """Records who reads these answers since when, and what the rules say for the day of the visit.
+
+    The last who opens it is shown to the others; nobody is kept out, the first decision counts. Raises Refused for
+    somebody who may not decide, AlreadyDecided when it has left the worklist. Returns the stored assessment.
+    """
+    if not may_decide(by):
+        raise Refused(_("Only a clinician reads and decides."))
+    changed = ReviewRequest.objects.filter(pk=request.pk, closed_at=None).update(being_read_by=by, being_read_since=now)
+    if changed != 1:
+        raise _already_decided(request)
+    return stored_assessment(request.response, on=assessed_day(request, now), now=now)
+
+
+def stored_assessment(response: QuestionnaireResponse, *, on: date, now: datetime) -> Assessment:
+    """The assessment of a response for a day, stored now if it was not yet."""
+    responses.assess_on(response, on=on, now=now)
+    stored = Assessment.objects.filter(response=response, on=on).first()
+    if stored is None:  # an error while asking the rules is never stored
+        raise Refused(_("These answers cannot be read at the moment. Nobody can decide on them."))
+    return stored
+
+
+def _already_decided(request: ReviewRequest) -> AlreadyDecided:
+    last = (
+        Review.objects.filter(response=request.response_id, treatment=request.treatment_id, area=request.area_id)
+        .select_related("decided_by")
+        .order_by("-id")
+        .first()
+    )
+    if last is None:
+        return AlreadyDecided(_("Nobody waits for this decision any more."))
+    return AlreadyDecided(
+        _("Already decided by %(who)s, %(when)s."),
+        params={
+            "who": last.decided_by,
+            "when": formats.date_format(timezone.localtime(last.decided_at), "j F Y, H:i"),
+        },
+    )
+
+
+# ---------------------------------------------------------------- deciding
+
+
+def to_address(found: rules.Assessment) -> list[rules.Finding]:
+    """The findings a clinician has to address by themselves before clearing."""
+    return clearance.unaddressed(found, {})
+
+
+def why_not_clearable(found: rules.Assessment, *, by: User, response: QuestionnaireResponse) -> str:
+    """Why nobody, or not this clinician, can clear these answers; empty when words for each finding are enough."""
+    if response.questionnaire.purpose != Questionnaire.Purpose.SCREENING:
+        return _("A short re-check clears nobody. The patient has to answer all questions again.")
+    if found.effect == rules.INCOMPLETE:
+        return _("Answers are missing, so nobody can clear these. The patient has to answer again.")
+    findings = to_address(found)
+    if any(finding.override == "O0" for finding in findings):
+        return _("One of these findings cannot be overridden by anybody. The answer itself has to change.")
+    if any(finding.override != "O1" for finding in findings):
+        return _(
+            "One of these findings takes the lead clinician and a second clinician, both by signature. "
+            "That cannot be done here yet. Please choose another outcome."
+        )
+    if any("lead-clinician" in finding.needs for finding in findings) and not by.has_perm("screening.decide_o2"):
+        return _("One of these findings takes the lead clinician.")
+    return ""
+
+
+def statement_for(request: ReviewRequest, outcome: str) -> str:
+    """The sentence a clinician signs. It names the person, so that nobody signs for the wrong one (H01)."""
+    patient = request.response.patient
+    values = {
+        "name": patient.name,
+        "birth_date": formats.date_format(patient.birth_date, "j F Y"),
+        "treatment": request.treatment,
+        "area": request.area,
+    }
+    if outcome in Review.CLEARING:
+        words = _(
+            "I have read every answer of %(name)s, born %(birth_date)s, and see no reason against "
+            "%(treatment)s (%(area)s) on the days this covers."
+        )
+    else:
+        words = _(
+            "I have read every answer of %(name)s, born %(birth_date)s, and decided about %(treatment)s (%(area)s)."
+        )
+    return str(words) % values
+
+
+def decide(
+    request: ReviewRequest,
+    *,
+    outcome: str,
+    by: User,
+    now: datetime,
+    assessment: Assessment,
+    reasons: dict[str, str],
+    statement: str,
+    conditions: str = "",
+    question: str = "",
+    deferred_until: date | None = None,
+) -> Review:
+    """Writes a clinician's decision on one row of the worklist (CLINICAL 2.6).
+
+    assessment      what the clinician had before them: of this response, for the day of the visit.
+    reasons         words by rule id. To clear, each finding of effect review or worse needs its own; O0 can never be
+                    cleared, O2 not yet, "lead-clinician" only by one.
+    statement       the sentence that is signed; always needed.
+    conditions      needed for, and only for, cleared-with-conditions. question: likewise for needs-information.
+    deferred_until  a local day after today, only for deferred; None is a wait without a date.
+
+    Raises Refused with a sentence (AlreadyDecided when somebody was first); nothing is written then. Consequences: the
+    patient's row is locked; one Review with sealed words; the request leaves the worklist; clearance_changed is sent
+    in the same transaction, so booking's appointments and messages follow or nothing happens at all.
+    """
+    try:
+        with transaction.atomic():
+            return _decide(
+                request.pk,
+                outcome=outcome,
+                by=by,
+                now=now,
+                assessment=assessment,
+                words={
+                    "statement": _words(statement, "statement"),
+                    "reasons": {str(rule): _words(text, f"reason-{rule}") for rule, text in reasons.items()},
+                    "conditions": _words(conditions, "conditions"),
+                    "question": _words(question, "question"),
+                },
+                deferred_until=deferred_until,
+            )
+    except IntegrityError as error:
+        raise Refused(_sentence(error)) from error
+
+
+def _words(text: Any, field: str) -> str:
+    text = str(text or "").strip()
+    if "\x00" in text:
+        raise Refused({field: _("Please write this again: it holds a character that cannot be stored.")})
+    if len(text) > LONGEST_WORDS:
+        raise Refused({field: _("Please write less: at most 4000 characters.")})
+    return text
+
+
+def _decide(
+    request_id: int,
+    *,
+    outcome: str,
+    by: User,
+    now: datetime,
+    assessment: Assessment,
+    words: dict[str, Any],
+    deferred_until: date | None,
+) -> Review:
+    patient_id = ReviewRequest.objects.values_list("response__patient_id", flat=True).get(pk=request_id)
+    patient = clearance.lock_patient(patient_id)
+    by = User.objects.get(pk=by.pk)
+    request = (
+        ReviewRequest.objects.select_for_update(of=("self",))
+        .select_related("response__questionnaire", "treatment", "area")
+        .get(pk=request_id)
+    )
+    response = request.response
+    response.patient = patient
+    if not may_decide(by):
+        raise Refused(_("Only an active clinician decides."))
+    if patient.user_id is not None and patient.user_id == by.pk:
+        raise Refused(_("These are your own answers. Another clinician has to decide."))
+    if request.closed_at is not None:
+        raise _already_decided(request)
+    newest = clearance.finished_responses([patient.pk]).first()
+    if newest is None or newest.pk != response.pk or clearance.out_of_date(response.questionnaire):
+        raise Refused(_("These answers have been replaced. Please go back to the list."))
+    if outcome not in Review.Outcome.values:
+        raise Refused({"outcome": _("Choose what you decide.")})
+    if assessment.response_id != response.pk or assessment.on != assessed_day(request, now):
+        raise Refused(_("The visit has been moved meanwhile. Please look at the findings for its new day."))
+    found = clearance.says(response, assessment.on, now=now)
+    if (found.effect, highest_override(found)) != (assessment.effect, assessment.override):
+        raise Refused(_("The findings are no longer what they were. New answers are needed."))
+
+    wrong: dict[str, Any] = {}
+    if not words["statement"]:
+        wrong["statement"] = _("Please sign the statement.")
+    if outcome == Review.Outcome.CLEARED_WITH_CONDITIONS and not words["conditions"]:
+        wrong["conditions"] = _("Write the conditions.")
+    if outcome == Review.Outcome.NEEDS_INFORMATION and not words["question"]:
+        wrong["question"] = _("Write the question to the patient.")
+    if outcome != Review.Outcome.CLEARED_WITH_CONDITIONS:
+        words["conditions"] = ""
+    if outcome != Review.Outcome.NEEDS_INFORMATION:
+        words["question"] = ""
+    today = timezone.localdate(now)
+    if outcome != Review.Outcome.DEFERRED:
+        deferred_until = None
+    elif deferred_until is not None and not today < deferred_until <= today + timedelta(days=LONGEST_WAIT_DAYS):
+        wrong["deferred_until"] = _("Give a day after today, or leave it empty for a wait without a date.")
+    known = {finding.rule for finding in found.findings}
+    if set(words["reasons"]) - known:
+        raise Refused(_("The findings are no longer what they were. Please open the screening again."))
+    words["reasons"] = {rule: text for rule, text in words["reasons"].items() if text}
+
+    valid_from = valid_until = None
+    if outcome in Review.CLEARING:
+        if no := why_not_clearable(found, by=by, response=response):
+            raise Refused({"outcome": no, **wrong})
+        for finding in clearance.unaddressed(found, words["reasons"]):
+            wrong[f"reason-{finding.rule}"] = _("Say why this finding does not stop you.")
+        if request.area.code not in clearance.answered_areas(response):
+            wrong["outcome"] = _("These answers are about another part of the body. New answers are needed.")
+        if not wrong:
+            valid_from, valid_until = days_covered(response, found, words["reasons"], now=now)
+            if valid_until < valid_from:
+                wrong["outcome"] = _("These answers are too old for that day. New answers are needed.")
+    if wrong:
+        raise Refused(wrong)
+
+    review_uuid = uuid.uuid4()
+    review = Review.objects.create(
+        uuid=review_uuid,
+        response=response,
+        assessment=assessment,
+        patient=patient,
+        treatment=request.treatment,
+        area=request.area,
+        outcome=outcome,
+        valid_from=valid_from,
+        valid_until=valid_until,
+        deferred_until=deferred_until,
+        words=sealing.seal(response, clearance.words_purpose(review_uuid), words),
+        decided_by=by,
+        decided_at=now,
+    )
+    ReviewRequest.objects.filter(pk=request.pk).update(closed_at=now, being_read_by=None, being_read_since=None)
+    clearance.clearance_changed.send(
+        sender=Review,
+        patient=patient,
+        treatment=request.treatment,
+        area=request.area,
+        outcome=outcome,
+        review_id=review.pk,
+        deferred_until=deferred_until,
+        by=by,
+        now=now,
+    )
+    return review
+
+
+def highest_override(found: rules.Assessment) -> str:
+    """O0 before O2 before O1, as it is stored with an assessment; incomplete answers count as O0."""
+    overrides = {finding.override for finding in found.findings if finding.override}
+    return next((override for override in ("O0", "O2", "O1") if override in overrides), "")
+
+
+def days_covered(
+    response: QuestionnaireResponse, found: rules.Assessment, reasons: dict[str, str], *, now: datetime
+) -> tuple[date, date]:
+    """First and last treatment day that a clearing review covers.
+
+    The last is the day of answering plus the clinic's policy (90 days at most). The first is the earliest day, back
+    from the day that was assessed, on which no finding speaks that the clinician has not addressed: waits that are over
+    by the visit still count for the days before.
+    """
+    clinic = Clinic.get()
+    last = response.answered_on + timedelta(days=min(clinic.screening_valid_days, 90) if clinic else 90)
+    first = found.on
+    while first > response.answered_on:
+        before = clearance.says(response, first - timedelta(days=1), now=now)
+        if before.effect == rules.INCOMPLETE or clearance.unaddressed(before, reasons):
+            break
+        first -= timedelta(days=1)
+    return first, last
+
+
+# ---------------------------------------------------------------- afterwards
+
+
+@transaction.atomic
+def reopen(review: Review, *, now: datetime) -> ReviewRequest:
+    """Puts answers back on the worklist after the patient has replied to a question; the visit stays as it was.
+
+    Raises AlreadyDecided when a later decision, or later answers, took this one's place.
+    """
+    clearance.lock_patient(review.patient_id)
+    here = {"response": review.response_id, "treatment": review.treatment_id, "area": review.area_id}
+    newest = clearance.finished_responses([review.patient_id]).first()
+    later = Review.objects.filter(**here, pk__gt=review.pk).exists()
+    if later or newest is None or newest.pk != review.response_id:
+        raise AlreadyDecided(_("Somebody has decided meanwhile."))
+    open_now = ReviewRequest.objects.filter(**here, closed_at=None).first()
+    if open_now is not None:
+        return open_now
+    before = ReviewRequest.objects.filter(**here).order_by("-id").first()
+    return ReviewRequest.objects.create(
+        response_id=review.response_id,
+        treatment_id=review.treatment_id,
+        area_id=review.area_id,
+        waiting_since=now,
+        needed_on=before.needed_on if before else None,
+        needed_at=before.needed_at if before else None,
+    )
+
+
+def recheck_questionnaire() -> Questionnaire | None:
+    """The active short questionnaire asked before each session, or None: then nobody can be checked in."""
+    return (
+        Questionnaire.objects.active().filter(purpose=Questionnaire.Purpose.RECHECK).order_by("-published_at").first()
+    )
+
+
+def record_recheck(patient, answers: dict[str, Any], *, by: User, today: date, now: datetime) -> rules.Assessment:
+    """Stores the short re-check that a practitioner asks with the patient present, and says what the rules make of it.
+
+    answers: values by link_id of the active re-check; today: local day of the visit. Raises Refused (a dict by link_id
+    where answers are missing) and then stores nothing. Consequences: one completed response, assisted by `by`, and its
+    assessment. If the effect is above advice it takes the place of the earlier answers: clearance_changed("superseded")
+    is sent, booked visits go back to asked for, and the patient has to answer in full again (CLINICAL 2.4, 2.5).
+    """
+    if not (by.has_perm("screening.view_own_patients_answers") or may_decide(by)):
+        raise Refused(_("Only a practitioner or a clinician records the re-check."))
+    questionnaire = recheck_questionnaire()
+    if questionnaire is None:
+        raise Refused(_("No re-check is published. Please tell the lead clinician; nobody can be treated without it."))
+    try:
+        with transaction.atomic():
+            clearance.lock_patient(patient.pk)
+            before = clearance.finished_responses([patient.pk]).first()
+            response = responses.start(
+                questionnaire=questionnaire,
+                treatment=None,
+                privacy_version=before.privacy_version if before else "",
+                now=now,
+                patient=patient,
+                assisted_by=by,
+            )
+            responses.save_answers(response, answers, now=now)
+            # asked before it is finished: afterwards nothing about it can change
+            response.answered_on = today
+            found = responses.assess_on(response, on=today, now=now, record=False)
+            reopens = found.effect not in (Effect.NONE, Effect.ADVISE)
+            finished = responses.complete(response, today=today, now=now, reopens=reopens)
+            responses.assess_on(finished, on=today, now=now)
+    except responses.Incomplete as error:
+        raise Refused({link_id: _("Please answer this.") for link_id in error.link_ids}) from error
+    except responses.TooYoung as error:
+        raise Refused(_("This patient is under 18.")) from error
+    except (ValueError, responses.AlreadySent, responses.QuestionsChanged, sealing.SealBroken) as error:
+        raise Refused(_("The re-check could not be stored. Please ask the questions again.")) from error
+    return found
+
+
+def mark_in_error(response: QuestionnaireResponse, *, by: User, now: datetime) -> None:
+    """Withdraws finished answers that are not this patient's, or not true to what was said. They stay readable.
+
+    Raises Refused for anybody but a clinician, for one's own answers, and for answers already withdrawn. Consequences:
+    the patient's row is locked; open requests on them are closed; clearance_changed("withdrawn") is sent.
+    """
+    if not may_decide(by):
+        raise Refused(_("Only an active clinician withdraws answers."))
+    try:
+        with transaction.atomic():
+            patient = clearance.lock_patient(response.patient_id) if response.patient_id else None
+            if patient is not None and patient.user_id == by.pk:
+                raise Refused(_("These are your own answers. Another clinician has to do this."))
+            changed = QuestionnaireResponse.objects.filter(
+                pk=response.pk, patient_id=response.patient_id, status__in=clearance.FINISHED
+            ).update(
+                status=QuestionnaireResponse.Status.ENTERED_IN_ERROR,
+                entered_in_error_at=now,
+                entered_in_error_by=by,
+            )
+            if changed != 1:
+                raise Refused(_("These answers are unfinished, or have been withdrawn already."))
+            ReviewRequest.objects.filter(response=response, closed_at=None).update(
+                closed_at=now, being_read_by=None, being_read_since=None
+            )
+            if patient is not None:
+                clearance.clearance_changed.send(
+                    sender=QuestionnaireResponse,
+                    patient=patient,
+                    treatment=None,
+                    area=None,
+                    outcome=clearance.WITHDRAWN,
+                    review_id=None,
+                    deferred_until=None,
+                    by=by,
+                    now=now,
+                )
+    except IntegrityError as error:
+        raise Refused(_sentence(error)) from error
