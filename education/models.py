@@ -15,7 +15,7 @@ from django.contrib.postgres.search import SearchHeadline, SearchQuery, SearchRa
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models, transaction
-from django.db.models import F, Max, OuterRef, Q, Subquery
+from django.db.models import Case, F, Max, OuterRef, Q, Subquery, Value, When
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -71,6 +71,45 @@ class ArticleQuerySet(models.QuerySet):
     def overdue(self, *, on: date, now: datetime.datetime) -> "ArticleQuerySet":
         """Published pages whose review was due before `on`; the list staff work through."""
         return self.published(now=now).filter(review_due__lt=on).order_by("review_due", "order")
+
+    def with_titles(self) -> "ArticleQuerySet":
+        """Adds `latest_title`, of the newest version."""
+        newest = ArticleRevision.objects.filter(article=OuterRef("pk")).order_by("-version")
+        return self.annotate(latest_title=Subquery(newest.values("title")[:1]))
+
+    def with_states(self) -> "ArticleQuerySet":
+        """Adds `state` of the newest version (none, draft, waiting, changes, signed, published), `published_version`
+        and `review_due` of what patients read. The state is computed from the records, never stored.
+        """
+        newest = ArticleRevision.objects.filter(article=OuterRef("pk")).order_by("-version")
+        answers = ArticleReview.objects.filter(revision=OuterRef("newest_id")).order_by("-signed_at", "-pk")
+        asked = ReviewRequest.objects.filter(revision=OuterRef("newest_id")).order_by("-asked_at")
+        shown = ArticleReview.objects.filter(
+            revision=OuterRef("published_revision"), outcome=ArticleReview.Outcome.SIGNED
+        ).order_by("-signed_at", "-pk")
+        return self.annotate(
+            newest_id=Subquery(newest.values("pk")[:1]),
+            published_version=F("published_revision__version"),
+            review_due=Subquery(shown.values("review_due")[:1]),
+        ).annotate(
+            last_answer=Subquery(answers.values("outcome")[:1]),
+            last_answer_at=Subquery(answers.values("signed_at")[:1]),
+            last_asked_at=Subquery(asked.values("asked_at")[:1]),
+            state=Case(
+                When(newest_id=None, then=Value("none")),
+                When(newest_id=F("published_revision"), then=Value("published")),
+                When(last_answer="signed", then=Value("signed")),
+                When(Q(last_asked_at__gt=F("last_answer_at")), then=Value("waiting")),
+                When(last_answer="changes-needed", then=Value("changes")),
+                When(last_asked_at__isnull=False, then=Value("waiting")),
+                default=Value("draft"),
+                output_field=models.CharField(),
+            ),
+        )
+
+    def in_state(self, state: str) -> "ArticleQuerySet":
+        """Those whose newest version is in a state; needs `with_states()`."""
+        return self.filter(state=state)
 
     def search(self, words: str, *, now: datetime.datetime) -> "ArticleQuerySet":
         """Published pages that hold the words (English stems, `or`, `-` and quotes understood), best first.

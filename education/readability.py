@@ -46,3 +46,10 @@ def readability(text: str) -> Readability:
     words = WORD.findall(text)
     sentences = [part for part in SENTENCE_END.split(text) if WORD.search(part)]
     return Readability(len(words), max(len(sentences), 1), sum(syllables(word) for word in words))
+
+
+def long_sentences(text: str, *, words: int = 20, most: int = 5) -> list[str]:
+    """The longest sentences of a plain text that have more than `words` words, longest first: where to begin."""
+    sentences = [part.strip() for part in SENTENCE_END.split(text)]
+    counted = sorted(((len(WORD.findall(part)), part) for part in sentences), reverse=True)
+    return [part for count, part in counted if count > words][:most]

@@ -1,0 +1,392 @@
+"""The education pages in the staff site: write, preview, ask, sign, publish. Verbs are buttons; GET changes nothing.
+
+The verbs are those of `education.models`; this file shows forms, calls them and turns what they refuse into sentences.
+"""
+
+import difflib
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+
+from education import blocks, pictures
+from education.forms import ArticleForm, ChangesForm, PictureForm, SignForm, SourceFormSet
+from education.models import Article, ArticleRevision, Picture, holds
+from education.readability import long_sentences, readability
+from education.rendering import render as render_body
+from education.views import article_context
+
+
+class WorkFilter(admin.SimpleListFilter):
+    """What waits for whom."""
+
+    title = _("what to do")
+    parameter_name = "work"
+
+    def lookups(self, request, model_admin):
+        return [
+            ("sign", _("waiting for a clinician")),
+            ("publish", _("signed, not published")),
+            ("overdue", _("review overdue")),
+            ("draft", _("newer draft than the published page")),
+        ]
+
+    def queryset(self, request, queryset):
+        work = self.value()
+        if work in ("sign", "publish", "draft"):
+            return queryset.in_state({"sign": "waiting", "publish": "signed", "draft": "draft"}[work])
+        if work == "overdue":
+            return queryset.filter(review_due__lt=timezone.localdate())
+        return queryset
+
+
+@admin.register(Article)
+class ArticleAdmin(admin.ModelAdmin):
+    """Pages: each with the state of its newest version and of what patients read."""
+
+    list_display = ["page_title", "state", "shown", "due"]
+    list_filter = [WorkFilter]
+    search_fields = ["slug", "revisions__title"]
+    ordering = ["order", "slug"]
+    actions = None
+
+    def get_queryset(self, request):
+        return Article.objects.with_titles().with_states()
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False  # versions and signatures stay; a page is taken down instead
+
+    @admin.display(description=_("page"))
+    def page_title(self, article) -> str:
+        return article.latest_title or article.slug
+
+    @admin.display(description=_("newest version"))
+    def state(self, article):
+        return state_word(article)
+
+    @admin.display(description=_("patients read"))
+    def shown(self, article):
+        if article.published_version is None:
+            return _("nothing yet")
+        return _("version %(version)d") % {"version": article.published_version}
+
+    @admin.display(description=_("review due"))
+    def due(self, article):
+        if article.review_due is None:
+            return "–"
+        if article.review_due < timezone.localdate():
+            words = _("overdue since %(day)s") % {"day": date_words(article.review_due)}
+            return format_html('<span class="status status-wait">{}</span>', words)
+        return date_words(article.review_due)
+
+    def get_urls(self):
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/versions/<int:version>/", view(self.preview), name="education_article_preview"),
+            path("<int:pk>/versions/<int:version>/review/", view(self.review), name="education_article_review"),
+            path("<int:pk>/versions/<int:version>/ask/", view(require_POST(self.ask)), name="education_article_ask"),
+            path(
+                "<int:pk>/versions/<int:version>/publish/",
+                view(require_POST(self.publish)),
+                name="education_article_publish",
+            ),
+            path("<int:pk>/take-down/", view(require_POST(self.take_down)), name="education_article_take_down"),
+            *super().get_urls(),
+        ]
+
+    # ---- writing
+
+    def add_view(self, request, form_url="", extra_context=None):
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return self.edit(request, None)
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        article = self.get_object(request, object_id)
+        if article is None:
+            raise Http404
+        if not self.has_view_or_change_permission(request, article):
+            raise PermissionDenied
+        return self.edit(request, article)
+
+    def edit(self, request: HttpRequest, article: Article | None) -> HttpResponse:
+        """The words of the newest version, to be saved as the next one; beside them how easy they are to read."""
+        latest = article.latest_revision() if article else None
+        may_write = holds(request.user, "change_article")
+        data = request.POST if request.method == "POST" else None
+        form = ArticleForm(data, instance=article, initial=words_of(latest))
+        sources = SourceFormSet(
+            data, prefix="sources", initial=[s.as_dict() for s in latest.sources.all()] if latest else []
+        )
+        if request.method == "POST":
+            if not may_write:
+                raise PermissionDenied
+            if form.is_valid() & sources.is_valid():
+                saved = self.save_words(request, form, sources)
+                if saved is not None:
+                    messages.success(request, _("Saved as version %(version)d.") % {"version": saved.version})
+                    return redirect("admin:education_article_change", saved.article_id)
+        body = form["body"].value() or ""
+        text = render_body(body).text
+        context = {
+            **self.admin_site.each_context(request),
+            "title": latest.title if latest else _("New page"),
+            "opts": self.opts,
+            "article": article,
+            "latest": latest,
+            "state": state_word(article) if article else None,
+            "form": form,
+            "sources": sources,
+            "errors": form.errors or any(sources.errors),
+            "reading": readability(text),
+            "long_sentences": long_sentences(text),
+            "versions": versions_of(article) if article else [],
+            "may_write": may_write,
+            "may_publish": holds(request.user, "publish_article"),
+            "may_review": holds(request.user, "review_article"),
+            "block_names": blocks.NAMES,
+            "picture_names": [*pictures.DRAWINGS, *Picture.objects.values_list("name", flat=True)],
+        }
+        return render(request, "admin/education/article/edit.html", context)
+
+    def save_words(self, request, form: ArticleForm, sources) -> ArticleRevision | None:
+        """Saves a draft in one transaction; None, with the problems on the form, when it was refused."""
+        words = {name: form.cleaned_data[name] for name in ("title", "summary", "short_answer", "body")}
+        kept = [item for item in sources.cleaned_data if item and not item.get("DELETE")]
+        try:
+            with transaction.atomic():
+                new = form.instance.pk is None
+                article = form.save()
+                revision = article.save_draft(**words, sources=kept, by=request.user, now=timezone.now())
+                log = self.log_addition if new else self.log_change
+                log(request, article, str(_("Version %(version)d") % {"version": revision.version}))
+                return revision
+        except ValidationError as error:
+            form.add_problems(error)
+            return None
+
+    # ---- reading one version
+
+    def revision(self, request, pk: int, version: int) -> ArticleRevision:
+        """One version, for somebody who may see it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        revisions = ArticleRevision.objects.select_related("article", "author").prefetch_related("sources", "reviews")
+        return get_object_or_404(revisions, article_id=pk, version=version)
+
+    def preview(self, request, pk: int, version: int) -> HttpResponse:
+        """One version as patients would see it on a phone, 360 pixels wide, with its reading age beside it."""
+        revision = self.revision(request, pk, version)
+        article = revision.article
+        context = {
+            **article_context(article, revision, now=timezone.now()),
+            "reading": readability(revision.text),
+            "long_sentences": long_sentences(revision.text),
+        }
+        return render(request, "education/preview.html", context)
+
+    def review(self, request, pk: int, version: int) -> HttpResponse:
+        """Exactly one version and what changed since the published one; a clinician signs it or says what to change."""
+        revision = self.revision(request, pk, version)
+        may_review = holds(request.user, "review_article")
+        now, today = timezone.now(), timezone.localdate()
+        signing = request.method == "POST" and "sign" in request.POST
+        refusing = request.method == "POST" and "changes" in request.POST
+        sign_form = SignForm(request.POST if signing else None, today=today)
+        changes_form = ChangesForm(request.POST if refusing else None, prefix="changes")
+        if request.method == "POST" and not may_review:
+            raise PermissionDenied
+        try:
+            if signing and sign_form.is_valid():
+                due, comment = sign_form.cleaned_data["review_due"], sign_form.cleaned_data["comment"]
+                revision.sign(by=request.user, now=now, review_due=due, comment=comment)
+                return self.done(request, revision, _("You signed version %(version)d. An editor can publish it now."))
+            if refusing and changes_form.is_valid():
+                revision.ask_for_changes(by=request.user, now=now, comment=changes_form.cleaned_data["comment"])
+                return self.done(request, revision, _("Your comment on version %(version)d is kept for the editor."))
+        except ValidationError as error:
+            (sign_form if signing else changes_form).add_error(None, error.messages)
+        published = revision.article.published_revision
+        context = {
+            **self.admin_site.each_context(request),
+            **article_context(revision.article, revision, now=now),
+            "title": revision.title,
+            "opts": self.opts,
+            "published": published,
+            "changes": changes_between(published, revision) if published else None,
+            "sign_form": sign_form,
+            "changes_form": changes_form,
+            "errors": sign_form.errors or changes_form.errors,
+            "may_review": may_review and request.user.pk != revision.author_id,
+            "is_author": request.user.pk == revision.author_id,
+            "reviews": revision.reviews.all(),
+        }
+        return render(request, "admin/education/article/review.html", context)
+
+    # ---- verbs
+
+    def done(self, request, revision, sentence) -> HttpResponse:
+        """Says what happened, keeps it in the admin's log, and goes back to the page."""
+        words = sentence % {"version": revision.version}
+        messages.success(request, words)
+        self.log_change(request, revision.article, str(words))
+        return redirect("admin:education_article_change", revision.article_id)
+
+    def ask(self, request, pk: int, version: int) -> HttpResponse:
+        """Asks a clinician to review one version."""
+        revision = self.revision(request, pk, version)
+        revision.ask_for_review(by=request.user, now=timezone.now())
+        return self.done(request, revision, _("A clinician is asked to review version %(version)d."))
+
+    def publish(self, request, pk: int, version: int) -> HttpResponse:
+        """Shows a signed version to patients."""
+        revision = self.revision(request, pk, version)
+        try:
+            revision.article.publish(revision, by=request.user, now=timezone.now())
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+            return redirect("admin:education_article_change", pk)
+        return self.done(request, revision, _("Patients read version %(version)d now."))
+
+    def take_down(self, request, pk: int) -> HttpResponse:
+        """Hides a page from patients."""
+        article = get_object_or_404(Article, pk=pk)
+        article.take_down(by=request.user, now=timezone.now())
+        messages.success(request, _("Patients no longer see this page."))
+        self.log_change(request, article, str(_("Taken down")))
+        return redirect("admin:education_article_change", pk)
+
+
+def words_of(revision: ArticleRevision | None) -> dict:
+    """What the form begins with."""
+    if revision is None:
+        return {}
+    names = ("title", "summary", "short_answer", "body")
+    return {**{name: getattr(revision, name) for name in names}, "based_on": revision.version}
+
+
+def date_words(day) -> str:
+    """A date with the month's name."""
+    from django.utils.formats import date_format
+
+    return date_format(day, "j F Y")
+
+
+STATE_WORDS = {
+    "none": ("plain", _("no words yet")),
+    "draft": ("plain", _("draft")),
+    "waiting": ("wait", _("waiting for a clinician")),
+    "changes": ("wait", _("clinician asks for changes")),
+    "signed": ("information", _("signed, not published")),
+    "published": ("done", _("published")),
+}
+
+
+def state_word(article: Article):
+    """The state of the newest version: a word with its icon. Needs `with_states()`."""
+    tone, word = STATE_WORDS[article.state]
+    return format_html('<span class="status status-{}">{}</span>', tone, word)
+
+
+def versions_of(article: Article) -> list[dict]:
+    """Every version, newest first, with what was said about it and whether patients read it."""
+    revisions = article.revisions.select_related("author").prefetch_related("reviews", "requests")
+    return [
+        {
+            "revision": revision,
+            "reviews": list(revision.reviews.all()),
+            "asked": max((request.asked_at for request in revision.requests.all()), default=None),
+            "is_published": revision.pk == article.published_revision_id,
+            "is_signed": any(review.outcome == "signed" for review in revision.reviews.all()),
+        }
+        for revision in revisions
+    ]
+
+
+def changes_between(old: ArticleRevision, new: ArticleRevision) -> list[tuple[str, str]]:
+    """Lines that differ between two versions, as ("added" | "removed" | "same" | "gap", line)."""
+
+    def lines(revision: ArticleRevision) -> list[str]:
+        sources = [
+            f"{s.key}: {s.title} ({s.get_kind_display()}, {s.year or '–'}, {s.strength}) {s.url}"
+            for s in revision.sources.all()
+        ]
+        words = [revision.title, revision.summary, *revision.short_answer.splitlines(), *revision.body.splitlines()]
+        return [line for line in [*words, *sources] if line.strip()]
+
+    found = []
+    for line in difflib.unified_diff(lines(old), lines(new), lineterm="", n=1):
+        if line.startswith(("---", "+++")) and len(line.strip()) == 3:
+            continue
+        kind = {"+": "added", "-": "removed", "@": "gap"}.get(line[0], "same")
+        found.append((kind, "" if kind == "gap" else line[1:]))
+    return found
+
+
+@admin.register(Picture)
+class PictureAdmin(admin.ModelAdmin):
+    """The library: uploads, which are never changed, and how to put one into a text."""
+
+    form = PictureForm
+    list_display = ["name", "alt", "media_type", "size"]
+    search_fields = ["name", "alt"]
+    actions = None
+    readonly_fields = ["shown"]
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer("content")
+
+    def get_fields(self, request, obj=None):
+        return ["shown", "name", "alt", "media_type", "size"] if obj else ["file", "name", "alt"]
+
+    def get_readonly_fields(self, request, obj=None):
+        return ["shown", "name", "alt", "media_type", "size"] if obj else []
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or not obj.is_used())
+
+    @admin.display(description=_("size"))
+    def size(self, picture) -> str:
+        return f"{picture.width} × {picture.height}"
+
+    @admin.display(description=_("picture"))
+    def shown(self, picture):
+        return picture.html()
+
+    def add_view(self, request, form_url="", extra_context=None):
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = PictureForm(request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                picture = Picture.upload(**form.cleaned_data, by=request.user, now=timezone.now())
+            except ValidationError as error:
+                if hasattr(error, "error_dict"):
+                    for name, problems in error.error_dict.items():
+                        form.add_error(name if name in form.fields else None, problems)
+                else:
+                    form.add_error("file", error)
+            else:
+                self.log_addition(request, picture, "")
+                words = _("Uploaded. Put it into a text as %(code)s.") % {"code": f"{{{{ picture: {picture.name} }}}}"}
+                messages.success(request, words)
+                return redirect("admin:education_picture_changelist")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Upload a picture"),
+            "opts": self.opts,
+            "form": form,
+            "errors": form.errors,
+            "back": reverse("admin:education_picture_changelist"),
+        }
+        return render(request, "admin/education/picture/upload.html", context)

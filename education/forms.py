@@ -1,0 +1,155 @@
+"""What editors and clinicians fill in about the education pages."""
+
+from datetime import timedelta
+
+from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from education.models import REVIEW_LASTS_DAYS, Article, ArticleRevision, Picture, Source
+
+MAX_SOURCES = 80
+
+
+class NoControlCharacters:
+    """Refuses characters that nobody can see, which no database takes or which our own marks use."""
+
+    def __call__(self, text: str) -> None:
+        """Raises ValidationError for control characters other than line breaks and tabs."""
+        if any(ord(letter) < 32 and letter not in "\n\r\t" for letter in text):
+            raise ValidationError(_("There is an invisible character in this text. Please type it again."))
+
+
+def plain(field: forms.Field) -> forms.Field:
+    """The field, refusing control characters."""
+    field.validators = [*field.validators, NoControlCharacters()]
+    return field
+
+
+class ArticleForm(forms.ModelForm):
+    """A page's place, and the words of its next version."""
+
+    title = plain(forms.CharField(label=_("Title"), max_length=120))
+    summary = plain(
+        forms.CharField(
+            label=_("Summary"), max_length=200, help_text=ArticleRevision._meta.get_field("summary").help_text
+        )
+    )
+    short_answer = plain(
+        forms.CharField(
+            label=_("Short answer"),
+            max_length=500,
+            widget=forms.Textarea(attrs={"rows": 3}),
+            help_text=ArticleRevision._meta.get_field("short_answer").help_text,
+        )
+    )
+    body = plain(
+        forms.CharField(
+            label=_("Text"),
+            max_length=60_000,
+            widget=forms.Textarea(attrs={"rows": 30, "spellcheck": "true"}),
+            help_text=_(
+                "Markdown. Headings: ## Title {#fixed-id}. On a line of its own: {{ block: medicine }} or "
+                "{{ picture: name }}. After a sentence: {{ source: short-name }}."
+            ),
+        )
+    )
+    based_on = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    class Meta:
+        model = Article
+        fields = ["slug", "order", "next_step", "related"]
+        widgets = {"related": forms.CheckboxSelectMultiple}
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        others = Article.objects.exclude(pk=self.instance.pk).with_titles()
+        self.fields["related"].queryset = others
+        self.fields["related"].label_from_instance = lambda article: article.latest_title or article.slug
+        if self.instance.pk:  # its address is in links and in findings
+            del self.fields["slug"]
+
+    def clean_based_on(self) -> int | None:
+        """Two editors at once: the second is told, and loses nothing that was typed."""
+        based_on = self.cleaned_data["based_on"]
+        latest = self.instance.latest_revision() if self.instance.pk else None
+        if latest is not None and based_on != latest.version:
+            raise ValidationError(
+                _("Somebody saved version %(version)d while you were writing. Copy your text, open the page again and "
+                  "put your changes into the new version."),
+                params={"version": latest.version},
+            )  # fmt: skip
+        return based_on
+
+    def add_problems(self, error: ValidationError) -> None:
+        """Shows what `save_draft` refused beside the field it is about."""
+        if not hasattr(error, "error_dict"):
+            self.add_error(None, error)
+            return
+        for name, problems in error.error_dict.items():
+            self.add_error(name if name in self.fields else NON_FIELD_ERRORS, problems)
+
+
+class SourceForm(forms.ModelForm):
+    """One citation."""
+
+    class Meta:
+        model = Source
+        fields = ["key", "title", "kind", "year", "url", "strength"]
+        widgets = {"title": forms.Textarea(attrs={"rows": 2})}
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        plain(self.fields["title"])
+        self.fields["url"].assume_scheme = "https"
+
+
+SourceFormSet = forms.formset_factory(
+    SourceForm, extra=2, can_delete=True, max_num=MAX_SOURCES, validate_max=True, absolute_max=MAX_SOURCES + 10
+)
+
+
+class SignForm(forms.Form):
+    """A clinician's signature. There is no field for who signs: it is whoever is signed in."""
+
+    agree = forms.BooleanField(
+        label=_("I have read this version and its sources. What it says is right for our patients."),
+        error_messages={"required": _("Tick the sentence if you agree with it.")},
+    )
+    review_due = forms.DateField(
+        label=_("Look at it again by"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    comment = plain(
+        forms.CharField(label=_("Comment"), max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    )
+
+    def __init__(self, *args, today, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["review_due"].initial = today + timedelta(days=REVIEW_LASTS_DAYS)
+        self.fields["review_due"].help_text = _("At most one year from today.")
+
+
+class ChangesForm(forms.Form):
+    """A clinician does not sign, and says why."""
+
+    comment = plain(
+        forms.CharField(label=_("What has to change"), max_length=2000, widget=forms.Textarea(attrs={"rows": 3}))
+    )
+
+
+class PictureForm(forms.ModelForm):
+    """A picture to upload."""
+
+    file = forms.FileField(
+        label=_("File"),
+        help_text=_("PNG, JPEG or WebP, at most 5 MB. It is encoded again, without the data hidden in it."),
+        widget=forms.ClearableFileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
+    )
+
+    class Meta:
+        model = Picture
+        fields = ["name", "alt"]
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        plain(self.fields["alt"])
