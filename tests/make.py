@@ -53,7 +53,8 @@ def make_user(role: str | None = None, **fields) -> User:
 def make_clinic(**fields) -> Clinic:
     """The one clinic, changed by `fields` when it is there already."""
     fields.setdefault("name", "The Scar Clinic")
-    return Clinic.objects.update_or_create(pk=1, defaults=fields)[0]
+    Clinic.objects.update_or_create(pk=1, defaults=fields)
+    return Clinic.objects.get(pk=1)
 
 
 def make_location(**fields) -> Location:

@@ -1,0 +1,544 @@
+"""When is there a free time? The only place that knows (DESIGN sections 4 and 5; docs/adr: slots are computed).
+
+A handful of set fetches and one linear sweep in Python. Working hours are wall-clock time of their location and become
+instants per day: a wall-clock time that does not exist that day is not offered, one that exists twice is the earlier
+instant. A patient's visit ends before the cleaning; practitioner and room are busy until after it.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import BigIntegerField, PositiveSmallIntegerField, Q, Value
+from django.db.models.functions import Cast
+
+from booking.models import Appointment, Closure, TimeOff, WorkingHours
+from clinic.models import Clinic, Room, Treatment
+
+# A pending visit that nobody reviewed is released this long before it begins; so no time is offered closer than this
+# to the moment until which we promise to answer.
+RELEASED_BEFORE = timedelta(hours=2)
+# "Next free" reads appointments in widening windows: most answers are near.
+WINDOWS = (7, 36)
+DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, order=True)
+class Slot:
+    """A start (UTC) with a practitioner and a room, free when it was computed. Never stored (FHIR Slot)."""
+
+    starts_at: datetime
+    practitioner_id: int
+    room_id: int
+    location_id: int
+
+    @property
+    def key(self) -> str:
+        """The slot as a form value, such as `20270304T1030Z-3-2-1`. Whoever takes it has it checked again."""
+        start = self.starts_at.astimezone(UTC)
+        return f"{start:%Y%m%dT%H%MZ}-{self.practitioner_id}-{self.room_id}-{self.location_id}"
+
+    @classmethod
+    def from_key(cls, key: str) -> "Slot":
+        """The slot of a form value. Raises ValueError for anything `key` does not write."""
+        start, *ids = str(key).split("-")
+        if len(start) != 14 or len(ids) != 3 or not all(i.isascii() and i.isdigit() and len(i) < 19 for i in ids):
+            raise ValueError("not a time that was offered")
+        starts_at = datetime.strptime(start, "%Y%m%dT%H%MZ").replace(tzinfo=UTC)
+        slot = cls(starts_at, *(int(i) for i in ids))
+        if slot.key != key:
+            raise ValueError("not a time that was offered")
+        return slot
+
+
+def free_slots(
+    treatment: Treatment,
+    *,
+    first: date,
+    days: int,
+    now: datetime,
+    practitioner=None,
+    location=None,
+    patient=None,
+    area=None,
+    not_before: datetime | None = None,
+    earliest: date | None = None,
+    exclude: Appointment | None = None,
+    cleared: bool | None = None,
+    staff: bool = False,
+    overbook: bool = False,
+) -> list[Slot]:
+    """The free times of `days` local days from `first` on, in order.
+
+    Without `practitioner` there is one slot for a start and a place, given to whoever has least to do that day.
+    `patient` keeps clear of their other visits, with `area` also of the interval between sessions (I3). Not before
+    `not_before` (an instant), or without it not before `earliest_start`; not before the local day `earliest`.
+    `cleared` says that a clinician has cleared this patient, so that the review promise need not pass first; unsaid, it
+    follows from the treatment. `exclude` is the appointment that is being moved. `staff` may use any time to come,
+    without lead time and horizon. `overbook` looks past the practitioner's own appointments (lane 1).
+    Six queries, seven with a patient, however long the list.
+    """
+    diary = Diary([treatment], now=now, first=first, days=days, practitioner=practitioner, location=location)
+    diary.read_busy(first, days, patient=patient, exclude=exclude, overbook=overbook)
+    found = diary.slots(
+        treatment,
+        first=first,
+        days=days,
+        patient=patient,
+        area=area,
+        not_before=not_before,
+        earliest=earliest,
+        cleared=cleared,
+        staff=staff,
+        one_each=practitioner is None,
+    )
+    return list(found)
+
+
+def free_days(treatment: Treatment, *, location=None, **wanted) -> list[tuple[date, datetime, int]]:
+    """(local day, first start, number of starts) of each day that has any. Arguments as `free_slots`."""
+    zones = {place.pk: place.zone for place in ([location] if location else _locations())}
+    found: dict[date, tuple[datetime, int]] = {}
+    for slot in free_slots(treatment, location=location, **wanted):
+        day = slot.starts_at.astimezone(zones[slot.location_id]).date()
+        first, count = found.get(day, (slot.starts_at, 0))
+        found[day] = (min(first, slot.starts_at), count + 1)
+    return [(day, first, count) for day, (first, count) in sorted(found.items())]
+
+
+def first_free(treatment: Treatment, *, now: datetime, **wanted) -> Slot | None:
+    """The first free time within the horizon, or None. Arguments as `free_slots`, without `first` and `days`."""
+    return first_free_each([treatment], now=now, **wanted)[treatment.pk]
+
+
+def first_free_each(
+    treatments: Iterable[Treatment],
+    *,
+    now: datetime,
+    practitioner=None,
+    location=None,
+    patient=None,
+    area=None,
+    not_before: datetime | None = None,
+    earliest: date | None = None,
+    exclude: Appointment | None = None,
+    cleared: bool | None = None,
+    staff: bool = False,
+) -> dict[int, Slot | None]:
+    """The first free time of each treatment by its id: hours are read once, appointments in at most three windows."""
+    treatments = list(treatments)
+    found: dict[int, Slot | None] = {treatment.pk: None for treatment in treatments}
+    clinic = Clinic.get()
+    horizon = (clinic.horizon_days if clinic else 0) + 2
+    # Yesterday in UTC has begun everywhere; what has passed is not offered.
+    first = max(now.astimezone(UTC).date() - DAY, earliest or date.min)
+    if not_before is not None:
+        first = max(first, not_before.astimezone(UTC).date() - DAY)
+    last = now.astimezone(UTC).date() + horizon * DAY
+    if staff:
+        last = max(last, first + horizon * DAY)
+    diary = Diary(
+        treatments,
+        now=now,
+        first=first,
+        days=max((last - first).days, 0) + 1,
+        practitioner=practitioner,
+        location=location,
+        clinic=clinic,
+    )
+    begin = first
+    for width in (*WINDOWS, horizon + 1):
+        days = min(width, (last - begin).days + 1)
+        missing = [treatment for treatment in treatments if found[treatment.pk] is None]
+        if days <= 0 or not missing:
+            break
+        diary.read_busy(begin, days, patient=patient, exclude=exclude)
+        for treatment in missing:
+            found[treatment.pk] = next(
+                diary.slots(
+                    treatment,
+                    first=begin,
+                    days=days,
+                    patient=patient,
+                    area=area,
+                    not_before=not_before,
+                    earliest=earliest,
+                    cleared=cleared,
+                    staff=staff,
+                    one_each=practitioner is None,
+                ),
+                None,
+            )
+        begin += days * DAY
+    return found
+
+
+def promise(*, now: datetime, location) -> datetime:
+    """Until when we answer somebody who asks now: an instant, by the policy of the clinic.
+
+    The `promise_working_days`-th working day after today, at `promise_time`, both at that location. A working day is
+    one with anybody's hours there and no closure.
+    """
+    return Diary([], now=now, first=now.astimezone(location.zone).date(), days=1, location=location).promise(
+        location.pk
+    )
+
+
+def earliest_start(*, now: datetime, location, cleared: bool) -> datetime:
+    """The first instant that may be asked for: after the lead time and, when not `cleared`, after the promise."""
+    diary = Diary([], now=now, first=now.astimezone(location.zone).date(), days=1, location=location)
+    return diary.earliest_start(location.pk, cleared=cleared)
+
+
+def _locations():
+    from clinic.models import Location
+
+    return Location.objects.all()
+
+
+@dataclass(frozen=True)
+class Hours:
+    """One row of working hours, with whose and where."""
+
+    practitioner_id: int
+    location_id: int
+    weekday: int
+    starts: time
+    ends: time
+    break_starts: time | None
+    break_ends: time | None
+    valid_from: date
+    valid_until: date | None
+    treatments: frozenset[int]
+
+    def count_on(self, day: date) -> bool:
+        """Whether they count on that local day."""
+        return (
+            self.weekday == day.weekday()
+            and self.valid_from <= day
+            and (self.valid_until is None or day <= self.valid_until)
+        )
+
+
+class Busy:
+    """Times that are taken, for one practitioner, room or patient: asked in any order, answered by bisection."""
+
+    def __init__(self) -> None:
+        self.times: list[tuple[datetime, datetime]] = []
+        self.merged: list[tuple[datetime, datetime]] | None = None
+
+    def add(self, start: datetime, end: datetime) -> None:
+        """From `start` up to `end`, its end not included."""
+        self.times.append((start, end))
+        self.merged = None
+
+    def free(self, start: datetime, end: datetime) -> bool:
+        """Whether nothing overlaps."""
+        if self.merged is None:
+            self.merged = []
+            for begin, until in sorted(self.times):
+                if self.merged and begin <= self.merged[-1][1]:
+                    self.merged[-1] = (self.merged[-1][0], max(until, self.merged[-1][1]))
+                else:
+                    self.merged.append((begin, until))
+        # The last one that begins before `end` is the only one that can reach into the time.
+        at = bisect_left(self.merged, (end,)) - 1
+        return at < 0 or self.merged[at][1] <= start
+
+
+class Diary:
+    """What was read from the database once, and the sweep over it.
+
+    Reads policies, hours, closures and rooms for the local days from `first` on (and from today, for the promise);
+    `read_busy` reads what is taken in a window of them.
+    """
+
+    def __init__(
+        self,
+        treatments: list[Treatment],
+        *,
+        now: datetime,
+        first: date,
+        days: int,
+        practitioner=None,
+        location=None,
+        clinic: Clinic | None = None,
+    ) -> None:
+        self.now = now
+        self.clinic = clinic or Clinic.get()
+        self.practitioner_id = practitioner.pk if practitioner is not None else None
+        self.treatment_ids = [treatment.pk for treatment in treatments]
+        today = now.astimezone(UTC).date()
+        since, until = min(first, today - DAY), max(first + days * DAY, today + 60 * DAY)
+        hours = WorkingHours.objects.filter(
+            Q(valid_until=None) | Q(valid_until__gte=since),
+            valid_from__lte=until,
+            location__is_active=True,
+            practitioner__is_active=True,
+        )
+        closures = Closure.objects.filter(last_day__gte=since, first_day__lte=until, location__is_active=True)
+        if location is not None:
+            hours, closures = hours.filter(location=location), closures.filter(location=location)
+        self.hours: list[Hours] = []
+        self.zones: dict[int, ZoneInfo] = {}
+        gives = (
+            ArrayAgg(
+                "practitioner__treatments",
+                filter=Q(practitioner__treatments__in=self.treatment_ids),
+                default=Value([], output_field=ArrayField(BigIntegerField())),
+            )
+            if treatments
+            else Value([], output_field=ArrayField(BigIntegerField()))
+        )
+        for *row, zone, treatment_ids in (
+            hours.annotate(gives=gives)
+            .order_by("practitioner_id", "location_id", "weekday", "starts", "pk")
+            .values_list(
+                "practitioner_id",
+                "location_id",
+                "weekday",
+                "starts",
+                "ends",
+                "break_starts",
+                "break_ends",
+                "valid_from",
+                "valid_until",
+                "location__time_zone",
+                "gives",
+            )
+        ):
+            self.hours.append(Hours(*row, frozenset(treatment_ids)))
+            self.zones.setdefault(row[1], ZoneInfo(zone))
+        self.closed: dict[int, list[tuple[date, date]]] = defaultdict(list)
+        for place, first_day, last_day in closures.values_list("location_id", "first_day", "last_day"):
+            self.closed[place].append((first_day, last_day))
+        self.rooms: dict[int, list[int]] = defaultdict(list)
+        if treatments:
+            for room, place in (
+                Room.objects.filter(is_active=True, location__in=self.zones)
+                .order_by("location_id", "name", "pk")
+                .values_list("pk", "location_id")
+            ):
+                self.rooms[place].append(room)
+        self._promises: dict[int, datetime] = {}
+
+    # --- what is taken
+
+    def read_busy(
+        self, first: date, days: int, *, patient=None, exclude: Appointment | None = None, overbook: bool = False
+    ) -> None:
+        """Reads appointments and time off of these local days, everywhere at once. Expired holds do not count."""
+        low = datetime.combine(first - DAY, time(), tzinfo=UTC)
+        high = datetime.combine(first + (days + 1) * DAY, time(), tzinfo=UTC)
+        who = {hours.practitioner_id for hours in self.hours if hours.treatments}
+        rooms = [room for places in self.rooms.values() for room in places]
+        taken = (
+            Appointment.objects.occupying()
+            .exclude(status=Appointment.Status.PROPOSED, hold_expires_at__lt=self.now)
+            # No visit is longer than a day: the lower bound lets the indexes on starts_at be used.
+            .filter(starts_at__gt=low - DAY, starts_at__lt=high, busy_until__gt=low)
+            .filter(Q(practitioner__in=who) | Q(room__in=rooms))
+            .order_by()
+        )
+        if exclude is not None:
+            taken = taken.exclude(pk=exclude.pk)
+        off = TimeOff.objects.filter(practitioner__in=who, starts_at__lt=high, ends_at__gt=low).order_by()
+        nobody = Cast(Value(None), BigIntegerField())
+        self.practitioner_busy: dict[int, Busy] = defaultdict(Busy)
+        self.room_busy: dict[int, Busy] = defaultdict(Busy)
+        self.work: dict[tuple[int, date], int] = defaultdict(int)
+        rows = taken.values_list("practitioner_id", "room_id", "lane", "starts_at", "busy_until").union(
+            off.values_list(
+                "practitioner_id", nobody, Cast(Value(9), PositiveSmallIntegerField()), "starts_at", "ends_at"
+            ),
+            all=True,
+        )
+        for who_id, room_id, lane, start, end in rows:
+            if room_id is not None:
+                self.room_busy[room_id].add(start, end)
+                self.work[who_id, start.date()] += int((end - start).total_seconds())
+            if not (overbook and lane == 0):
+                self.practitioner_busy[who_id].add(start, end)
+        self.patient_busy = Busy()
+        self.sessions: list[tuple[int | None, date, int]] = []
+        if patient is not None:
+            # Their own held times count for nobody: whoever takes another time gives the held one up.
+            own = (
+                Appointment.objects.occupying().filter(patient=patient).exclude(status=Appointment.Status.PROPOSED)
+            ).order_by()
+            if exclude is not None:
+                own = own.exclude(pk=exclude.pk)
+            for start, end, area_id, day, interval in own.values_list(
+                "starts_at", "ends_at", "area_id", "local_date", "interval_days"
+            ):
+                self.patient_busy.add(start, end)
+                if interval > 0:
+                    self.sessions.append((area_id, day, interval))
+
+    # --- policies
+
+    def works_on(self, location_id: int, day: date) -> bool:
+        """Whether anybody works there on that local day and it is not closed."""
+        return not self.is_closed(location_id, day) and any(
+            hours.location_id == location_id and hours.count_on(day) for hours in self.hours
+        )
+
+    def is_closed(self, location_id: int, day: date) -> bool:
+        """Whether the place is closed on that local day."""
+        return any(first <= day <= last for first, last in self.closed[location_id])
+
+    def promise(self, location_id: int) -> datetime:
+        """See the function of that name."""
+        if location_id not in self._promises:
+            zone = self.zones.get(location_id, UTC)
+            day = self.now.astimezone(zone).date()
+            wanted = self.clinic.promise_working_days if self.clinic else 1
+            # 60 days ahead were read; where nobody works so long, no time is offered either.
+            for _day in range(58):
+                day += DAY
+                if self.works_on(location_id, day):
+                    wanted -= 1
+                if wanted <= 0:
+                    break
+            clock = self.clinic.promise_time if self.clinic else time(17)
+            self._promises[location_id] = _instant(day, clock, zone)
+        return self._promises[location_id]
+
+    def earliest_start(self, location_id: int, *, cleared: bool) -> datetime:
+        """See the function of that name."""
+        lead = self.now + timedelta(hours=self.clinic.lead_hours if self.clinic else 0)
+        return lead if cleared else max(lead, self.promise(location_id) + RELEASED_BEFORE)
+
+    # --- the sweep
+
+    def slots(
+        self,
+        treatment: Treatment,
+        *,
+        first: date,
+        days: int,
+        patient=None,
+        area=None,
+        not_before: datetime | None = None,
+        earliest: date | None = None,
+        cleared: bool | None = None,
+        staff: bool = False,
+        one_each: bool = True,
+    ) -> Iterator[Slot]:
+        """Free times day by day, in order within each. `read_busy` must have read these days."""
+        if self.clinic is None or not treatment.is_active:
+            return
+        visit = timedelta(minutes=treatment.duration_minutes)
+        busy = visit + timedelta(minutes=treatment.buffer_minutes)
+        interval = treatment.minimum_interval_days if treatment.needs_screening else 0
+        if cleared is None:
+            cleared = not treatment.needs_screening
+        bounds: dict[int, datetime] = {}
+        hours_by_weekday: dict[int, list[Hours]] = defaultdict(list)
+        for hours in self.hours:
+            if treatment.pk in hours.treatments and self.practitioner_id in (None, hours.practitioner_id):
+                hours_by_weekday[hours.weekday].append(hours)
+                if hours.location_id not in bounds:
+                    bounds[hours.location_id] = max(
+                        self.now + MINUTE if staff else self.now,
+                        not_before or (self.now if staff else self.earliest_start(hours.location_id, cleared=cleared)),
+                    )
+        pending: list[Slot] = []  # a day's local times may lie before the evening of the day before, elsewhere
+        for offset in range(days):
+            day = first + offset * DAY
+            found: dict[tuple, list[Slot]] = defaultdict(list)
+            for hours in hours_by_weekday[day.weekday()]:
+                zone = self.zones[hours.location_id]
+                if not hours.count_on(day) or self.is_closed(hours.location_id, day):
+                    continue
+                if earliest is not None and day < earliest:
+                    continue
+                if not staff and day > self.now.astimezone(zone).date() + self.clinic.horizon_days * DAY:
+                    continue
+                if not self._interval_kept(area, day, interval):
+                    continue
+                for start in _starts(hours, day, zone, step=self.clinic.slot_minutes, busy=busy):
+                    if start < bounds[hours.location_id]:
+                        continue
+                    if not self.practitioner_busy[hours.practitioner_id].free(start, start + busy):
+                        continue
+                    if patient is not None and not self.patient_busy.free(start, start + visit):
+                        continue
+                    room = self._free_room(hours.location_id, start, start + busy)
+                    if room is None:
+                        continue
+                    who = None if one_each else hours.practitioner_id
+                    found[start, hours.location_id, who].append(
+                        Slot(start, hours.practitioner_id, room, hours.location_id)
+                    )
+            pending += [self._fair(slots, day) for slots in found.values()]
+            pending.sort()
+            # What cannot be overtaken by another place's next day goes out.
+            safe = datetime.combine(day + DAY, time(), tzinfo=UTC) - timedelta(hours=14)
+            while pending and pending[0].starts_at < safe:
+                yield pending.pop(0)
+        yield from pending
+
+    def _interval_kept(self, area, day: date, interval: int) -> bool:
+        """I3: the larger of both intervals, in both directions."""
+        if area is None or not interval:
+            return True
+        return all(
+            session_area != area.pk or abs((day - session_day).days) >= max(interval, session_interval)
+            for session_area, session_day, session_interval in self.sessions
+        )
+
+    def _free_room(self, location_id: int, start: datetime, end: datetime) -> int | None:
+        return next((room for room in self.rooms[location_id] if self.room_busy[room].free(start, end)), None)
+
+    def _fair(self, slots: list[Slot], day: date) -> Slot:
+        """Who has least to do that day; among equals they take turns by the day."""
+        if len(slots) == 1:
+            return slots[0]
+        slots.sort(key=lambda slot: slot.practitioner_id)
+        turn = day.toordinal() % len(slots)
+        slots = slots[turn:] + slots[:turn]
+        return min(slots, key=lambda slot: self.work[slot.practitioner_id, slot.starts_at.date()])
+
+
+def _instant(day: date, clock: time, zone) -> datetime:
+    """A wall-clock time as an instant (UTC). The one that exists twice is the earlier."""
+    return datetime.combine(day, clock, tzinfo=zone).astimezone(UTC)
+
+
+def _end(day: date, clock: time, zone) -> datetime:
+    """As `_instant`; where the wall clock skips that time, an instant before the gap: nobody works longer for it."""
+    wall = datetime.combine(day, clock, tzinfo=zone)
+    return min(wall.astimezone(UTC), wall.replace(fold=1).astimezone(UTC))
+
+
+def _starts(hours: Hours, day: date, zone: ZoneInfo, *, step: int, busy: timedelta) -> Iterator[datetime]:
+    """The instants at which a visit may begin in these hours on that day: every `step` minutes of the wall clock."""
+    opens, closes = _instant(day, hours.starts, zone), _end(day, hours.ends, zone)
+    pause = None
+    if hours.break_starts is not None and hours.break_ends is not None:
+        pause = (_end(day, hours.break_starts, zone), _instant(day, hours.break_ends, zone))
+    wall = datetime.combine(day, hours.starts)
+    last = datetime.combine(day, hours.ends)
+    steady = (last - wall) == (closes - opens)  # the clocks do not change in these hours
+    index = 0
+    while wall < last:
+        if steady:
+            start = opens + index * step * MINUTE
+        else:
+            start = wall.replace(tzinfo=zone).astimezone(UTC)
+            if start.astimezone(zone).replace(tzinfo=None) != wall:
+                start = None  # that time does not exist today
+        index += 1
+        wall += step * MINUTE
+        if start is None or start < opens or start + busy > closes:
+            continue
+        if pause and start < pause[1] and start + busy > pause[0]:
+            continue
+        yield start
