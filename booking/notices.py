@@ -1,0 +1,171 @@
+"""What patients are told about their appointments: one function a message. Neutral: when and where, never what or why.
+
+Each writes one outbox row in the transaction of what it tells of, under a key that names the event, so that the same
+event is told once. Somebody without an e-mail address gets none: the front desk rings them.
+"""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.utils import formats
+from django.utils.translation import gettext as _
+
+from booking import ics, links
+from booking.models import Appointment
+from outbox import messages
+from outbox.models import Message
+
+
+def local_text(moment: datetime, location) -> str:
+    """An instant as the patient says it there: "Thursday 4 March 2027, 10:30"."""
+    local = moment.astimezone(location.zone)
+    return _("%(weekday_and_day)s, %(time)s") % {
+        "weekday_and_day": formats.date_format(local.date(), "l j F Y"),
+        "time": f"{local:%H:%M}",
+    }
+
+
+def _queue(
+    kind: str,
+    event: str,
+    appointment: Appointment,
+    *,
+    now: datetime,
+    purpose: str = links.SEE,
+    calendar: str = "",
+    **context,
+) -> Message | None:
+    patient = appointment.patient
+    if patient is None or not patient.email:
+        return None
+    place = appointment.room.location
+    where = [place.name, *place.address.splitlines(), str(place.phone)]
+    return messages.queue(
+        kind,
+        key=f"{event}:{appointment.uuid}",
+        to=patient.email,
+        context={
+            "when": local_text(appointment.starts_at, place),
+            "where": "\n".join(line.strip() for line in where if line.strip()),
+            "link": settings.PUBLIC_URL + links.make_link(appointment, purpose, now),
+            "phone": str(place.phone),
+            "out_of_hours": place.out_of_hours,
+            **context,
+        },
+        now=now,
+        patient=patient,
+        subject_uuid=appointment.uuid,
+        calendar=calendar,
+    )
+
+
+def _answer_by(appointment: Appointment) -> str:
+    if appointment.answer_by is None:
+        return ""
+    return local_text(appointment.answer_by, appointment.room.location)
+
+
+def asked_for(appointment: Appointment, *, now: datetime) -> Message | None:
+    """It waits for a clinician; with the day and time by which we answer."""
+    return _queue(
+        "asked_for", f"asked-for:{appointment.sequence}", appointment, now=now, answer_by=_answer_by(appointment)
+    )
+
+
+def booked(appointment: Appointment, *, now: datetime) -> Message | None:
+    """It is confirmed; with the calendar file."""
+    return _queue(
+        "booked",
+        f"booked:{appointment.sequence}:{_event_number(appointment)}",
+        appointment,
+        now=now,
+        calendar=ics.calendar_file(appointment, method=ics.PUBLISH, now=now),
+    )
+
+
+def moved(appointment: Appointment, *, now: datetime) -> Message | None:
+    """It has another time; with the calendar file where it is confirmed."""
+    is_booked = appointment.status == Appointment.Status.BOOKED
+    return _queue(
+        "moved",
+        f"moved:{appointment.sequence}",
+        appointment,
+        now=now,
+        answer_by="" if is_booked else _answer_by(appointment),
+        calendar=ics.calendar_file(appointment, method=ics.PUBLISH, now=now) if is_booked else "",
+    )
+
+
+def cancelled(appointment: Appointment, *, now: datetime) -> Message | None:
+    """It does not take place; with a calendar file that takes it out."""
+    return _queue(
+        "cancelled",
+        f"cancelled:{appointment.sequence}",
+        appointment,
+        now=now,
+        calendar=ics.calendar_file(appointment, method=ics.CANCEL, now=now),
+    )
+
+
+def not_possible(appointment: Appointment, *, now: datetime) -> Message | None:
+    """A clinician decided against it; why can be read after signing in. Takes it out of the calendar as well."""
+    return _queue(
+        "not_possible",
+        f"not-possible:{appointment.sequence}",
+        appointment,
+        now=now,
+        purpose=links.READ,
+        calendar=ics.calendar_file(appointment, method=ics.CANCEL, now=now),
+    )
+
+
+def information_needed(appointment: Appointment, *, now: datetime, reminder: bool = False) -> Message | None:
+    """A clinician has a question, or reminds of it. The question is on the page, after signing in."""
+    asked = int(appointment.information_asked_at.timestamp())
+    event = "information-reminder" if reminder else "information-needed"
+    return _queue("information_needed", f"{event}:{asked}", appointment, now=now, purpose=links.INFORMATION)
+
+
+def promise_missed(appointment: Appointment, *, now: datetime) -> Message | None:
+    """We did not answer in time and had to let the time go. Takes it out of the calendar as well."""
+    return _queue(
+        "promise_missed",
+        f"promise-missed:{appointment.sequence}",
+        appointment,
+        now=now,
+        calendar=ics.calendar_file(appointment, method=ics.CANCEL, now=now),
+    )
+
+
+def back_to_pending(appointment: Appointment, *, now: datetime) -> Message | None:
+    """What was confirmed waits for a clinician again. The time is kept."""
+    return _queue(
+        "back_to_pending",
+        f"back-to-pending:{_event_number(appointment)}",
+        appointment,
+        now=now,
+        answer_by=_answer_by(appointment),
+    )
+
+
+def form_due(appointment: Appointment, *, now: datetime, reminder: bool = False) -> Message | None:
+    """There is a form to fill in before the visit, by a day and time."""
+    due = int(appointment.form_due_by.timestamp())
+    return _queue(
+        "form_due",
+        f"{'form-overdue' if reminder else 'form-due'}:{due}",
+        appointment,
+        now=now,
+        purpose=links.FORM,
+        form_due_by="" if reminder else local_text(appointment.form_due_by, appointment.room.location),
+    )
+
+
+def drop(appointment: Appointment, *, kinds: list[str] | None = None) -> int:
+    """Takes back what waits to be sent about it: it is no longer true."""
+    return messages.drop(appointment.uuid, kinds=kinds)
+
+
+def _event_number(appointment: Appointment) -> str:
+    # A visit may be confirmed, put back and confirmed again without moving: each change is an event of its own.
+    return f"{appointment.status_changed_at.timestamp():.6f}"
