@@ -1,0 +1,134 @@
+"""The frame in a real browser: narrow and wide, without JavaScript, by keyboard, with forced colours, through axe."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from clinic.models import Clinic, Location
+
+RULES = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+}
+PAGES = ["home", "account_login", "account_request_login_code", "missing"]
+
+
+@pytest.fixture
+def site(transactional_db, live_server):
+    """A running site of a demonstration clinic with one place; returns its address."""
+    Clinic.objects.update_or_create(
+        pk=1, defaults={"name": "Lindenhof", "tagline": "We soften scars.", "phone": "+442079460958", "is_demo": True}
+    )
+    Location.objects.create(
+        name="Harbour Street", slug="harbour-street", address="12 Harbour Street", phone="+441179460123",
+        out_of_hours="Call 111 at night.", emergency="Call 999.", time_zone="Europe/London",
+    )  # fmt: skip
+    return live_server.url
+
+
+def address(name: str) -> str:
+    return "/nothing-here/" if name == "missing" else reverse(name)
+
+
+def walk(page: Page, most: int = 40) -> list[str]:
+    """The names of what the Tab key reaches, in order."""
+    reached = []
+    for _step in range(most):
+        page.keyboard.press("Tab")
+        text = page.evaluate("document.activeElement === document.body ? '' : document.activeElement.innerText")
+        if not text:
+            break
+        reached.append(text.strip())
+    return reached
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_keep_the_policy_and_axe_finds_nothing(site, page, name):
+    refused, foreign = [], []
+    page.on(
+        "console", lambda message: refused.append(message.text) if "Content Security Policy" in message.text else None
+    )
+    page.on(
+        "request", lambda request: foreign.append(request.url) if not request.url.startswith((site, "data:")) else None
+    )
+    for width in (360, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto(site + address(name))
+        assert not refused and not foreign
+        results = Axe().run(page, options=RULES)
+        assert results.violations_count == 0, results.generate_report()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_has_to_be_scrolled_sideways_at_four_hundred_percent(site, page, name):
+    page.set_viewport_size({"width": 320, "height": 640})
+    page.goto(site + address(name))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_buttons_are_tall_and_as_wide_as_a_phone(site, page):
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(site)
+    for button in page.locator("main .btn").all():
+        box = button.bounding_box()
+        assert box["height"] >= 48
+        assert box["width"] == 360 - 2 * 24
+
+
+def test_text_is_large_enough_and_set_in_our_faces(site, page):
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(site)
+    page.evaluate("document.fonts.ready")
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('body *')].filter(e => e.innerText)"
+        ".map(e => parseFloat(getComputedStyle(e).fontSize))"
+    )
+    assert min(sizes) >= 16
+    assert page.evaluate("getComputedStyle(document.body).fontSize") == "18px"
+    loaded = page.evaluate(
+        "[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family.replaceAll('\"', ''))"
+    )
+    assert {"Atkinson Hyperlegible Next", "Source Serif 4"} <= set(loaded)
+
+
+def test_the_keyboard_reaches_the_content_first_and_shows_where_it_is(site, page):
+    page.goto(site)
+    reached = walk(page)
+    assert reached[0] == "Skip to the content"
+    assert "Prices and times" in reached and "Is it right for me?" in reached and "Privacy" in reached
+    page.goto(site)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    link = page.locator(":focus")
+    expect(link).to_have_text("Prices and times")
+    expect(link).to_have_css("outline-width", "3px")
+    expect(link).to_have_css("outline-style", "solid")
+
+
+def test_without_javascript_the_focus_still_goes_to_the_errors(site, browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site + reverse("account_request_login_code"))
+    page.get_by_role("button", name="Send me a code").click()
+    expect(page).to_have_title(re.compile("^Error:"))
+    summary = page.locator(".error-summary")
+    expect(summary).to_be_focused()
+    summary.get_by_role("link").first.click()
+    expect(page.locator("input[type=email]")).to_be_visible()
+    context.close()
+
+
+def test_forced_colours_keep_icons_and_edges(site, browser):
+    context = browser.new_context(forced_colors="active")
+    page = context.new_page()
+    page.goto(site)
+    button = page.locator("main .btn-primary")
+    assert page.evaluate("e => getComputedStyle(e).borderTopStyle", button.element_handle()) == "solid"
+    phone = page.locator("main .phone")
+    ground = page.evaluate("e => getComputedStyle(e, '::before').backgroundColor", phone.element_handle())
+    behind = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground != behind
+    context.close()
