@@ -54,11 +54,16 @@ class ArticleAdmin(admin.ModelAdmin):
     list_display = ["page_title", "state", "shown", "due"]
     list_filter = [WorkFilter]
     search_fields = ["slug", "revisions__title"]
-    ordering = ["order", "slug"]
     actions = None
 
     def get_queryset(self, request):
-        return Article.objects.with_titles().with_states()
+        return Article.objects.with_titles().with_states().with_needs(on=timezone.localdate())
+
+    def get_ordering(self, request):
+        return ["needs", "order", "slug"]  # what waits for somebody comes first
+
+    def changelist_view(self, request, extra_context=None):
+        return super().changelist_view(request, {"title": _("Pages to read"), **(extra_context or {})})
 
     def has_delete_permission(self, request, obj=None) -> bool:
         return False  # versions and signatures stay; a page is taken down instead

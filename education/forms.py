@@ -93,6 +93,8 @@ class ArticleForm(forms.ModelForm):
 class SourceForm(forms.ModelForm):
     """One citation."""
 
+    url = forms.URLField(label=_("Link"), max_length=300, required=False, assume_scheme="https")
+
     class Meta:
         model = Source
         fields = ["key", "title", "kind", "year", "url", "strength"]
@@ -101,7 +103,6 @@ class SourceForm(forms.ModelForm):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         plain(self.fields["title"])
-        self.fields["url"].assume_scheme = "https"
 
 
 SourceFormSet = forms.formset_factory(

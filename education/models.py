@@ -107,6 +107,19 @@ class ArticleQuerySet(models.QuerySet):
             ),
         )
 
+    def with_needs(self, *, on: date) -> "ArticleQuerySet":
+        """Adds `needs`, small where somebody has to act on the page; needs `with_states()`."""
+        return self.annotate(
+            needs=Case(
+                When(state="waiting", then=0),
+                When(review_due__lt=on, then=1),
+                When(state__in=["signed", "changes"], then=2),
+                When(state="draft", then=3),
+                default=4,
+                output_field=models.IntegerField(),
+            )
+        )
+
     def in_state(self, state: str) -> "ArticleQuerySet":
         """Those whose newest version is in a state; needs `with_states()`."""
         return self.filter(state=state)
