@@ -191,14 +191,40 @@ def test_a_wrong_form_says_error_in_the_title_of_the_tab(client, clinic, place):
 
 
 @pytest.mark.parametrize(
-    "url", ["account_login", "account_request_login_code", "account_reset_password", "account_reset_password_done",
-            "account_inactive", "account_signup", "account_email_verification_sent",
-            "account_reset_password_from_key_done"],
-)  # fmt: skip
+    "url",
+    [
+        "account_login",
+        "account_request_login_code",
+        "account_reset_password",
+        "account_reset_password_done",
+        "account_reset_password_from_key_done",
+        "account_inactive",
+    ],
+)
 def test_pages_of_signing_in_wear_our_frame(client, clinic, place, url):
-    html = client.get(reverse(url)).content.decode()
+    response = client.get(reverse(url))
+    html = response.content.decode()
+    assert response.status_code == 200
     assert 'class="site-header"' in html
     assert html.count("<h1") == 1
+
+
+def test_a_page_of_allauth_that_we_have_not_worded_still_wears_our_look(clinic, place):
+    """A setting or a new version may open one: its elements are drawn as ours."""
+    html = render_to_string("account/password_set.html", {"form": Sample({})}, RequestFactory().get("/"))
+    assert 'class="site-header"' in html
+    assert 'class="btn btn-primary"' in html
+    assert 'class="field-label"' in html
+    assert "error-summary" in html
+
+
+def test_the_code_page_can_send_again_and_correct_the_address(client, clinic, place):
+    response = client.post(reverse("account_request_login_code"), {"email": "nobody@example.org"}, follow=True)
+    html = response.content.decode()
+    assert "nobody@example.org" in html
+    assert 'autocomplete="one-time-code"' in html and 'inputmode="numeric"' in html
+    assert "Send the code again" in html
+    assert f'href="{reverse("account_request_login_code")}"' in html
 
 
 def test_staff_coming_from_the_staff_pages_meet_the_password_first(client, clinic, place):
