@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from allauth.account.adapter import get_adapter
 from django import forms
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -223,6 +224,7 @@ def test_the_code_page_can_send_again_and_correct_the_address(client, clinic, pl
     html = response.content.decode()
     assert "nobody@example.org" in html
     assert 'autocomplete="one-time-code"' in html and 'inputmode="numeric"' in html
+    assert get_adapter().generate_login_code().isdecimal()  # or a number pad could not write it
     assert "Send the code again" in html
     assert f'href="{reverse("account_request_login_code")}"' in html
 
