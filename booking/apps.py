@@ -28,3 +28,11 @@ class BookingConfig(AppConfig):
         ],
     }
     append_only_tables = ["booking_appointmentevent"]
+
+    def ready(self) -> None:
+        from booking.appointments import follow_clearance, patients_of
+        from clinic.registry import register_treats
+        from screening.clearance import clearance_changed
+
+        clearance_changed.connect(follow_clearance, dispatch_uid="booking.appointments.follow_clearance")
+        register_treats(patients_of)

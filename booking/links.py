@@ -1,4 +1,4 @@
-"""Links in messages: a signed token bound to one appointment, one purpose and an end. It opens that and nothing else."""
+"""Links in messages: a signed token bound to one appointment, one purpose and an end. It opens nothing else."""
 
 import uuid
 from datetime import UTC, datetime, timedelta

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from booking import ics, links
 from booking.models import Appointment
+from clinic.models import Clinic
 from outbox import messages
 from outbox.models import Message
 
@@ -159,6 +160,35 @@ def form_due(appointment: Appointment, *, now: datetime, reminder: bool = False)
         purpose=links.FORM,
         form_due_by="" if reminder else local_text(appointment.form_due_by, appointment.room.location),
     )
+
+
+def review_due(appointment: Appointment, *, hours: int, now: datetime) -> list[Message]:
+    """Tells the lead clinician and the desk that a visit is less than `hours` away and nobody has decided. No names."""
+    clinic = Clinic.get()
+    if clinic is None:
+        return []
+    lead = clinic.lead_clinician
+    addresses = {
+        "clinician": lead.email if lead is not None and lead.is_active else "",
+        "desk": clinic.email,
+    }
+    return [
+        messages.queue(
+            "review_due",
+            key=f"review-due:{hours}:{who}:{appointment.sequence}:{appointment.uuid}",
+            to=address,
+            context={
+                "when": local_text(appointment.starts_at, appointment.room.location),
+                "reference": appointment.reference,
+                "hours": str(hours),
+                "link": settings.PUBLIC_URL + "/admin/",
+            },
+            now=now,
+            subject_uuid=appointment.uuid,
+        )
+        for who, address in addresses.items()
+        if address
+    ]
 
 
 def drop(appointment: Appointment, *, kinds: list[str] | None = None) -> int:

@@ -1,0 +1,1502 @@
+"""What can be done with an appointment. The public pages, the desk and the worker call these verbs and nothing else.
+
+Each verb is one transaction. It takes the advisory locks of practitioner, room and patient, sorted, in one statement,
+then the patient's row, and only then reads (DESIGN section 4): so no two verbs wait for each other in a circle, and the
+constraints of the database stay the wall behind. `screening` locks only the patient's row; the order here agrees.
+Messages are written in the same transaction. `now` is an aware instant and comes from the caller.
+"""
+
+import functools
+import logging
+import uuid
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from booking import availability, notices
+from booking.availability import RELEASED_BEFORE, Slot
+from booking.models import Appointment, Closure, HoldDetails, TimeOff
+from clinic.models import Clinic, Location, Patient, Practitioner, Treatment, User
+from screening.clearance import (
+    Clearance,
+    adopt_response,
+    clearance_for,
+    close_request,
+    may_ask,
+    request_review,
+)
+
+log = logging.getLogger(__name__)
+
+Status = Appointment.Status
+Reason = Appointment.Reason
+By = Appointment.CancelledBy
+
+EXTENSION = timedelta(minutes=5)
+EXTENSIONS = 10
+UNDO = timedelta(minutes=15)
+NO_SHOW_AFTER = timedelta(minutes=15)
+# Holds that ran out stay confirmable; the sweep frees those that nobody came back to.
+FORGOTTEN_HOLD = timedelta(hours=1)
+WARNINGS = (timedelta(hours=24), timedelta(hours=4))
+REMIND_AFTER = timedelta(days=2)
+RELEASE_AFTER = timedelta(days=5)
+FORM_DUE_WITHIN = timedelta(hours=48)
+FORM_REMINDER = timedelta(hours=24)
+CONSULTATION_COUNTS = timedelta(days=183)
+ADULT = 18
+
+
+class Refusal(Exception):
+    """Something that cannot be done, with a sentence for whoever asked. Nothing was written."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+class NotAllowed(Refusal):
+    """A rule is against it."""
+
+
+class Taken(Refusal):
+    """Somebody else has the time, or it is no longer offered. `alternatives` are free times near it."""
+
+    def __init__(self, alternatives: list[Slot] | None = None, sentence: str = "") -> None:
+        super().__init__(sentence or _("That time has just been taken. Here are other times near it."))
+        self.alternatives = alternatives or []
+
+
+class TooClose(Refusal):
+    """Another session on the same area is too near. `first_day_possible` is the next local day that is not."""
+
+    def __init__(self, first_day_possible: date | None = None) -> None:
+        super().__init__(_("That is too soon after, or before, another session on the same area."))
+        self.first_day_possible = first_day_possible
+
+
+# --- locks, deadlocks and walls
+
+_KINDS = {"practitioner": 1, "room": 2, "patient": 3}
+
+
+def _lock(*, practitioners=(), rooms=(), patients=()) -> None:
+    """Waits for everything a verb is about, in the one order that all verbs keep, until the end of the transaction."""
+    wanted = {"practitioner": practitioners, "room": rooms, "patient": patients}
+    keys = sorted(
+        (_KINDS[kind] << 56) | pk for kind, ids in wanted.items() for pk in {pk for pk in ids if pk is not None}
+    )
+    with connection.cursor() as cursor:
+        # An array is unnested in its own order, so the locks are taken in that order.
+        cursor.execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [keys])
+    people = {pk for pk in patients if pk is not None}
+    if people:
+        # The row as well: it is what screening and the triggers lock, and it comes before any appointment's row.
+        list(Patient.objects.select_for_update(no_key=True).filter(pk__in=people).order_by("pk").values_list("pk"))
+
+
+def _locked(appointment: Appointment, *, slot: Slot | None = None, patient: Patient | None = None) -> Appointment:
+    """The appointment as it is, with its locks held, and those of a time and a person it is to be given to."""
+    known = appointment
+    for _attempt in range(5):
+        savepoint = transaction.savepoint()
+        _lock(
+            practitioners=[known.practitioner_id, slot.practitioner_id if slot else None],
+            rooms=[known.room_id, slot.room_id if slot else None],
+            patients=[known.patient_id, patient.pk if patient else None],
+        )
+        fresh = Appointment.objects.with_names().get(pk=appointment.pk)
+        about = (fresh.practitioner_id, fresh.room_id, fresh.patient_id)
+        if about == (known.practitioner_id, known.room_id, known.patient_id):
+            return fresh
+        transaction.savepoint_rollback(savepoint)  # lets these locks go; it was moved meanwhile
+        known = fresh
+    raise NotAllowed(_("Somebody is changing this appointment at the moment. Please try again."))
+
+
+def _constraint(error: IntegrityError) -> str:
+    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
+
+
+def _refusal(error: IntegrityError) -> Refusal | None:
+    """What a wall of the database means in words, or None for one that no caller can reach."""
+    name = _constraint(error)
+    if name in ("booking_appointment_practitioner_in_one_place", "booking_appointment_room_in_one_place"):
+        return Taken()
+    if name == "booking_appointment_patient_in_one_place":
+        return NotAllowed(_("There is another appointment at that time."))
+    if name == "booking_appointment_interval_kept":
+        return TooClose()
+    if name == "booking_appointment_cleared_by_a_clinician":
+        return NotAllowed(_("A clinician has to look at the answers first."))
+    if name == "booking_appointment_transition":
+        return NotAllowed(_("That cannot be done with this appointment any more."))
+    return None
+
+
+def _verb(function: Callable) -> Callable:
+    """One transaction; after a deadlock once more; a wall's refusal becomes a sentence."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        for last_try in (False, True):
+            try:
+                with transaction.atomic():
+                    return function(*args, **kwargs)
+            except OperationalError as error:
+                if getattr(error.__cause__, "pgcode", "") != "40P01" or last_try:
+                    raise
+            except IntegrityError as error:
+                refusal = _refusal(error)
+                if refusal is None:
+                    raise
+                raise refusal from error
+        raise AssertionError("unreachable")
+
+    return run
+
+
+# --- what verbs share
+
+
+def _change(appointment: Appointment, to: str | None = None, *, now: datetime, **values: Any) -> Appointment:
+    """Writes the row if it still has the status it was read with: exactly one, or NotAllowed. Returns it afresh."""
+    if to is not None and to != appointment.status:
+        values |= {"status": to, "previous_status": appointment.status, "status_changed_at": now}
+    if Appointment.objects.filter(pk=appointment.pk, status=appointment.status).update(**values) != 1:
+        raise NotAllowed(_("This appointment has changed meanwhile. Please look again."))
+    return Appointment.objects.with_names().get(pk=appointment.pk)
+
+
+def _local_day(appointment: Appointment, moment: datetime) -> date:
+    return moment.astimezone(appointment.room.location.zone).date()
+
+
+def _may(user: User | None, permission: str, sentence: str) -> User:
+    if user is None or not user.has_perm(permission):
+        raise NotAllowed(sentence)
+    return user
+
+
+def _desk(user: User | None) -> User:
+    return _may(user, "booking.run_desk", _("Only the front desk can do this."))
+
+
+def _own_practitioner(appointment: Appointment, user: User | None) -> User:
+    user = _may(user, "booking.check_in", _("Only the practitioner who sees the patient can do this."))
+    if appointment.practitioner.user_id != user.pk:
+        raise NotAllowed(_("Only the practitioner who sees the patient can do this."))
+    return user
+
+
+def _status_is(appointment: Appointment, *statuses: str) -> None:
+    if appointment.status not in statuses:
+        raise NotAllowed(
+            _("That cannot be done: the appointment is “%(status)s”.") % {"status": appointment.get_status_display()}
+        )
+
+
+def _clearance(appointment: Appointment, *, now: datetime, on: date | None = None) -> Clearance:
+    return clearance_for(
+        appointment.patient, appointment.treatment, area=appointment.area, on=on or appointment.local_date, now=now
+    )
+
+
+def _places(slot: Slot) -> tuple[Practitioner, Location]:
+    practitioner = Practitioner.objects.filter(pk=slot.practitioner_id, is_active=True).first()
+    location = Location.objects.filter(pk=slot.location_id, is_active=True).first()
+    if practitioner is None or location is None:
+        raise Taken()
+    return practitioner, location
+
+
+def _times(treatment: Treatment, starts_at: datetime) -> dict[str, datetime]:
+    ends_at = starts_at + timedelta(minutes=treatment.duration_minutes)
+    return {
+        "starts_at": starts_at,
+        "ends_at": ends_at,
+        "busy_until": ends_at + timedelta(minutes=treatment.buffer_minutes),
+    }
+
+
+def _price(treatment: Treatment, day: date) -> dict[str, Any]:
+    price, clinic = treatment.price_on(day), Clinic.get()
+    if price is None:
+        return {"price": None, "currency": ""}
+    return {"price": price.amount, "currency": clinic.currency if clinic else ""}
+
+
+def _check_area(treatment: Treatment, area) -> None:
+    if not treatment.is_active:
+        raise NotAllowed(_("This is not offered any more."))
+    if not treatment.needs_screening:
+        return
+    if area is None or not treatment.areas.filter(pk=area.pk).exists():
+        raise NotAllowed(_("Please choose an area that this treatment is for."))
+
+
+def _check_interval(treatment: Treatment, patient, area, day: date, *, exclude: Appointment | None = None) -> None:
+    """I3 in words, before the wall says it. Raises TooClose with the first day that is far enough from all sessions."""
+    interval = treatment.minimum_interval_days if treatment.needs_screening else 0
+    if patient is None or area is None or not interval:
+        return
+    sessions = (
+        Appointment.objects.occupying()
+        .filter(patient=patient, area=area, interval_days__gt=0)
+        .exclude(status=Status.PROPOSED)
+        .exclude(pk=exclude.pk if exclude else None)
+        .order_by("local_date")
+        .values_list("local_date", "interval_days")
+    )
+    possible = day
+    for session_day, session_interval in sessions:
+        gap = max(interval, session_interval)
+        if abs((possible - session_day).days) < gap:
+            possible = session_day + timedelta(days=gap)
+    if possible != day:
+        raise TooClose(possible)
+
+
+def _check_free(
+    treatment: Treatment,
+    slot: Slot,
+    *,
+    now: datetime,
+    patient=None,
+    area=None,
+    cleared: bool,
+    staff: bool = False,
+    overbook: bool = False,
+    exclude: Appointment | None = None,
+) -> Slot:
+    """The slot as it is free now, perhaps in another room. Raises Taken, TooClose."""
+    practitioner, location = _places(slot)
+    day = slot.starts_at.astimezone(location.zone).date()
+    _check_interval(treatment, patient, area, day, exclude=exclude)
+    not_before = None
+    if staff and not cleared:  # the front desk too: somebody has to have the time to read the answers
+        not_before = availability.earliest_start(now=now, location=location, cleared=False)
+    free = availability.free_slots(
+        treatment,
+        first=day,
+        days=1,
+        now=now,
+        practitioner=practitioner,
+        location=location,
+        patient=patient,
+        area=area,
+        not_before=not_before,
+        exclude=exclude,
+        cleared=cleared,
+        staff=staff,
+        overbook=overbook,
+    )
+    same = [other for other in free if other.starts_at == slot.starts_at]
+    if not same:
+        raise Taken()
+    return same[0]
+
+
+def _alternatives(treatment: Treatment, slot: Slot, *, now: datetime, **wanted) -> list[Slot]:
+    """Up to six free times near the one that was wanted, whoever is free."""
+    first = max(slot.starts_at.date() - timedelta(days=3), now.date() - timedelta(days=1))
+    try:
+        free = availability.free_slots(treatment, first=first, days=14, now=now, **wanted)
+    except Refusal:
+        return []
+    near = sorted(free, key=lambda other: (abs(other.starts_at - slot.starts_at), other))
+    return sorted(near[:6])
+
+
+class _AnotherRoom(Exception):
+    """The time is free, in a room whose lock is not held yet."""
+
+    def __init__(self, slot: Slot) -> None:
+        self.slot = slot
+
+
+def _with_a_room(place: Callable[[Slot], Appointment], slot: Slot) -> Appointment:
+    """Calls `place` with the slot, and again with another room of that place when only that one is free."""
+    for _attempt in range(6):
+        try:
+            return place(slot)
+        except _AnotherRoom as other:
+            slot = other.slot
+    raise Taken()
+
+
+def _same_room(free: Slot, slot: Slot) -> None:
+    if free.room_id != slot.room_id:
+        raise _AnotherRoom(free)
+
+
+def _free_holds(slot: Slot, treatment: Treatment, *, patient=None, keep: Appointment | None = None, now: datetime):
+    """Frees the expired holds in the way, and every other hold of this patient: one person keeps one time."""
+    times = _times(treatment, slot.starts_at)
+    here = Q(practitioner=slot.practitioner_id) | Q(room=slot.room_id)
+    in_the_way = here & Q(hold_expires_at__lt=now, starts_at__lt=times["busy_until"], busy_until__gt=times["starts_at"])
+    holds = Appointment.objects.filter(
+        in_the_way | Q(patient=patient) if patient is not None else in_the_way, status=Status.PROPOSED
+    )
+    if keep is not None:
+        holds = holds.exclude(pk=keep.pk)
+    _free(list(holds.values_list("pk", flat=True)), now=now)
+
+
+def _free(holds: list[int], *, now: datetime) -> int:
+    """Turns holds into `cancelled` by the system and forgets who held them."""
+    if not holds:
+        return 0
+    freed = Appointment.objects.filter(pk__in=holds, status=Status.PROPOSED).update(
+        status=Status.CANCELLED,
+        previous_status=Status.PROPOSED,
+        status_changed_at=now,
+        cancelled_at=now,
+        cancelled_by=By.SYSTEM,
+        cancel_reason=Reason.HOLD_EXPIRED,
+    )
+    HoldDetails.objects.filter(appointment__in=holds, appointment__status=Status.CANCELLED).delete()
+    return freed
+
+
+def _nothing_waits(appointment: Appointment, *, now: datetime) -> None:
+    """Takes a visit off the clinicians' worklist, unless another visit waits for the same decision."""
+    if not appointment.treatment.needs_screening or appointment.patient is None or appointment.area is None:
+        return
+    others = Appointment.objects.filter(
+        patient=appointment.patient, treatment=appointment.treatment, area=appointment.area, status=Status.PENDING
+    ).exclude(pk=appointment.pk)
+    if not others.exists():
+        close_request(appointment.patient, appointment.treatment, area=appointment.area, now=now)
+
+
+def _ask_clinician(appointment: Appointment, *, now: datetime, response_id: int | None = None):
+    """Puts a pending visit on the worklist, with the nearest that waits for the same decision. None: no answers."""
+    nearest = (
+        Appointment.objects.filter(
+            patient=appointment.patient,
+            treatment=appointment.treatment,
+            area=appointment.area,
+            status=Status.PENDING,
+            starts_at__gt=now,
+        )
+        .order_by("starts_at")
+        .first()
+    ) or appointment
+    return request_review(
+        appointment.patient,
+        appointment.treatment,
+        area=appointment.area,
+        response_id=response_id,
+        needed_on=nearest.local_date,
+        needed_at=nearest.starts_at,
+        answer_by=nearest.answer_by,
+        now=now,
+    )
+
+
+def _usable_answers(appointment: Appointment, *, now: datetime) -> int | None:
+    """Puts the patient's newest answers on the worklist if they can be decided on for that day: their id, else None.
+
+    Raises NotAllowed when the rules, or a clinician, already say no to that day.
+    """
+    savepoint = transaction.savepoint()
+    request = _ask_clinician(appointment, now=now)
+    if request is not None:
+        asking = may_ask(
+            request.response_id, appointment.treatment, area=appointment.area, on=appointment.local_date, now=now
+        )
+        if asking.allowed and asking.earliest is not None and asking.earliest <= appointment.local_date:
+            transaction.savepoint_commit(savepoint)
+            return request.response_id
+        if asking.allowed or asking.why in ("rules", "decided"):
+            raise NotAllowed(_sentence(asking.earliest))
+    transaction.savepoint_rollback(savepoint)
+    return None
+
+
+def _sentence(earliest: date | None) -> str:
+    if earliest is None:
+        return _("This treatment is not right at the moment. A talk with us can still be booked.")
+    from django.utils import formats
+
+    return _("This treatment is possible from %(day)s on.") % {"day": formats.date_format(earliest, "l j F Y")}
+
+
+def _form_due(appointment_starts_at: datetime, now: datetime) -> datetime:
+    """By when the form is needed: two days, sooner when the visit is near, so that a clinician can still read it."""
+    return max(min(now + FORM_DUE_WITHIN, appointment_starts_at - timedelta(hours=24)), now + timedelta(hours=2))
+
+
+# --- a time is kept, and becomes an appointment
+
+
+def hold(
+    *,
+    treatment: Treatment,
+    slot: Slot,
+    area,
+    request_key: uuid.UUID,
+    now: datetime,
+    response_id: int | None = None,
+    patient: Patient | None = None,
+) -> Appointment:
+    """Keeps a time for somebody who is about to give their details (`proposed`).
+
+    A treatment needs finished answers that allow asking for that day (`response_id`), or a `patient` with a clearance
+    for it. The same `request_key` twice returns the same appointment. The price of the day of the visit is kept.
+    Consequences: expired holds in the way are cancelled by the system; other holds of `patient` are given up.
+    Raises Taken (with alternatives), TooClose, NotAllowed.
+    """
+    try:
+        return _with_a_room(
+            lambda place: _hold(
+                treatment=treatment,
+                slot=place,
+                area=area,
+                request_key=request_key,
+                now=now,
+                response_id=response_id,
+                patient=patient,
+            ),
+            slot,
+        )
+    except Taken as taken:
+        taken.alternatives = _alternatives(treatment, slot, now=now, patient=patient, area=area)
+        raise
+    except IntegrityError as error:
+        if "request_key" not in _constraint(error):
+            raise
+        return Appointment.objects.with_names().get(request_key=request_key)
+
+
+@_verb
+def _hold(*, treatment, slot, area, request_key, now, response_id, patient) -> Appointment:
+    _lock(
+        practitioners=[slot.practitioner_id],
+        rooms=[slot.room_id],
+        patients=[patient.pk if patient is not None else None],
+    )
+    before = Appointment.objects.with_names().filter(request_key=request_key).first()
+    if before is not None:
+        return before
+    _check_area(treatment, area)
+    area = area if treatment.needs_screening else None
+    if patient is not None:
+        _check_adult(patient.birth_date, slot, now=now)
+        _check_consultation_first(treatment, patient, now=now)
+    location = _places(slot)[1]
+    day = slot.starts_at.astimezone(location.zone).date()
+    cleared = not treatment.needs_screening
+    if treatment.needs_screening:
+        cleared = patient is not None and clearance_for(patient, treatment, area=area, on=day, now=now).cleared
+        if not cleared:
+            _check_answers(response_id, treatment, area=area, on=day, now=now)
+    _free_holds(slot, treatment, patient=patient, now=now)
+    free = _check_free(treatment, slot, now=now, patient=patient, area=area, cleared=cleared)
+    _same_room(free, slot)
+    clinic = Clinic.get()
+    made = Appointment.objects.create(
+        request_key=request_key,
+        patient=patient,
+        treatment=treatment,
+        area=area,
+        practitioner_id=slot.practitioner_id,
+        room_id=slot.room_id,
+        **_times(treatment, slot.starts_at),
+        status=Status.PROPOSED,
+        status_changed_at=now,
+        hold_expires_at=now + timedelta(minutes=clinic.hold_minutes if clinic else 10),
+        answer_by=None if cleared else availability.promise(now=now, location=location),
+        response_id=response_id if treatment.needs_screening else None,
+        **_price(treatment, day),
+        created_at=now,
+    )
+    return Appointment.objects.with_names().get(pk=made.pk)
+
+
+def _check_answers(response_id: int | None, treatment: Treatment, *, area, on: date, now: datetime) -> None:
+    """Raises NotAllowed unless the rules let this day be asked for."""
+    if response_id is None:
+        raise NotAllowed(_("Please answer the questions first: they tell us whether this treatment is right for you."))
+    asking = may_ask(response_id, treatment, area=area, on=on, now=now)
+    if not asking.allowed:
+        if asking.why in ("out-of-date", "none", "area", "not-for-this-treatment"):
+            raise NotAllowed(_("Please answer the questions again: your answers do not cover this."))
+        raise NotAllowed(_sentence(None))
+    if asking.earliest is None or asking.earliest > on:
+        raise NotAllowed(_sentence(asking.earliest))
+
+
+def _check_adult(birth_date: date, slot_or_appointment, *, now: datetime) -> None:
+    """Nobody under 18 today books online."""
+    today = now.date()
+    if Patient(birth_date=birth_date).age_on(today) < ADULT:
+        raise NotAllowed(_("Online booking is for adults. Please call us: we are glad to help."))
+
+
+def _check_consultation_first(treatment: Treatment, patient: Patient, *, now: datetime) -> None:
+    """The clinic's policy for new patients: a consultation within the last six months, or an earlier treatment."""
+    clinic = Clinic.get()
+    if not treatment.needs_screening or clinic is None or not clinic.consultation_first:
+        return
+    done = Appointment.objects.filter(patient=patient, status=Status.FULFILLED)
+    if not done.filter(
+        Q(treatment__kind=Treatment.Kind.TREATMENT)
+        | Q(treatment__kind=Treatment.Kind.CONSULTATION, starts_at__gte=now - CONSULTATION_COUNTS)
+    ).exists():
+        raise NotAllowed(_("Before a first treatment we talk with you. Please book a consultation."))
+
+
+@_verb
+def extend(appointment: Appointment, *, now: datetime) -> Appointment:
+    """ "I need more time": five minutes more, up to ten times. Also a hold that ran out, as long as nobody took it.
+
+    Raises Taken when it is no longer kept, NotAllowed the eleventh time.
+    """
+    appointment = _locked(appointment)
+    if appointment.status != Status.PROPOSED:
+        raise Taken()
+    if appointment.hold_extensions >= EXTENSIONS:
+        raise NotAllowed(_("We cannot keep this time any longer. Please call us if you need help."))
+    return _change(
+        appointment,
+        now=now,
+        hold_expires_at=max(appointment.hold_expires_at, now) + EXTENSION,
+        hold_extensions=F("hold_extensions") + 1,
+    )
+
+
+@_verb
+def release(appointment: Appointment, *, now: datetime) -> Appointment:
+    """Gives a held time back. Consequences: `cancelled` by the patient; what they typed is forgotten."""
+    appointment = _locked(appointment)
+    _status_is(appointment, Status.PROPOSED)
+    HoldDetails.objects.filter(appointment=appointment).delete()
+    return _change(
+        appointment,
+        Status.CANCELLED,
+        now=now,
+        cancelled_at=now,
+        cancelled_by=By.PATIENT,
+        cancel_reason=Reason.PATIENT_ASKED,
+    )
+
+
+@_verb
+def take_details(
+    appointment: Appointment, *, name: str, phone: str, email: str, birth_date: date, now: datetime
+) -> HoldDetails:
+    """Keeps who holds the time until they have proven the address. Raises Taken; NotAllowed under 18."""
+    appointment = _locked(appointment)
+    if appointment.status != Status.PROPOSED:
+        raise Taken()
+    _check_adult(birth_date, appointment, now=now)
+    details, _made = HoldDetails.objects.update_or_create(
+        appointment=appointment,
+        defaults={"name": name.strip(), "phone": phone, "email": email.strip().lower(), "birth_date": birth_date},
+    )
+    return details
+
+
+@_verb
+def patient_for(user: User, details) -> Patient:
+    """The patient somebody is, who has proven `user.email`; `details` has name, phone, email and birth_date.
+
+    Their own record when e-mail and birth date agree; a record made at the desk with both is linked to the login; else
+    a new one is made. A shared e-mail address never merges two people. Raises NotAllowed when the birth date is not the
+    one we know, or when more than one record would fit: a person has to look who this is.
+    """
+    if details.email.strip().lower() != user.email.lower():
+        raise NotAllowed(_("Please prove the e-mail address you gave."))
+    call_us = _("We cannot match this date of birth with this address. Please call us: we sort it out together.")
+    user = User.objects.select_for_update().get(pk=user.pk)  # two tabs make one patient
+    known = Patient.objects.filter(user=user).first()
+    if known is not None:
+        if known.birth_date != details.birth_date:
+            raise NotAllowed(call_us)
+        return known
+    fitting = list(
+        Patient.objects.select_for_update(no_key=True)
+        .filter(user=None, email__iexact=user.email, birth_date=details.birth_date)
+        .order_by("pk")
+    )
+    if len(fitting) > 1:
+        fitting = [patient for patient in fitting if patient.name.casefold() == details.name.strip().casefold()]
+        if len(fitting) != 1:
+            raise NotAllowed(call_us)
+    if fitting:
+        if Patient.objects.filter(pk=fitting[0].pk, user=None).update(user=user) != 1:
+            raise NotAllowed(call_us)
+        return Patient.objects.get(pk=fitting[0].pk)
+    return Patient.objects.create(
+        user=user,
+        name=details.name.strip(),
+        birth_date=details.birth_date,
+        email=user.email,
+        phone=details.phone,
+    )
+
+
+def confirm(appointment: Appointment, *, patient: Patient, now: datetime) -> Appointment:
+    """Makes a kept time an appointment of `patient`: `booked` where nobody has to look first, else `pending`.
+
+    `booked` is a consultation, or a treatment with a valid clearance for that day. `pending` goes on the clinicians'
+    worklist, with the moment by which we answer. Twice changes nothing. A hold that ran out may be confirmed as long as
+    nobody took it. Consequences: the anonymous answers become the patient's (and may put other visits back to pending);
+    the typed details are deleted; a message with, when booked, the calendar file.
+    Raises Taken, TooClose, NotAllowed; screening.clearance.BirthDateDiffers, AnswersOfAnother from the answers.
+    """
+    try:
+        return _confirm(appointment, patient=patient, now=now)
+    except (Taken, TooClose) as refusal:
+        if isinstance(refusal, TooClose) and refusal.first_day_possible is None:
+            _check_interval(
+                appointment.treatment, patient, appointment.area, appointment.local_date, exclude=appointment
+            )
+        if isinstance(refusal, Taken):
+            slot = Slot(
+                appointment.starts_at, appointment.practitioner_id, appointment.room_id, appointment.room.location_id
+            )
+            refusal.alternatives = _alternatives(
+                appointment.treatment, slot, now=now, patient=patient, area=appointment.area
+            )
+        raise
+
+
+@_verb
+def _confirm(appointment: Appointment, *, patient: Patient, now: datetime) -> Appointment:
+    appointment = _locked(appointment, patient=patient)
+    if appointment.patient_id not in (None, patient.pk):
+        raise NotAllowed(_("This time is kept for somebody else."))
+    if appointment.patient_id == patient.pk and appointment.status in (Status.PENDING, Status.BOOKED):
+        return appointment
+    if appointment.status != Status.PROPOSED or appointment.starts_at <= now:
+        raise Taken()
+    treatment, area = appointment.treatment, appointment.area
+    _check_adult(patient.birth_date, appointment, now=now)
+    _check_consultation_first(treatment, patient, now=now)
+    slot = Slot(appointment.starts_at, appointment.practitioner_id, appointment.room_id, appointment.room.location_id)
+    _free_holds(slot, treatment, patient=patient, keep=appointment, now=now)
+    _check_interval(treatment, patient, area, appointment.local_date, exclude=appointment)
+    HoldDetails.objects.filter(appointment=appointment).delete()
+    if appointment.response_id is not None:
+        adopt_response(appointment.response_id, patient=patient, now=now)
+    appointment.patient = patient
+    if not treatment.needs_screening:
+        appointment = _change(appointment, Status.BOOKED, now=now, patient=patient)
+        notices.booked(appointment, now=now)
+        return appointment
+    found = _clearance(appointment, now=now)
+    if found.cleared:
+        appointment = _change(
+            appointment, Status.BOOKED, now=now, patient=patient, review_id=found.review_id, answer_by=None
+        )
+        notices.booked(appointment, now=now)
+        return appointment
+    _check_answers(appointment.response_id, treatment, area=area, on=appointment.local_date, now=now)
+    answer_by = appointment.answer_by or availability.promise(now=now, location=appointment.room.location)
+    if appointment.starts_at < answer_by + RELEASED_BEFORE:
+        raise NotAllowed(_("We need more time to look at your answers. Please choose a later time."))
+    appointment = _change(appointment, Status.PENDING, now=now, patient=patient, answer_by=answer_by)
+    _ask_clinician(appointment, now=now, response_id=appointment.response_id)
+    notices.asked_for(appointment, now=now)
+    return appointment
+
+
+def book_by_phone(
+    *,
+    patient: Patient,
+    treatment: Treatment,
+    area,
+    slot: Slot,
+    by: User,
+    now: datetime,
+    overbook_reason: str = "",
+    request_key: uuid.UUID | None = None,
+) -> Appointment:
+    """The front desk books somebody who phones. A consultation is `booked` at once, so is a treatment with a clearance.
+
+    Any other treatment is `pending`: with answers that we have, for a clinician; without, with `form_due_by` and the
+    link to the form sent. No lead time and no horizon, but never before the review promise. `overbook_reason` puts it
+    beside the practitioner's other visit (lane 1), recorded with who and why; room and patient stay in one place.
+    Raises Taken (with alternatives), TooClose, NotAllowed (not the front desk; the rules say no to that day).
+    """
+    try:
+        return _with_a_room(
+            lambda place: _book_by_phone(
+                patient=patient,
+                treatment=treatment,
+                area=area,
+                slot=place,
+                by=by,
+                now=now,
+                overbook_reason=overbook_reason.strip(),
+                request_key=request_key,
+            ),
+            slot,
+        )
+    except Taken as taken:
+        taken.alternatives = _alternatives(treatment, slot, now=now, patient=patient, area=area, staff=True)
+        raise
+
+
+@_verb
+def _book_by_phone(*, patient, treatment, area, slot, by, now, overbook_reason, request_key) -> Appointment:
+    _lock(practitioners=[slot.practitioner_id], rooms=[slot.room_id], patients=[patient.pk])
+    _desk(by)
+    if request_key is not None:
+        before = Appointment.objects.with_names().filter(request_key=request_key).first()
+        if before is not None:
+            return before
+    _check_area(treatment, area)
+    area = area if treatment.needs_screening else None
+    location = _places(slot)[1]
+    day = slot.starts_at.astimezone(location.zone).date()
+    found = clearance_for(patient, treatment, area=area, on=day, now=now)
+    if not found.cleared and found.why in ("blocked", "not-suitable", "deferred", "consultation-required"):
+        raise NotAllowed(_("This treatment cannot be booked for that day. A consultation can."))
+    _check_consultation_first(treatment, patient, now=now)
+    _free_holds(slot, treatment, patient=patient, now=now)
+    free = _check_free(
+        treatment,
+        slot,
+        now=now,
+        patient=patient,
+        area=area,
+        cleared=found.cleared,
+        staff=True,
+        overbook=bool(overbook_reason),
+    )
+    _same_room(free, slot)
+    # Overbooked only where the practitioner's own lane is taken.
+    lane = 0
+    if overbook_reason:
+        times = _times(treatment, slot.starts_at)
+        lane = int(
+            Appointment.objects.occupying()
+            .filter(
+                practitioner=slot.practitioner_id,
+                lane=0,
+                starts_at__lt=times["busy_until"],
+                busy_until__gt=times["starts_at"],
+            )
+            .exists()
+        )
+    made = Appointment.objects.create(
+        request_key=request_key,
+        patient=patient,
+        treatment=treatment,
+        area=area,
+        practitioner_id=slot.practitioner_id,
+        room_id=slot.room_id,
+        **_times(treatment, slot.starts_at),
+        lane=lane,
+        overbooked_by=by if lane else None,
+        overbook_reason=overbook_reason if lane else "",
+        status=Status.BOOKED if found.cleared else Status.PENDING,
+        status_changed_at=now,
+        channel=Appointment.Channel.PHONE,
+        review_id=found.review_id,
+        **_price(treatment, day),
+        created_by=by,
+        created_at=now,
+    )
+    appointment = Appointment.objects.with_names().get(pk=made.pk)
+    if found.cleared:
+        notices.booked(appointment, now=now)
+        return appointment
+    return _wait_for_answers(appointment, now=now)
+
+
+def _wait_for_answers(appointment: Appointment, *, now: datetime, tell: bool = True) -> Appointment:
+    """A pending visit: to the clinicians with the answers we have, else to the patient with a form to fill in."""
+    if _clearance(appointment, now=now).why == "needs-information":
+        appointment = _change(
+            appointment, now=now, information_asked_at=appointment.information_asked_at or now, form_due_by=None
+        )
+        if tell:
+            notices.information_needed(appointment, now=now)
+        return appointment
+    answer_by = availability.promise(now=now, location=appointment.room.location)
+    Appointment.objects.filter(pk=appointment.pk).update(answer_by=answer_by)  # the worklist shows it
+    response_id = _usable_answers(appointment, now=now)
+    if response_id is not None:
+        appointment = _change(
+            appointment,
+            now=now,
+            response_id=response_id,
+            answer_by=answer_by,
+            form_due_by=None,
+            information_asked_at=None,
+        )
+        if tell:
+            notices.asked_for(appointment, now=now)
+        return appointment
+    appointment = _change(appointment, now=now, answer_by=None, form_due_by=_form_due(appointment.starts_at, now))
+    notices.form_due(appointment, now=now)
+    return appointment
+
+
+# --- it changes
+
+
+def move(appointment: Appointment, *, slot: Slot, by: str, user: User | None = None, now: datetime) -> Appointment:
+    """Gives an appointment another time, by the "patient" (with the clinic's notice) or by "staff" (`user`).
+
+    One UPDATE of the same row, so the reference and the calendar entry stay; history keeps the old time; an overbooked
+    visit comes back to the practitioner's own lane. The clearance is asked for the new day: cleared is `booked`; not
+    cleared goes (back) to `pending` and to the clinicians; days the rules say no to are refused. The price stays.
+    Consequences: messages that wait to be sent are taken back; one message with the new time.
+    Raises Taken (with alternatives), TooClose, NotAllowed.
+    """
+    try:
+        return _with_a_room(lambda place: _move(appointment, slot=place, by=by, user=user, now=now), slot)
+    except Taken as taken:
+        taken.alternatives = _alternatives(
+            appointment.treatment,
+            slot,
+            now=now,
+            patient=appointment.patient,
+            area=appointment.area,
+            exclude=appointment,
+            staff=by == By.STAFF,
+        )
+        raise
+
+
+@_verb
+def _move(appointment: Appointment, *, slot: Slot, by: str, user: User | None, now: datetime) -> Appointment:
+    appointment = _locked(appointment, slot=slot)
+    if by == By.STAFF:
+        _desk(user)
+    elif by != By.PATIENT:
+        raise ValueError("patient or staff")
+    _status_is(appointment, Status.PENDING, Status.BOOKED)
+    clinic = Clinic.get()
+    notice = timedelta(hours=clinic.notice_hours if clinic else 24)
+    if by == By.PATIENT and now > appointment.starts_at - notice:
+        raise NotAllowed(_("It is too late to move this here. Please call us, or cancel it."))
+    treatment, area = appointment.treatment, appointment.area
+    location = _places(slot)[1]
+    if (slot.starts_at, slot.practitioner_id, slot.location_id) == (
+        appointment.starts_at,
+        appointment.practitioner_id,
+        appointment.room.location_id,
+    ):
+        return appointment
+    day = slot.starts_at.astimezone(location.zone).date()
+    found = _clearance(appointment, now=now, on=day)
+    asks_again = False
+    if not found.cleared:
+        if found.why in ("blocked", "not-suitable", "deferred"):
+            raise NotAllowed(_("That day is not possible for this treatment. Please choose another, or call us."))
+        if appointment.response_id is not None:
+            asking = may_ask(appointment.response_id, treatment, area=area, on=day, now=now)
+            if asking.allowed and (asking.earliest is None or asking.earliest > day):
+                raise NotAllowed(_sentence(asking.earliest))
+            if not asking.allowed and asking.why in ("rules", "decided"):
+                raise NotAllowed(_sentence(None))
+        asks_again = found.why != "needs-information"
+    _free_holds(slot, treatment, patient=appointment.patient, now=now)
+    free = _check_free(
+        treatment,
+        slot,
+        now=now,
+        patient=appointment.patient,
+        area=area,
+        cleared=found.cleared,
+        staff=by == By.STAFF,
+        exclude=appointment,
+    )
+    _same_room(free, slot)
+    notices.drop(appointment)
+    was = appointment.status
+    appointment = _change(
+        appointment,
+        Status.BOOKED if found.cleared else Status.PENDING,
+        now=now,
+        **_times(treatment, slot.starts_at),
+        practitioner_id=slot.practitioner_id,
+        room_id=slot.room_id,
+        lane=0,
+        overbooked_by=None,
+        overbook_reason="",
+        sequence=F("sequence") + 1,
+        review_id=found.review_id if found.cleared else None,
+        **({"answer_by": None, "form_due_by": None, "information_asked_at": None} if found.cleared else {}),
+    )
+    if found.cleared:
+        if was == Status.PENDING:
+            _nothing_waits(appointment, now=now)
+    elif asks_again:
+        appointment = _wait_for_answers(appointment, now=now, tell=False)
+    notices.moved(appointment, now=now)
+    return appointment
+
+
+@_verb
+def cancel(
+    appointment: Appointment, *, by: str, user: User | None = None, reason: str = "", now: datetime
+) -> Appointment:
+    """Cancels, with who, when and why (I6). A held time is given back.
+
+    by: "patient" (until the start; late ones are recorded as late), "staff" (`user` with run_desk, until the end of the
+    day) or "clinician" (`user` treats the patient, or decides on screenings; "not today"). reason: a code of
+    Appointment.Reason; a patient's own needs none. Consequences: the time is free; it leaves the clinicians' worklist;
+    messages that wait are taken back; one message, with a calendar file that takes it out. Undo: 15 minutes.
+    Raises NotAllowed.
+    """
+    appointment = _locked(appointment)
+    if appointment.status == Status.PROPOSED and by == By.PATIENT:
+        return release.__wrapped__(appointment, now=now)
+    _status_is(appointment, Status.PENDING, Status.BOOKED, Status.ARRIVED, Status.CHECKED_IN)
+    if by == By.PATIENT:
+        user, reason = None, Reason.PATIENT_ASKED
+        _status_is(appointment, Status.PENDING, Status.BOOKED)
+        if now >= appointment.starts_at:
+            raise NotAllowed(_("This visit has begun. Please call us."))
+    elif by == By.STAFF:
+        _desk(user)
+        _status_is(appointment, Status.PENDING, Status.BOOKED, Status.ARRIVED)
+        if _local_day(appointment, now) > appointment.local_date:
+            raise NotAllowed(_("This day is over. Mark it as not come, or ask a manager to correct it."))
+    elif by == By.CLINICIAN:
+        if user is None or not user.has_perm("screening.decide"):
+            _own_practitioner(appointment, user)
+    else:
+        raise ValueError("patient, staff or clinician")
+    if reason not in (
+        Reason.PATIENT_ASKED,
+        Reason.PRACTITIONER_AWAY,
+        Reason.CLINIC_CLOSED,
+        Reason.MISTAKE,
+        Reason.CLINICAL,
+    ):
+        raise NotAllowed(_("Please choose a reason."))
+    if (reason == Reason.CLINICAL) != (by == By.CLINICIAN):
+        raise NotAllowed(_("Please choose another reason: this one is for clinicians."))
+    clinic = Clinic.get()
+    notice = timedelta(hours=clinic.notice_hours if clinic else 24)
+    late = reason == Reason.PATIENT_ASKED and now > appointment.starts_at - notice
+    appointment = _cancel(appointment, by=by, user=user, reason=reason, late=late, now=now)
+    if appointment.starts_at > now:
+        notices.cancelled(appointment, now=now)
+    return appointment
+
+
+def _cancel(
+    appointment: Appointment, *, by: str, reason: str, now: datetime, user: User | None = None, late: bool = False
+) -> Appointment:
+    """The row, the worklist and the messages that are no longer true. The caller says it to the patient."""
+    notices.drop(appointment)
+    appointment = _change(
+        appointment,
+        Status.CANCELLED,
+        now=now,
+        cancelled_at=now,
+        cancelled_by=by,
+        cancelled_by_user=user,
+        cancel_reason=reason,
+        cancelled_late=late,
+        sequence=F("sequence") + 1,
+    )
+    _nothing_waits(appointment, now=now)
+    return appointment
+
+
+@_verb
+def turn_into_consultation(
+    appointment: Appointment, *, by: str, user: User | None = None, now: datetime
+) -> Appointment:
+    """Makes a treatment that was asked for (or booked) a consultation at the same time, in one step: `booked`.
+
+    by: "patient", "staff" (run_desk) or "clinician" (screening.decide). The same practitioner must give a consultation
+    that fits into the kept time, else NotAllowed. Consequences: price of a consultation; off the clinicians' worklist;
+    messages that wait are taken back; a message with the calendar file.
+    """
+    appointment = _locked(appointment)
+    if by == By.STAFF:
+        _desk(user)
+    elif by == By.CLINICIAN:
+        _may(user, "screening.decide", _("Only a clinician can do this."))
+    elif by != By.PATIENT:
+        raise ValueError("patient, staff or clinician")
+    _status_is(appointment, Status.PENDING, Status.BOOKED)
+    if appointment.starts_at <= now:
+        raise NotAllowed(_("This visit has begun. Please call us."))
+    return _turn_into_consultation(appointment, now=now)
+
+
+def _turn_into_consultation(appointment: Appointment, *, now: datetime) -> Appointment:
+    if not appointment.treatment.needs_screening:
+        raise NotAllowed(_("This is not a treatment."))
+    consultations = Treatment.objects.offered().filter(
+        kind=Treatment.Kind.CONSULTATION, practitioners=appointment.practitioner_id
+    )
+    for consultation in consultations.order_by("order", "name"):
+        times = _times(consultation, appointment.starts_at)
+        if times["ends_at"] <= appointment.ends_at and times["busy_until"] <= appointment.busy_until:
+            break
+    else:
+        raise NotAllowed(_("A consultation does not fit into this time. Please choose another time, or call us."))
+    notices.drop(appointment)
+    _nothing_waits(appointment, now=now)
+    appointment = _change(
+        appointment,
+        Status.BOOKED,
+        now=now,
+        treatment=consultation,
+        area=None,
+        **times,
+        **_price(consultation, appointment.local_date),
+        review=None,
+        answer_by=None,
+        form_due_by=None,
+        information_asked_at=None,
+        sequence=F("sequence") + 1,
+    )
+    notices.booked(appointment, now=now)
+    return appointment
+
+
+# --- the day
+
+
+@_verb
+def arrive(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
+    """The patient is here: `booked` to `arrived`, on the same local day, by the front desk. Raises NotAllowed."""
+    appointment = _locked(appointment)
+    _desk(by)
+    _status_is(appointment, Status.BOOKED)
+    if _local_day(appointment, now) != appointment.local_date:
+        raise NotAllowed(_("An arrival can only be recorded on the day of the visit."))
+    return _change(appointment, Status.ARRIVED, now=now)
+
+
+@_verb
+def no_show(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
+    """The patient did not come: from 15 minutes after the start, by the front desk. The time is free. NotAllowed."""
+    appointment = _locked(appointment)
+    _desk(by)
+    _status_is(appointment, Status.BOOKED)
+    if now < appointment.starts_at + NO_SHOW_AFTER:
+        raise NotAllowed(_("Please wait until 15 minutes after the start."))
+    notices.drop(appointment)
+    return _change(appointment, Status.NOSHOW, now=now)
+
+
+@_verb
+def check_in(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
+    """The practitioner has the patient before them: `arrived` to `checked-in`, on the same local day.
+
+    Only the appointment's own practitioner; a treatment only while it is cleared for today. The short re-check is
+    recorded before (`screening`), and may have put the visit back to pending. Raises NotAllowed.
+    """
+    appointment = _locked(appointment)
+    _own_practitioner(appointment, by)
+    _status_is(appointment, Status.ARRIVED)
+    if _local_day(appointment, now) != appointment.local_date:
+        raise NotAllowed(_("A visit can only begin on its day."))
+    if appointment.treatment.needs_screening:
+        found = _clearance(appointment, now=now)
+        if not found.cleared:
+            raise NotAllowed(_("A clinician has to look at the answers first. Not today."))
+        if found.review_id != appointment.review_id:
+            return _change(appointment, Status.CHECKED_IN, now=now, review_id=found.review_id)
+    return _change(appointment, Status.CHECKED_IN, now=now)
+
+
+@_verb
+def fulfil(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
+    """The visit is done: `checked-in` to `fulfilled`, by its own practitioner. Raises NotAllowed."""
+    appointment = _locked(appointment)
+    _own_practitioner(appointment, by)
+    _status_is(appointment, Status.CHECKED_IN)
+    return _change(appointment, Status.FULFILLED, now=now)
+
+
+@_verb
+def undo(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
+    """Takes the last step back within 15 minutes: arrived, no-show, cancelled (front desk), fulfilled (practitioner).
+
+    A time that was freed is taken again only while it is free (Taken, TooClose). A treatment whose clearance no longer
+    holds comes back as `pending`; a no-show is then refused. History keeps both steps. Consequences of undoing a
+    cancellation: the message about it is taken back, or if it went out the patient is told that it stands.
+    Raises NotAllowed.
+    """
+    appointment = _locked(appointment)
+    _status_is(appointment, Status.ARRIVED, Status.NOSHOW, Status.CANCELLED, Status.FULFILLED)
+    if now > appointment.status_changed_at + UNDO:
+        raise NotAllowed(_("That is more than 15 minutes ago. It cannot be undone any more."))
+    if appointment.status == Status.FULFILLED:
+        _own_practitioner(appointment, by)
+        return _change(appointment, Status.CHECKED_IN, now=now)
+    _desk(by)
+    if appointment.status == Status.ARRIVED:
+        return _change(appointment, Status.BOOKED, now=now)
+    if appointment.patient is None or appointment.previous_status not in (Status.PENDING, Status.BOOKED):
+        raise NotAllowed(_("This cannot be undone. Please book it again."))
+    if appointment.cancelled_by in (By.SYSTEM, By.CLINICIAN):
+        raise NotAllowed(_("This cannot be undone. Please book it again."))
+    slot = Slot(appointment.starts_at, appointment.practitioner_id, appointment.room_id, appointment.room.location_id)
+    _free_holds(slot, appointment.treatment, patient=appointment.patient, now=now)
+    _check_interval(
+        appointment.treatment, appointment.patient, appointment.area, appointment.local_date, exclude=appointment
+    )
+    to, review_id = appointment.previous_status, appointment.review_id
+    if to == Status.BOOKED and appointment.treatment.needs_screening:
+        found = _clearance(appointment, now=now)
+        review_id = found.review_id if found.cleared else None
+        to = Status.BOOKED if found.cleared else Status.PENDING
+        if appointment.status == Status.NOSHOW and not found.cleared:
+            raise NotAllowed(_("A clinician has to look at the answers first."))
+    if appointment.status == Status.NOSHOW:
+        return _change(appointment, to, now=now, review_id=review_id)
+    untold = notices.drop(appointment, kinds=["cancelled"])
+    appointment = _change(
+        appointment,
+        to,
+        now=now,
+        review_id=review_id,
+        cancelled_at=None,
+        cancelled_by="",
+        cancelled_by_user=None,
+        cancel_reason="",
+        cancelled_late=False,
+        sequence=F("sequence") + 1,
+    )
+    if to == Status.PENDING:
+        return _wait_for_answers(appointment, now=now, tell=not untold)
+    if not untold:
+        notices.booked(appointment, now=now)
+    return appointment
+
+
+@_verb
+def mark_in_error(appointment: Appointment, *, by: User, reason: str, now: datetime) -> Appointment:
+    """It should never have been entered: any status to `entered-in-error`, by a manager with a reason. For good.
+
+    Consequences: the time is free; it leaves the worklist; messages that wait are taken back; a patient who was told of
+    a visit to come hears that it does not take place. Raises NotAllowed.
+    """
+    appointment = _locked(appointment)
+    _may(by, "booking.enter_in_error", _("Only a manager can do this."))
+    reason = reason.strip()
+    if not reason:
+        raise NotAllowed(_("Please say why."))
+    if appointment.status == Status.ENTERED_IN_ERROR:
+        raise NotAllowed(_("This is marked as entered in error already."))
+    told = appointment.status in (Status.PENDING, Status.BOOKED) and appointment.starts_at > now
+    notices.drop(appointment)
+    HoldDetails.objects.filter(appointment=appointment).delete()
+    appointment = _change(
+        appointment,
+        Status.ENTERED_IN_ERROR,
+        now=now,
+        entered_in_error_at=now,
+        entered_in_error_by=by,
+        entered_in_error_reason=reason[:200],
+        cancelled_at=None,
+        cancelled_by="",
+        cancelled_by_user=None,
+        cancel_reason="",
+        cancelled_late=False,
+        sequence=F("sequence") + 1,
+    )
+    _nothing_waits(appointment, now=now)
+    if told:
+        notices.cancelled(appointment, now=now)
+    return appointment
+
+
+# --- what follows from screening
+
+_ON_A_REVIEW = (Status.BOOKED, Status.ARRIVED, Status.CHECKED_IN)
+
+
+def follow_clearance(
+    sender: Any, *, patient: Patient, treatment, area, outcome: str, by: User | None, now: datetime, **kwargs: Any
+) -> None:
+    """Listens to screening.clearance.clearance_changed, inside its transaction, with the patient's row locked.
+
+    A decision moves the visits it is about; new or withdrawn answers put booked visits back to `pending`, time kept.
+    No advisory lock is taken here (no time is placed anew): the order of locks stays advisory, patient, appointment.
+    """
+    list(Patient.objects.select_for_update(no_key=True).filter(pk=patient.pk).values_list("pk"))
+    visits = (
+        Appointment.objects.with_names()
+        .filter(patient=patient, treatment__kind=Treatment.Kind.TREATMENT, status__in=[Status.PENDING, *_ON_A_REVIEW])
+        .order_by("starts_at")
+    )
+    if treatment is not None:
+        visits = visits.filter(treatment=treatment, area=area)
+    for visit in visits:
+        if outcome in ("superseded", "withdrawn"):
+            _answers_changed(visit, now=now)
+        elif outcome in ("cleared", "cleared-with-conditions"):
+            _decided_yes(visit, now=now)
+        else:
+            _decided_no(visit, outcome=outcome, by=by, now=now)
+
+
+def _put_back(visit: Appointment, *, now: datetime) -> Appointment:
+    """`booked`, `arrived` or `checked-in` to `pending`; the time is kept."""
+    notices.drop(visit)
+    return _change(
+        visit,
+        Status.PENDING,
+        now=now,
+        review=None,
+        answer_by=availability.promise(now=now, location=visit.room.location),
+    )
+
+
+def _answers_changed(visit: Appointment, *, now: datetime) -> None:
+    if visit.status in _ON_A_REVIEW:
+        found = _clearance(visit, now=now)
+        if found.cleared:
+            if found.review_id != visit.review_id:
+                _change(visit, now=now, review_id=found.review_id)
+            return
+        visit = _put_back(visit, now=now)
+        if visit.starts_at <= now:
+            return  # today's visit, or one that nobody closed: the desk sees it, a message would come too late
+        visit = _to_whom_it_waits_for(visit, now=now)
+        notices.back_to_pending(visit, now=now)
+    elif visit.starts_at > now:
+        _to_whom_it_waits_for(visit, now=now)
+
+
+def _to_whom_it_waits_for(visit: Appointment, *, now: datetime) -> Appointment:
+    """A pending visit after the answers changed: to the clinicians with new ones, or to the patient for new ones."""
+    try:
+        with transaction.atomic():
+            return _wait_for_answers(visit, now=now, tell=False)
+    except NotAllowed:
+        # The rules say no to that day. Nobody but a clinician takes the time away: they see it and decide.
+        request = _ask_clinician(visit, now=now)
+        return _change(
+            visit,
+            now=now,
+            response_id=request.response_id if request else None,
+            form_due_by=None,
+            information_asked_at=None,
+        )
+
+
+def _decided_yes(visit: Appointment, *, now: datetime) -> None:
+    found = _clearance(visit, now=now)
+    if visit.status == Status.PENDING:
+        if found.cleared and visit.starts_at > now:
+            notices.drop(visit, kinds=["asked_for", "information_needed", "form_due", "back_to_pending"])
+            visit = _change(
+                visit,
+                Status.BOOKED,
+                now=now,
+                review_id=found.review_id,
+                information_asked_at=None,
+                form_due_by=None,
+            )
+            notices.booked(visit, now=now)
+    elif not found.cleared:  # decided anew, for other days
+        visit = _put_back(visit, now=now)
+        if visit.starts_at > now:
+            notices.back_to_pending(visit, now=now)
+    elif found.review_id != visit.review_id:
+        _change(visit, now=now, review_id=found.review_id)
+
+
+def _decided_no(visit: Appointment, *, outcome: str, by: User | None, now: datetime) -> None:
+    begun = visit.starts_at <= now
+    if visit.status == Status.BOOKED and begun:
+        _put_back(visit, now=now)  # nobody closed it; the desk does
+        return
+    if outcome == "needs-information":
+        if visit.status != Status.PENDING:
+            visit = _put_back(visit, now=now)
+        visit = _change(visit, now=now, information_asked_at=now, form_due_by=None)
+        if not begun:
+            notices.drop(visit, kinds=["asked_for", "information_needed", "form_due"])
+            notices.information_needed(visit, now=now)
+        return
+    if outcome == "consultation-required" and visit.status in (Status.PENDING, Status.BOOKED) and not begun:
+        try:
+            with transaction.atomic():
+                _turn_into_consultation(visit, now=now)
+        except NotAllowed:
+            pass  # it does not fit; the time is given back below
+        else:
+            return
+    visit = _cancel(
+        visit,
+        by=By.CLINICIAN if by is not None else By.SYSTEM,
+        user=by,
+        reason=Reason.CLINICAL,
+        now=now,
+    )
+    if not begun:
+        notices.not_possible(visit, now=now)
+
+
+# --- what time does by itself
+
+
+def sweep(*, now: datetime) -> dict[str, int]:
+    """Everything that only time brings about. The worker calls it again and again; each thing happens once.
+
+    Frees forgotten holds; warns clinicians and desk 24 h and 4 h before a visit that still waits; releases it 2 h
+    before with an apology; reminds of a clinician's question after 2 days and releases the time after 5; reminds of a
+    form and releases the time when it is overdue. Every visit is a transaction of its own, so that one that cannot be
+    handled stops no other. Returns how many of each.
+    """
+    counts = dict.fromkeys(("holds", "warned", "released", "reminded", "no_answer", "form_missing", "failed"), 0)
+    forgotten = Appointment.objects.expired_holds(now=now - FORGOTTEN_HOLD).values_list("pk", flat=True)
+    counts["holds"] = _sweep_holds(list(forgotten), now=now)
+    waiting = Appointment.objects.filter(status=Status.PENDING).filter(
+        Q(starts_at__lte=now + WARNINGS[0])
+        | Q(information_asked_at__lte=now - REMIND_AFTER)
+        | Q(form_due_by__isnull=False)
+    )
+    for appointment in waiting.order_by("starts_at", "pk"):
+        try:
+            done = _sweep_one(appointment, now=now)
+        except Refusal:
+            continue
+        except Exception:  # one broken visit must not keep the others waiting; staff see the log and the visit
+            log.exception("The sweep could not handle an appointment.")
+            done = "failed"
+        if done:
+            counts[done] += 1
+    return counts
+
+
+@_verb
+def _sweep_holds(holds: list[int], *, now: datetime) -> int:
+    return _free(holds, now=now)
+
+
+@_verb
+def _sweep_one(appointment: Appointment, *, now: datetime) -> str:
+    visit = _locked(appointment)
+    if visit.status != Status.PENDING:
+        return ""
+    if visit.starts_at <= now and visit.previous_status in _ON_A_REVIEW and visit.status_changed_at >= visit.starts_at:
+        return ""  # was under way when it was put back: staff close it
+    asked = visit.information_asked_at is not None
+    if asked and _clearance(visit, now=now).why != "needs-information":
+        visit = _change(visit, now=now, information_asked_at=None)  # the patient has answered
+        asked = False
+    if visit.form_due_by is not None:
+        try:
+            response_id = _usable_answers(visit, now=now)
+            decided = response_id is not None
+        except NotAllowed:  # answered, and the rules say no: a clinician decides and tells
+            request = _ask_clinician(visit, now=now)
+            response_id, decided = (request.response_id if request else None), True
+        if decided:
+            answer_by = min(
+                availability.promise(now=now, location=visit.room.location), visit.starts_at - RELEASED_BEFORE
+            )
+            visit = _change(visit, now=now, response_id=response_id, form_due_by=None, answer_by=answer_by)
+            _ask_clinician(visit, now=now)
+            notices.drop(visit, kinds=["form_due"])
+    if visit.starts_at <= now + RELEASED_BEFORE:
+        return _release(visit, asked=asked, now=now)
+    if asked and visit.information_asked_at <= now - RELEASE_AFTER:
+        visit = _cancel(visit, by=By.SYSTEM, reason=Reason.NO_ANSWER, now=now)
+        notices.cancelled(visit, now=now)
+        return "no_answer"
+    if visit.form_due_by is not None and visit.form_due_by <= now:
+        visit = _cancel(visit, by=By.SYSTEM, reason=Reason.FORM_MISSING, now=now)
+        notices.cancelled(visit, now=now)
+        return "form_missing"
+    done = ""
+    if asked and visit.information_asked_at <= now - REMIND_AFTER:
+        done = "reminded" if _is_new(notices.information_needed(visit, now=now, reminder=True), now) else ""
+    if (
+        visit.form_due_by is not None
+        and visit.form_due_by - FORM_REMINDER <= now
+        and visit.status_changed_at <= now - FORM_REMINDER / 2
+        and _is_new(notices.form_due(visit, now=now, reminder=True), now)
+    ):
+        done = "reminded"
+    if visit.starts_at <= now + WARNINGS[0]:
+        hours = 4 if visit.starts_at <= now + WARNINGS[1] else 24
+        if any(_is_new(message, now) for message in notices.review_due(visit, hours=hours, now=now)):
+            done = "warned"
+    return done
+
+
+def _is_new(message, now: datetime) -> bool:
+    """Whether it was written now; the same event finds the message of the first time."""
+    return message is not None and message.created_at == now
+
+
+def _release(visit: Appointment, *, asked: bool, now: datetime) -> str:
+    """Two hours before: nobody has said yes, so nobody should travel."""
+    if asked:
+        reason, tell, done = Reason.NO_ANSWER, notices.cancelled, "no_answer"
+    elif visit.form_due_by is not None:
+        reason, tell, done = Reason.FORM_MISSING, notices.cancelled, "form_missing"
+    else:
+        reason, tell, done = Reason.NOT_REVIEWED, notices.promise_missed, "released"
+    visit = _cancel(visit, by=By.SYSTEM, reason=reason, now=now)
+    tell(visit, now=now)
+    return done
+
+
+# --- lists
+
+
+def attention(now: datetime) -> dict[str, QuerySet[Appointment]]:
+    """What somebody should do something about, for "to do": each a QuerySet with names, nearest first.
+
+    form_due: a form we wait for; to_move: upcoming visits on which the practitioner is off, the place closed, or
+    either no longer works; review_soon: not decided and less than a day away; not_closed: past days' visits still open.
+    """
+    visits = Appointment.objects.with_names().order_by("starts_at", "pk")
+    upcoming = visits.filter(status__in=[Status.PENDING, Status.BOOKED], starts_at__gt=now)
+    return {
+        "form_due": visits.filter(status=Status.PENDING, form_due_by__isnull=False).order_by("form_due_by", "pk"),
+        "to_move": upcoming.filter(hit_by_absence()),
+        "review_soon": upcoming.filter(status=Status.PENDING, starts_at__lte=now + WARNINGS[0]),
+        "not_closed": visits.filter(status__in=[Status.PENDING, *_ON_A_REVIEW], ends_at__lt=now - timedelta(hours=12)),
+    }
+
+
+def hit_by_absence() -> Q:
+    """A condition on appointments: somebody or some place they need is not there."""
+    off = TimeOff.objects.filter(
+        practitioner=OuterRef("practitioner"), starts_at__lt=OuterRef("busy_until"), ends_at__gt=OuterRef("starts_at")
+    )
+    closed = Closure.objects.filter(
+        location=OuterRef("room__location"),
+        first_day__lte=OuterRef("local_date"),
+        last_day__gte=OuterRef("local_date"),
+    )
+    return (
+        Q(Exists(off))
+        | Q(Exists(closed))
+        | Q(practitioner__is_active=False)
+        | Q(room__is_active=False)
+        | Q(room__location__is_active=False)
+    )
+
+
+def patients_of(user: User, now: datetime) -> set[int]:
+    """Ids of the patients with a visit with this person from 30 days ago to 7 days ahead (DESIGN section 1)."""
+    return set(
+        Appointment.objects.filter(
+            practitioner__user=user,
+            patient__isnull=False,
+            starts_at__gte=now - timedelta(days=30),
+            starts_at__lte=now + timedelta(days=7),
+        )
+        .exclude(status__in=[Status.PROPOSED, Status.CANCELLED, Status.ENTERED_IN_ERROR])
+        .values_list("patient_id", flat=True)
+    )
