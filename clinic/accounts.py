@@ -1,17 +1,143 @@
-"""How people sign in: patients by an e-mailed code, staff by password and second factor."""
+"""How people sign in: patients by an e-mailed code, staff by password and second factor. Never the other way round.
 
+The mail itself is `outbox.adapter`'s: this package imports no app.
+"""
+
+import base64
+import os
+import uuid
 from datetime import datetime, timedelta
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.forms import RequestLoginCodeForm, ResetPasswordForm
+from allauth.account.internal.flows.login import get_authentication_records
+from allauth.account.internal.flows.login_by_code import LoginCodeVerificationProcess
+from allauth.account.internal.stagekit import clear_login
+from allauth.account.models import EmailAddress
+from allauth.core import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
-from django.contrib.auth.backends import ModelBackend
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
-from clinic.models import User
+from clinic.models import Clinic, User
+
+HOLD = "hold"  # in the session: the uuid of the held appointment that waits for the code
+SECOND_FACTOR_SHOWN = "second_factor"  # in the session: set up in this very session
 
 
-class ClinicBackend(ModelBackend):
-    """Django's permissions; signing in itself is allauth's."""
+class NotThatPerson(Exception):
+    """Somebody else is signed in on this browser; the text says what to do."""
+
+
+def gets_codes(user: User | None) -> bool:
+    """Whether a code is ever sent to this person: staff have a password and a second factor instead."""
+    return user is not None and user.is_active and not user.is_staff and not user.is_superuser
+
+
+class CodeForm(RequestLoginCodeForm):
+    """Asks for a code. The page says the same whether the address is known, unknown, or a member of staff's."""
+
+    def clean_email(self) -> str:
+        """The address; without a person behind it where no code may be sent."""
+        email = super().clean_email()
+        if not gets_codes(getattr(self, "_user", None)):
+            self._user = None
+        return email
+
+
+class PasswordLinkForm(ResetPasswordForm):
+    """Asks for a link to choose a password: for staff. A patient cannot give the account a password."""
+
+    def clean_email(self) -> str:
+        """The address; the page says the same for everybody."""
+        email = super().clean_email()
+        self.users = [user for user in self.users if user.is_staff]
+        return email
+
+
+def user_for(email: str, name: str = "") -> User:
+    """The person who signs in with this address, made (without a password, unproven) when there is none."""
+    email = email.strip().lower()
+    user = User.objects.filter(email__iexact=email).first()
+    if user is None:
+        try:
+            with transaction.atomic():
+                user = User.objects.create_user(email, name=name[:150])
+        except IntegrityError:  # asked for twice at the same moment
+            user = User.objects.get(email__iexact=email)
+    # Without this row the code would be refused as one for an unknown address.
+    EmailAddress.objects.get_or_create(user=user, email=email, defaults={"primary": True, "verified": False})
+    return user
+
+
+def somebody_else(request: HttpRequest, email: str = "") -> User | None:
+    """Who is signed in on this browser, when it is not the person with this address. Say it before the details form:
+    signing in as somebody else ends their session, with what they had begun in it."""
+    user = request.user
+    if not user.is_authenticated or (email and not user.is_staff and user.email.lower() == email.strip().lower()):
+        return None
+    return user
+
+
+def begin_code(request: HttpRequest, *, email: str, name: str) -> HttpResponse:
+    """Sends one code to the address given with a held time, and goes to the page where it is written.
+
+    Set `request.session["hold"]` first: after the code the patient comes back to that time. Makes the account when
+    there is none. Says the same for new, known and staff addresses (staff get no code). Whoever is signed in with
+    this address already goes straight back.
+
+    Raises:
+        NotThatPerson: somebody else is signed in (see `somebody_else`).
+    """
+    if somebody_else(request, email) is not None:
+        raise NotThatPerson(_("Somebody else is signed in on this device. Sign out first, then ask for the time."))
+    if request.user.is_authenticated:
+        return redirect(where_to(request))
+    limited = ratelimit.consume_or_429(request, action="request_login_code", key=email.strip().lower())
+    if limited is not None:
+        return limited
+    user = user_for(email, name)
+    LoginCodeVerificationProcess.initiate(
+        request=request, user=user if gets_codes(user) else None, email=email.strip().lower()
+    )
+    return redirect("account_confirm_login_code")
+
+
+def correct_address(request: HttpRequest) -> str:
+    """Forgets the code that is awaited, so that another address can be given; returns the path where that is done:
+    the details of the held time, or the sign-in page. (allauth leads back to the code as long as one is awaited.)"""
+    clear_login(request)
+    return held_time(request) or reverse("account_request_login_code")
+
+
+def held_time(request: HttpRequest) -> str:
+    """The path of the held time in this session, or nothing."""
+    try:
+        return reverse("booking:hold", args=[uuid.UUID(str(request.session[HOLD]))])
+    except KeyError:
+        return ""
+    except ValueError:
+        del request.session[HOLD]
+        return ""
+
+
+def where_to(request: HttpRequest) -> str:
+    """Where signing in leads: back to the held time, the staff site, or one's own page."""
+    if request.user.is_staff:
+        return reverse("admin:index")
+    return held_time(request) or reverse("my")
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -21,9 +147,90 @@ class AccountAdapter(DefaultAccountAdapter):
         """Nobody registers: a patient's account is made with the first appointment."""
         return False
 
+    def pre_login(self, request, user, **kwargs):
+        """The last wall: staff never come in by a code, patients never by a password."""
+        response = super().pre_login(request, user, **kwargs)
+        if response is not None:
+            return response
+        methods = {record["method"] for record in get_authentication_records(request, user)}
+        if ("code" in methods) == gets_codes(user):
+            return None
+        messages.error(request, _("Please sign in the other way, or call us."))
+        return redirect("account_login")
+
+    def get_login_redirect_url(self, request) -> str:
+        """Back to the held time, if there is one."""
+        return where_to(request)
+
 
 class MFAAdapter(DefaultMFAAdapter):
-    """The second factor of staff."""
+    """The second factor of staff. Its secrets are encrypted in the database (STACK: allauth keeps them in clear)."""
+
+    def encrypt(self, text: str) -> str:
+        """`text` under the newest of DATA_KEYS."""
+        name, key = settings.DATA_KEYS[0]
+        nonce = os.urandom(12)
+        sealed = AESGCM(own_key(key)).encrypt(nonce, text.encode(), name.encode())
+        return f"{name}:{base64.b64encode(nonce + sealed).decode()}"
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """The text; raises ValueError when no key opens it, so that nobody gets in."""
+        name, _colon, sealed = encrypted_text.partition(":")
+        key = dict(settings.DATA_KEYS).get(name)
+        if key is None:
+            raise ValueError("The second factor was encrypted with a key that is not in DATA_KEYS.")
+        raw = base64.b64decode(sealed)
+        try:
+            return AESGCM(own_key(key)).decrypt(raw[:12], raw[12:], name.encode()).decode()
+        except InvalidTag as error:
+            raise ValueError("The second factor cannot be decrypted.") from error
+
+
+def own_key(key: bytes) -> bytes:
+    """A key of its own for this purpose: the key itself wraps the keys of sealed documents."""
+    return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"clinic second factor").derive(key)
+
+
+def rewrap_second_factors() -> int:
+    """Encrypts every second factor anew with the newest key (before an old one goes). Returns how many."""
+    adapter, done = MFAAdapter(), 0
+    for authenticator in Authenticator.objects.filter(type__in=["totp", "recovery_codes"]):
+        for field in ("secret", "seed", "migrated_codes"):
+            value = authenticator.data.get(field)
+            if isinstance(value, str):
+                authenticator.data[field] = adapter.encrypt(adapter.decrypt(value))
+            elif isinstance(value, list):
+                authenticator.data[field] = [adapter.encrypt(adapter.decrypt(one)) for one in value]
+        authenticator.save(update_fields=["data"])
+        done += 1
+    return done
+
+
+def asks_second_factor() -> bool:
+    """Whether staff need a second factor here: always, but in a demonstration on a developer's machine."""
+    if not settings.DEBUG:
+        # settings.py refuses to start with STAFF_SECOND_FACTOR off when DEBUG is off; tests may switch it off.
+        return settings.STAFF_SECOND_FACTOR
+    clinic = Clinic.get()
+    return settings.STAFF_SECOND_FACTOR and not (clinic is not None and clinic.is_demo)
+
+
+def has_second_factor(user: User) -> bool:
+    """Whether the person has set up an authenticator app."""
+    return is_mfa_enabled(user, [Authenticator.Type.TOTP])
+
+
+def showed_second_factor(request: HttpRequest) -> bool:
+    """Whether it was shown in this session, or set up in it."""
+    if request.session.get(SECOND_FACTOR_SHOWN) == str(request.user.pk):
+        return True
+    return any(record["method"] == "mfa" for record in get_authentication_records(request, request.user))
+
+
+def note_second_factor(request, user, authenticator, **kwargs) -> None:
+    """Signal of allauth: set up just now, so this session has shown it."""
+    if authenticator.type == Authenticator.Type.TOTP:
+        request.session[SECOND_FACTOR_SHOWN] = str(user.pk)
 
 
 def forget_unproven(*, now: datetime) -> int:

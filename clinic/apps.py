@@ -41,9 +41,12 @@ class ClinicConfig(AppConfig):
     }
 
     def ready(self) -> None:
-        from clinic import roles
+        from allauth.mfa.signals import authenticator_added
+
+        from clinic import accounts, roles
 
         post_migrate.connect(roles.after_migrate, dispatch_uid="clinic.roles.after_migrate")
+        authenticator_added.connect(accounts.note_second_factor, dispatch_uid="clinic.accounts.note_second_factor")
 
 
 class ClinicAdminConfig(AdminConfig):

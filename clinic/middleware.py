@@ -1,25 +1,137 @@
-"""What happens to every request."""
+"""What happens to every request: what no page could store is refused, and staff screens are kept for staff."""
 
-from django.http import HttpResponseBadRequest
+import time
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+
+from clinic import accounts, views
+
+LONGEST_QUERY = 4096
+SEEN = "staff_seen"  # in the session: when this member of staff last did something, in seconds
 
 
 class NeutralRequests:
-    """Answers 400 to an address that no database can store (NUL bytes, broken UTF-8), before any view reads it."""
+    """Answers with the 400 page to what the database cannot store (NUL bytes, broken UTF-8) before any view reads it.
+
+    A form in which a field stands twice is none of its business: the forms take the last value.
+    """
 
     def __init__(self, get_response) -> None:
         self.get_response = get_response
 
-    def __call__(self, request):
-        if "\x00" in request.path or "\ufffd" in request.path:
-            return HttpResponseBadRequest("Bad address")
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        try:
+            self.read(request)
+        except BadRequest as error:
+            return views.bad_request(request, error)
         return self.get_response(request)
+
+    def read(self, request: HttpRequest) -> None:
+        """Raises BadRequest, or one of Django's errors that mean 400, for what nobody sends by accident."""
+        if "\x00" in request.path or "\ufffd" in request.path or "%00" in request.path:
+            raise BadRequest("address")
+        query = request.META.get("QUERY_STRING", "")
+        if len(query) > LONGEST_QUERY:
+            raise BadRequest("long address")
+        refuse_broken(query)
+        for value in request.COOKIES.values():
+            if "\x00" in value:  # the quoted form \000 arrives as one
+                raise BadRequest("cookie")
+        if request.content_type == "application/x-www-form-urlencoded":
+            refuse_broken(request.body)
+        elif request.method == "POST":
+            for name, values in request.POST.lists():
+                if "\x00" in name or any("\x00" in value for value in values):
+                    raise BadRequest("form")
+            if any("\x00" in (file.name or "") for file in request.FILES.values()):
+                raise BadRequest("file name")
+
+
+def refuse_broken(encoded: str | bytes) -> None:
+    """Raises BadRequest unless these percent-encoded words are UTF-8 without NUL."""
+    plain = unquote_to_bytes(encoded)
+    try:
+        plain.decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest("not UTF-8") from error
+    if b"\x00" in plain:
+        raise BadRequest("NUL")
 
 
 class StaffSignIn:
-    """Staff screens: second factor and idle lock."""
+    """Staff pages ask for a member of staff with a second factor, and a staff session locks when it is idle."""
 
     def __init__(self, get_response) -> None:
         self.get_response = get_response
 
-    def __call__(self, request):
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user = request.user
+        if user.is_authenticated and user.is_staff:
+            if self.was_idle(request):
+                return self.lock(request)
+            if self.is_admin(request):
+                elsewhere = self.second_factor(request)
+                if elsewhere is not None:
+                    return elsewhere
+        elif self.is_admin(request):
+            if user.is_authenticated:
+                raise PermissionDenied
+            if request.path != reverse("admin:login"):
+                return redirect(f"{reverse('admin:login')}?{views.next_query(request.get_full_path())}")
         return self.get_response(request)
+
+    def is_admin(self, request: HttpRequest) -> bool:
+        """Whether the address is below the staff site; its scripts of translations show nothing, but ask as well."""
+        return request.path.startswith(reverse("admin:index"))
+
+    def was_idle(self, request: HttpRequest) -> bool:
+        """Whether nothing happened in this session for STAFF_IDLE_SECONDS; notes that something happens now."""
+        now = time.time()
+        seen = request.session.get(SEEN)
+        if isinstance(seen, int | float) and now - seen > settings.STAFF_IDLE_SECONDS:
+            return True
+        if not isinstance(seen, int | float) or now - seen > min(15, settings.STAFF_IDLE_SECONDS / 4):
+            request.session[SEEN] = now  # not at every request: each is a write
+        return False
+
+    def lock(self, request: HttpRequest) -> HttpResponse:
+        """Ends the session. A page is opened again after signing in; what was sent is not, and the page says so."""
+        was_sent = request.method not in ("GET", "HEAD")
+        back = page_of_form(request) if was_sent else request.get_full_path()
+        logout(request)
+        response = render(request, "session_ended.html", {"next": back, "not_received": was_sent}, status=403)
+        if request.headers.get("HX-Request"):
+            response["HX-Redirect"] = back if not was_sent else f"{reverse('account_login')}?{views.next_query(back)}"
+        return response
+
+    def second_factor(self, request: HttpRequest) -> HttpResponse | None:
+        """Where to go first, when the second factor is missing; None when all is well."""
+        if not accounts.asks_second_factor():
+            return None
+        if not accounts.has_second_factor(request.user):
+            messages.warning(request, _("Please set up the second step of signing in first."))
+            return redirect("mfa_activate_totp")
+        if not accounts.showed_second_factor(request):
+            # Signed in before it was set up, in another session: this one has never shown it.
+            back = request.get_full_path() if request.method == "GET" else reverse("admin:index")
+            logout(request)
+            return redirect(f"{reverse('account_login')}?{views.next_query(back)}")
+        return None
+
+
+def page_of_form(request: HttpRequest) -> str:
+    """The page that a form was sent from, if it is one of ours; the staff site's first page otherwise."""
+    referer = request.headers.get("Referer", "")
+    if url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
+        parts = urlsplit(referer)
+        return parts.path + (f"?{parts.query}" if parts.query else "")
+    return reverse("admin:index")

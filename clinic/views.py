@@ -1,28 +1,113 @@
-"""Pages that belong to no app: home, health checks, errors."""
+"""Pages that belong to no app: home, one's own page, health checks, errors."""
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from datetime import datetime
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required
+from django.db import DatabaseError, connection
+from django.db.migrations.loader import MigrationLoader
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from clinic import accounts
+from clinic.models import Practitioner, Treatment
+from clinic.registry import panels_for
 
 
+def drawn_panels(page: str, request: HttpRequest, now: datetime) -> list[str]:
+    """The panels of a gathered page as HTML, each drawn with its own context and nothing of its neighbours'."""
+    return [render_to_string(template, context, request) for template, context in panels_for(page, request, now)]
+
+
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """The first page."""
-    return render(request, "clinic/home.html")
+    """The first page: what is offered and what it costs today, by whom."""
+    today = timezone.localdate()
+    treatments = list(Treatment.objects.offered().prefetch_related("prices"))
+    return render(
+        request,
+        "clinic/home.html",
+        {
+            "treatments": treatments,
+            "prices": {treatment.pk: treatment.price_on(today) for treatment in treatments},
+            "practitioners": Practitioner.objects.filter(is_active=True),
+            "panels": drawn_panels("home", request, timezone.now()),
+        },
+    )
 
 
+@require_safe
+@never_cache
+@login_required
+def my(request: HttpRequest) -> HttpResponse:
+    """A patient's own page: what the apps know about them, and what we keep."""
+    if request.user.is_staff:
+        return redirect("admin:index")
+    return render(
+        request,
+        "clinic/my.html",
+        {
+            "patient": getattr(request.user, "patient", None),
+            "panels": drawn_panels("my", request, timezone.now()),
+        },
+    )
+
+
+@require_POST
+def correct_address(request: HttpRequest) -> HttpResponse:
+    """The code went to a wrong address: give another one."""
+    return redirect(accounts.correct_address(request))
+
+
+@require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """The process answers."""
     return HttpResponse("ok", content_type="text/plain")
 
 
-def readyz(request: HttpRequest) -> HttpResponse:
-    """The process and its database answer, and every migration has run."""
-    from django.db import connection
-    from django.db.migrations.executor import MigrationExecutor
+_migrations_seen: set[frozenset] = set()  # states of the database already found complete by this process
 
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        return JsonResponse({"ready": False, "reason": "migrations are missing"}, status=503)
+
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> HttpResponse:
+    """The process and its database answer, and every migration has run.
+
+    The migration files cannot change while the process lives, so they are read once; each call is one query.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT app, name FROM django_migrations")
+            applied = frozenset(cursor.fetchall())
+    except DatabaseError:
+        return JsonResponse({"ready": False, "reason": "the database does not answer"}, status=503)
+    if applied not in _migrations_seen:
+        if set(MigrationLoader(None).graph.leaf_nodes()) - applied:
+            return JsonResponse({"ready": False, "reason": "migrations are missing"}, status=503)
+        _migrations_seen.add(applied)
     return JsonResponse({"ready": True})
+
+
+def next_query(path: str) -> str:
+    """`next=…` for the sign-in page."""
+    return urlencode({"next": path})
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Something that no form of ours sends."""
+    try:
+        return render(request, "400.html", status=400)
+    except Exception:  # a header so broken that not even the page can be drawn (the Host, say)
+        return HttpResponseBadRequest("Bad request", content_type="text/plain")
+
+
+def too_many(request: HttpRequest) -> HttpResponse:
+    """Too many tries in a short time."""
+    return render(request, "429.html", status=429)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

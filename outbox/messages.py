@@ -15,10 +15,12 @@ from django.utils.translation import gettext as _
 from clinic.models import Clinic, Location, Patient, User
 from outbox.models import Message
 
-CODE = "code"
+# What opens an account is not kept once it is out, and never sent a second time.
+SECRETS = ("code", "password_link")
 # What each kind cannot be written without. A kind that is not here does not exist.
 KINDS: dict[str, frozenset[str]] = {
-    CODE: frozenset({"code"}),
+    "code": frozenset({"code"}),
+    "password_link": frozenset({"link"}),
     "asked_for": frozenset({"when", "where", "link", "answer_by"}),
     "booked": frozenset({"when", "where", "link"}),
     "not_possible": frozenset({"when", "link"}),
@@ -122,16 +124,22 @@ def drop(subject_uuid: uuid.UUID, *, kinds: list[str] | None = None) -> int:
     return waiting.update(state=Message.State.DROPPED)
 
 
+def drop_secrets(kind: str, *, to: str) -> int:
+    """Takes back what waits of a kind that opens an account: only the newest works. Returns how many."""
+    waiting = Message.objects.filter(kind=kind, to__iexact=to, state=Message.State.QUEUED)
+    return waiting.update(state=Message.State.DROPPED, text="", html="")
+
+
 @transaction.atomic
 def resend(message: Message, *, by: User, now: datetime) -> Message:
     """Sends a message once more, as a new event with a name to it. A second press returns the copy that still waits.
 
     Raises:
-        CannotResend: it waits or goes out anyway, is no longer needed, or is a code (codes do not live that long).
+        CannotResend: it waits or goes out anyway, is no longer needed, or opens an account.
     """
     original = Message.objects.select_for_update().get(pk=message.pk)
-    if original.kind == CODE:
-        raise CannotResend(_("A code is not sent again. The patient can ask for a new one on the sign-in page."))
+    if original.kind in SECRETS:
+        raise CannotResend(_("This is not sent again. They can ask for a new one on the sign-in page."))
     if original.state == Message.State.QUEUED:
         raise CannotResend(_("It is still waiting to be sent. It will go out by itself."))
     if original.state == Message.State.DROPPED:

@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import Max, Min, Q
 
 from clinic.models import Clinic
-from outbox.messages import CODE, one_line
+from outbox.messages import SECRETS, one_line
 from outbox.models import Message
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def claim(*, now: datetime) -> Message | None:
 def record_sent(message: Message, *, now: datetime) -> None:
     """Says that it is out. The words of a code are not kept, but in development, where one reads them on a page."""
     written: dict = {"state": Message.State.SENT, "sent_at": now, "last_error": ""}
-    if message.kind == CODE and not settings.DEBUG:
+    if message.kind in SECRETS and not settings.DEBUG:
         written |= {"text": "", "html": ""}
     Message.objects.filter(pk=message.pk, state=Message.State.SENDING).update(**written)
 
@@ -99,14 +99,14 @@ def put_back(message: Message, reason: str, *, lasting: bool, now: datetime) -> 
     error = one_line(reason)[:200]
     sending = Message.objects.filter(pk=message.pk, state=Message.State.SENDING)
     due_at = now + timedelta(minutes=wait or 0)
-    if message.kind == CODE and wait:
+    if message.kind in SECRETS and wait:
         # A patient waits for it at the screen: soon, or not at all.
         due_at = now + timedelta(seconds=20 * message.attempts)
         if due_at > message.created_at + timedelta(seconds=settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT):
             wait = None
     if lasting or wait is None:
         written: dict = {"state": Message.State.FAILED, "last_error": error}
-        if message.kind == CODE:
+        if message.kind in SECRETS:
             written |= {"text": "", "html": ""}
         sending.update(**written)
         log.warning("message %s: given up", message.uuid)
@@ -117,7 +117,7 @@ def put_back(message: Message, reason: str, *, lasting: bool, now: datetime) -> 
 def forget_codes(*, now: datetime) -> int:
     """Blanks the words of codes that no longer work, whatever became of them; nobody needs those that did not leave."""
     old = Message.objects.filter(
-        kind=CODE, created_at__lt=now - timedelta(seconds=settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT)
+        kind__in=SECRETS, created_at__lt=now - timedelta(seconds=settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT)
     ).exclude(text="", html="")
     old.filter(state__in=[Message.State.QUEUED, Message.State.SENDING]).update(state=Message.State.DROPPED)
     return old.update(text="", html="")

@@ -168,9 +168,10 @@ def test_an_unclear_message_is_sent_again_or_settled_by_somebody(clinic):
     assert not Message.objects.unclear(now=later).exists()
 
 
-def test_a_code_is_never_sent_again(clinic):
+@pytest.mark.parametrize("kind", messages.SECRETS)
+def test_what_opens_an_account_is_never_sent_again(clinic, kind):
     staff = User.objects.create_user("desk@example.org", is_staff=True)
-    message = queued("code")
+    message = queued(kind)
     Message.objects.filter(pk=message.pk).update(state="sent", sent_at=NOW)
     with pytest.raises(messages.CannotResend):
         messages.resend(message, by=staff, now=NOW)
