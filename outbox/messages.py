@@ -30,6 +30,7 @@ KINDS: dict[str, frozenset[str]] = {
     "promise_missed": frozenset({"when", "link"}),
     "back_to_pending": frozenset({"when", "where", "link"}),
     "form_due": frozenset({"when", "link"}),
+    "review_due": frozenset({"when", "link"}),  # to staff
 }
 
 
