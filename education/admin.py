@@ -149,7 +149,7 @@ class ArticleAdmin(admin.ModelAdmin):
             "state": state_word(article) if article else None,
             "form": form,
             "sources": sources,
-            "errors": form.errors or any(sources.errors),
+            "errors": form.errors or sources.total_error_count(),
             "reading": readability(text),
             "long_sentences": long_sentences(text),
             "versions": versions_of(article) if article else [],
@@ -339,7 +339,6 @@ def changes_between(old: ArticleRevision, new: ArticleRevision) -> list[tuple[st
 class PictureAdmin(admin.ModelAdmin):
     """The library: uploads, which are never changed, and how to put one into a text."""
 
-    form = PictureForm
     list_display = ["name", "alt", "media_type", "size"]
     search_fields = ["name", "alt"]
     actions = None

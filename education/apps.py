@@ -34,3 +34,10 @@ class EducationConfig(AppConfig):
         "education_articlereview",
         "education_publication",
     ]
+
+    def ready(self) -> None:
+        from clinic.registry import register_panel
+        from education import panels
+
+        register_panel(panels.DASHBOARD)
+        register_panel(panels.OPENING)

@@ -499,7 +499,7 @@ class ArticleReview(models.Model):
         ordering = ["-signed_at"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(outcome="signed", review_due__gt=F("reviewed_on"))
+                condition=Q(outcome="signed", review_due__isnull=False, review_due__gt=F("reviewed_on"))
                 | (Q(outcome="changes-needed", review_due__isnull=True) & ~Q(comment="")),
                 name="education_articlereview_due_when_signed_words_when_not",
             )

@@ -58,3 +58,15 @@ def published(article, editor, clinician, *, now=NOW, due=None, **kw):
     revision.sign(by=clinician, now=now, review_due=due or (now + timedelta(days=300)).date())
     article.publish(revision, by=editor, now=now)
     return revision
+
+
+@pytest.fixture
+def staff(client, settings):
+    """`staff(user)`: a browser in which that member of staff is signed in; the second factor has its own tests."""
+    settings.STAFF_SECOND_FACTOR = False
+
+    def sign_in(user):
+        client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
+        return client
+
+    return sign_in

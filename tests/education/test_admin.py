@@ -1,0 +1,308 @@
+"""The staff site: story 6, and who may do what."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from education.models import Article, ArticleReview, ArticleRevision, Picture
+from tests.education.conftest import WORDS, draft, make_user, published
+from tests.education.test_pictures import picture_file
+
+pytestmark = pytest.mark.django_db
+
+
+def form_data(revision=None, **changes):
+    data = {
+        "title": "How skin heals", "summary": "What happens.", "short_answer": "It heals.",
+        "body": "## First {#first}\n\nSkin makes collagen. {{ source: derm }}\n", "order": "1",
+        "next_step": "treatments", "based_on": str(revision.version) if revision else "",
+        "sources-TOTAL_FORMS": "1", "sources-INITIAL_FORMS": "0",
+        "sources-0-key": "derm", "sources-0-title": "Skin needling", "sources-0-kind": "summary",
+        "sources-0-year": "2020", "sources-0-url": "https://a.example/x", "sources-0-strength": "S3",
+    }  # fmt: skip
+    return {**data, **changes}
+
+
+def address(article, *rest):
+    return "/".join(["/admin/education/article", str(article.pk), *map(str, rest), ""])
+
+
+def test_an_editor_changes_a_page_and_a_clinician_signs_it(staff, editor, clinician, article):
+    first = published(article, editor, clinician, now=timezone.now() - timedelta(days=1))
+    browser = staff(editor)
+    changed = form_data(first, title="How skin mends")
+    assert browser.post(address(article, "change"), changed).status_code == 302
+    second = article.latest_revision()
+    assert (second.version, second.title, second.author) == (2, "How skin mends", editor)
+    assert second.sources.get().year == 2020
+    assert Article.objects.get().published_revision == first
+
+    assert "How skin mends" in browser.get(address(article, "versions", 2)).content.decode()
+    browser.post(address(article, "versions", 2, "ask"))
+    assert second.requests.count() == 1
+    assert browser.post(address(article, "versions", 2, "review"), {"sign": "1", "agree": "on"}).status_code == 403
+
+    browser = staff(clinician)
+    seen = browser.get(address(article, "versions", 2, "review")).content.decode()
+    assert "<del>How skin heals</del>" in seen
+    assert "<ins>How skin mends</ins>" in seen
+    due = (timezone.localdate() + timedelta(days=200)).isoformat()
+    browser.post(address(article, "versions", 2, "review"), {"sign": "1", "agree": "on", "review_due": due})
+    review = ArticleReview.objects.get(revision=second)
+    assert (review.reviewer, review.review_due.isoformat()) == (clinician, due)
+    assert Article.objects.get().published_revision == first
+    assert browser.post(address(article, "versions", 2, "publish")).status_code == 403
+
+    staff(editor).post(address(article, "versions", 2, "publish"))
+    assert Article.objects.get().published_revision == second
+
+
+def test_a_new_page_is_made_with_its_first_words(staff, editor):
+    response = staff(editor).post("/admin/education/article/add/", form_data(slug="new-page"))
+    assert response.status_code == 302
+    assert Article.objects.get(slug="new-page").latest_revision().author == editor
+
+
+def test_a_refused_new_page_leaves_nothing(staff, editor):
+    bad = form_data(slug="new-page", body="{{ block: nope }}")
+    response = staff(editor).post("/admin/education/article/add/", bad)
+    assert response.status_code == 200
+    assert "Line 1: " in response.content.decode()
+    assert "{{ block: nope }}" in response.content.decode()
+    assert not Article.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"title": ""}, {"title": "x" * 121}, {"title": "a\x01b"}, {"summary": ""}, {"short_answer": "a\nb\nc\nd"},
+        {"body": ""}, {"body": "x" * 60_001}, {"body": "a\x02b"}, {"order": "-1"}, {"order": "many"},
+        {"next_step": "elsewhere"}, {"related": ["999999"]}, {"related": ["x"]}, {"based_on": "x"}, {"based_on": "99"},
+        {"sources-0-url": "javascript:alert(1)"}, {"sources-0-strength": "S9"}, {"sources-0-year": "20"},
+        {"sources-0-key": "Not a key"}, {"sources-0-title": ""}, {"sources-TOTAL_FORMS": "x"},
+        {"sources-TOTAL_FORMS": "100000"}, {"body": "Text {{ source: unknown }}"},
+    ],
+)  # fmt: skip
+def test_what_cannot_be_saved_is_told_and_kept(staff, editor, article, changes):
+    revision = draft(article, editor)
+    response = staff(editor).post(address(article, "change"), form_data(revision, **changes))
+    assert response.status_code == 200
+    assert "Nothing was saved yet" in response.content.decode()
+    assert ArticleRevision.objects.count() == 1
+
+
+def test_two_editors_do_not_overwrite_each_other(staff, editor, article):
+    first = draft(article, editor)
+    draft(article, editor, title="Saved meanwhile")
+    response = staff(editor).post(address(article, "change"), form_data(first, title="Mine"))
+    assert "Somebody saved version 2" in response.content.decode()
+    assert 'value="Mine"' in response.content.decode()
+    assert article.revisions.count() == 2
+
+
+def test_sources_can_be_added_and_taken_out(staff, editor, article):
+    revision = draft(article, editor)
+    data = form_data(revision, body="## A {#a}\n\nB {{ source: two }}\n")
+    data |= {"sources-TOTAL_FORMS": "2", "sources-0-DELETE": "on"}
+    data |= {f"sources-1-{name}": value for name, value in {
+        "key": "two", "title": "New", "kind": "trial", "year": "", "url": "", "strength": "S2"}.items()}  # fmt: skip
+    assert staff(editor).post(address(article, "change"), data).status_code == 302
+    assert [source.key for source in article.latest_revision().sources.all()] == ["two"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"sign": "1"}, {"sign": "1", "agree": "on"}, {"sign": "1", "agree": "on", "review_due": "31/31/2026"},
+        {"sign": "1", "agree": "on", "review_due": "2020-01-01"},
+        {"sign": "1", "agree": "on", "review_due": "9999-12-31"},
+        {"changes": "1"}, {"changes": "1", "changes-comment": "a\x01"}, {},
+    ],
+)  # fmt: skip
+def test_an_incomplete_signature_is_none(staff, editor, clinician, article, data):
+    draft(article, editor)
+    assert staff(clinician).post(address(article, "versions", 1, "review"), data).status_code == 200
+    assert not ArticleReview.objects.exists()
+
+
+def test_who_signs_cannot_be_chosen(staff, editor, clinician, article):
+    other = make_user("other@clinic.example", "Clinician")
+    draft(article, editor)
+    due = (timezone.localdate() + timedelta(days=200)).isoformat()
+    data = {
+        "sign": "1",
+        "agree": "on",
+        "review_due": due,
+        "reviewer": other.pk,
+        "signed_as": "Dr Other",
+        "by": other.pk,
+    }
+    staff(clinician).post(address(article, "versions", 1, "review"), data)
+    review = ArticleReview.objects.get()
+    assert (review.reviewer, review.signed_as) == (clinician, "Dr Clara Meyer")
+
+
+def test_a_clinician_can_ask_for_changes(staff, editor, clinician, article):
+    draft(article, editor)
+    data = {"changes": "1", "changes-comment": "The second line is wrong."}
+    staff(clinician).post(address(article, "versions", 1, "review"), data)
+    assert "The second line is wrong." in staff(editor).get(address(article, "change")).content.decode()
+
+
+def test_publishing_what_is_not_signed_says_so(staff, editor, article):
+    draft(article, editor)
+    response = staff(editor).post(address(article, "versions", 1, "publish"), follow=True)
+    assert "A clinician has to sign this revision" in response.content.decode()
+    assert Article.objects.get().published_revision is None
+
+
+@pytest.mark.parametrize("rest", [("versions", 1, "ask"), ("versions", 1, "publish"), ("take-down",)])
+def test_a_get_changes_nothing(staff, editor, clinician, article, rest):
+    published(article, editor, clinician)
+    assert staff(editor).get(address(article, *rest)).status_code == 405
+
+
+def test_nothing_is_deleted_here(staff, editor, article):
+    draft(article, editor)
+    assert staff(editor).post(address(article, "delete"), {"post": "yes"}).status_code == 403
+    assert Article.objects.exists()
+
+
+@pytest.mark.parametrize("role", ["Front desk", "Practitioner", "Manager"])
+def test_other_roles_do_not_come_in(staff, editor, article, role):
+    draft(article, editor)
+    browser = staff(make_user("x@clinic.example", role, is_staff=True))
+    for rest in (("change",), ("versions", 1), ("versions", 1, "review")):
+        assert browser.get(address(article, *rest)).status_code == 403
+    for rest in (("versions", 1, "ask"), ("versions", 1, "publish"), ("take-down",)):
+        assert browser.post(address(article, *rest)).status_code == 403
+    assert browser.get("/admin/education/article/").status_code == 403
+
+
+def test_a_clinician_reads_and_does_not_write(staff, editor, clinician, article):
+    revision = draft(article, editor)
+    browser = staff(clinician)
+    page = browser.get(address(article, "change"))
+    assert page.status_code == 200
+    assert "Save as a draft" not in page.content.decode()
+    assert browser.post(address(article, "change"), form_data(revision, title="Mine")).status_code == 403
+
+
+def test_shows_the_reading_age_beside_the_text(staff, editor, article):
+    draft(article, editor)
+    for path in (address(article, "change"), address(article, "versions", 1)):
+        assert "Reading age" in staff(editor).get(path).content.decode()
+
+
+def test_a_preview_is_for_staff_only(client, editor, article):
+    draft(article, editor)
+    assert client.get(address(article, "versions", 1)).status_code == 302
+
+
+def test_a_picture_is_uploaded_listed_and_put_into_a_text(staff, editor, article):
+    browser = staff(editor)
+    data = {"name": "room", "alt": "A quiet room.", "file": picture_file("PNG")}
+    assert browser.post("/admin/education/picture/add/", data).status_code == 302
+    picture = Picture.objects.get()
+    assert picture.uploaded_by == editor
+    assert "room" in browser.get("/admin/education/picture/").content.decode()
+    assert browser.get(f"/admin/education/picture/{picture.pk}/change/").status_code == 200
+    draft(article, editor, body="{{ picture: room }}\n\nText {{ source: derm }}\n")
+    assert browser.post(f"/admin/education/picture/{picture.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "changes", [{"alt": ""}, {"name": "Not a name"}, {"name": "skin"}, {"file": ""}, {"alt": "a\x01"}]
+)
+def test_an_upload_that_is_refused_is_told(staff, editor, changes):
+    data = {"name": "room", "alt": "A quiet room.", "file": picture_file("PNG"), **changes}
+    response = staff(editor).post("/admin/education/picture/add/", data)
+    assert response.status_code == 200
+    assert "errorlist" in response.content.decode()
+    assert not Picture.objects.exists()
+
+
+def test_a_file_that_is_no_picture_is_refused(staff, editor):
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    svg = SimpleUploadedFile("x.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", content_type="image/svg+xml")
+    response = staff(editor).post("/admin/education/picture/add/", {"name": "x", "alt": "X", "file": svg})
+    assert "not a PNG, JPEG or WebP" in response.content.decode()
+
+
+def test_lists_what_waits_first_and_filters(staff, editor, clinician):
+    for number, slug in enumerate(["one", "two", "three"]):
+        draft(Article.objects.create(slug=slug, order=number), editor, title=f"Page {slug}")
+    Article.objects.get(slug="three").latest_revision().ask_for_review(by=editor, now=timezone.now())
+    browser = staff(clinician)
+    html = browser.get("/admin/education/article/").content.decode()
+    assert html.index("Page three") < html.index("Page one") < html.index("Page two")
+    html = browser.get("/admin/education/article/?work=sign").content.decode()
+    assert "Page three" in html
+    assert "Page one" not in html
+    for work in ("publish", "overdue", "draft", "nonsense"):
+        assert browser.get(f"/admin/education/article/?work={work}").status_code in (200, 302)
+
+
+@pytest.mark.parametrize("path", ["/admin/education/article/", "/admin/education/picture/"])
+def test_lists_take_a_constant_number_of_queries(staff, editor, clinician, path):
+    browser = staff(editor)
+
+    def add(number):
+        page = Article.objects.create(slug=f"p{number}", order=number)
+        published(page, editor, clinician, title=f"Page {number}")
+        file = picture_file("PNG")
+        Picture.upload(name=f"p{number}", alt="A picture.", file=file, by=editor, now=timezone.now())
+
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            assert browser.get(path).status_code == 200
+        return len(captured)
+
+    add(1)
+    queries()  # fills caches that live as long as the process
+    one = queries()
+    add(2)
+    add(3)
+    three = queries()
+    assert one == three
+    assert three <= 12
+
+
+def test_the_page_of_an_article_takes_a_constant_number_of_queries(staff, editor, clinician, article):
+    browser = staff(editor)
+
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            assert browser.get(address(article, "change")).status_code == 200
+        return len(captured)
+
+    published(article, editor, clinician)
+    queries()  # fills caches that live as long as the process
+    one = queries()
+    for number in range(3):
+        published(article, editor, clinician, title=f"Version {number}")
+    assert queries() == one
+
+
+def test_panels_show_what_waits_and_nothing_else(rf, editor, article):
+    from education import panels
+
+    request, now = rf.get("/"), timezone.now()
+    assert panels.to_do(request, now) is None
+    revision = draft(article, editor)
+    assert panels.to_do(request, now) is None
+    assert panels.before_opening(request, now)["pages"] == [article]
+    revision.ask_for_review(by=editor, now=now)
+    assert panels.to_do(request, now)["pages"] == [article]
+
+
+def test_words_are_those_of_the_form(editor, article):
+    from education.admin import words_of
+
+    revision = draft(article, editor)
+    assert words_of(revision)["body"] == WORDS["body"]
+    assert words_of(None) == {}

@@ -1,0 +1,108 @@
+"""From Markdown to a page: what is put in, what is taken out, and what an editor is told."""
+
+import pytest
+
+from education import rendering
+
+
+def html(body, **kw):
+    return "".join(part.html or f"[{part.template}]" for part in rendering.render(body, **kw).parts)
+
+
+def told(body, **kw):
+    return [str(problem) for problem in rendering.problems(body, **kw)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<script>alert(1)</script>",
+        "Hello <img src=x onerror=alert(1)>",
+        "<svg onload=alert(1)></svg>",
+        "[click](javascript:alert(1))",
+        "[click](JaVaScRiPt:alert(1))",
+        "[click](data:text/html;base64,PHNjcmlwdD4=)",
+        "<a href='https://x.example' onclick='x()' style='color:red'>a</a>",
+        "![x](https://elsewhere.example/pixel.png)",
+        '| a |\n|---|\n| <iframe src="//x"></iframe> |',
+    ],
+)
+def test_nothing_dangerous_comes_through(body):
+    out = html(body)
+    for bad in ("<script", "<img", "<svg", "<iframe", 'href="javascript', 'href="data', "<a href='https://x"):
+        assert bad not in out.lower()
+    assert " onclick=" not in out.replace("&#x27;", "").split("&lt;")[0]
+
+
+def test_cleaning_does_not_trust_the_markdown_parser():
+    dirty = '<p onclick="x()">a<script>b</script><a href="javascript:x" style="color:red">c</a></p>'
+    assert rendering.clean(dirty) == '<p>a<a rel="noopener noreferrer">c</a></p>'
+
+
+def test_a_heading_keeps_its_fixed_id():
+    page = rendering.render("## Keloid scars {#keloid}\n\nText.\n")
+    assert '<h2 id="keloid">Keloid scars</h2>' in page.parts[0].html
+    assert page.headings == [rendering.Heading(2, "keloid", "Keloid scars")]
+
+
+def test_a_fixed_sentence_is_put_in():
+    assert "Do not stop your medicine." in html("{{ block: medicine }}")
+
+
+def test_a_live_block_becomes_a_part_of_its_own():
+    parts = rendering.render("One.\n\n{{ block: who-should-wait }}\n\nTwo.\n").parts
+    assert [part.template for part in parts] == ["", "education/blocks/who_should_wait.html", ""]
+
+
+def test_a_drawing_is_put_in_with_its_alternative():
+    out = html("{{ picture: skin }}")
+    assert out.count("<svg") == 2
+    assert 'role="img" aria-label="Skin cut through' in out
+
+
+def test_sources_become_numbers_in_the_order_of_the_list():
+    assert 'href="#source-2"' in html("A fact. {{ source: b }}", sources=["a", "b"])
+
+
+def test_placeholders_inside_links_or_code_are_not_markup():
+    assert "<svg" not in html('[x](https://a.example "{{ picture: skin }}")')
+
+
+def test_plain_text_has_words_and_no_marks():
+    text = rendering.render("## One {#one}\n\n- **two**\n- three {{ source: a }}\n", sources=["a"]).text
+    assert text == "One\ntwo\nthree"
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "words"),
+    [
+        ("Hello\n\n{{ block: medicin }}\n", 3, "no block called “medicin”"),
+        ("{{ picture: nope }}", 1, "no picture called “nope”"),
+        ("## A {#a}\n\nText {{ source: x }}", 3, "no source called “x”"),
+        ("{{ video: x }}", 1, "is not a block"),
+        ("{{ block: medicine", 1, "is not a block"),
+        ("Text {{ block: medicine }}", 1, "a line of its own"),
+        ("## Title\n", 1, "no fixed id"),
+        ("## Title {#Bad Id}\n", 1, "small letters"),
+        ("## A {#a}\n\n## B {#a}\n", 3, "already used in line 1"),
+        ("# Title {#t}\n", 1, "Begin with ##"),
+        ("One\n\n[x](http://plain.example)", 3, "begins with https://"),
+        ("[x](//elsewhere.example)", 1, "begins with https://"),
+        ("![x](https://x.example/a.png)", 1, "from the library"),
+    ],
+)
+def test_says_what_is_wrong_and_in_which_line(body, line, words):
+    [problem] = told(body)
+    assert problem.startswith(f"Line {line}: ")
+    assert words in problem
+
+
+def test_says_nothing_about_a_good_text():
+    body = "## A {#a}\n\nText {{ source: x, y }}\n\n{{ block: sun }}\n\n{{ picture: mine }}\n\n[in](/learn/b/#c)\n"
+    assert told(body, sources=["x", "y"], pictures_known={"mine"}) == []
+
+
+@pytest.mark.parametrize("body", ["", "\x00", "{{", "}}", "{#", "## {#}", "|", "```", "[](", "*" * 5000, "> " * 200])
+def test_odd_text_never_fails(body):
+    rendering.problems(body)
+    rendering.render(body)

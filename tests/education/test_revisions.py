@@ -1,0 +1,293 @@
+"""Versions, signatures and publishing: what the verbs refuse, and what PostgreSQL refuses when they are gone round."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import Error, connection, transaction
+
+from education.content import default_articles, load_default_articles
+from education.models import Article, ArticleReview, ArticleRevision, NotSigned, Publication, ReviewRequest, Source
+from tests.education.conftest import NOW, draft, make_user, published
+
+pytestmark = pytest.mark.django_db
+DUE = (NOW + timedelta(days=300)).date()
+
+
+def refused(action):
+    """Whether the database refuses, leaving the test's transaction usable."""
+    try:
+        with transaction.atomic():
+            action()
+    except Error:
+        return True
+    return False
+
+
+def sql(text, *params):
+    def run():
+        with connection.cursor() as cursor:
+            cursor.execute(text, params)
+
+    return run
+
+
+def as_owner():
+    """Speak to the database as the owner, whom privileges do not stop: only the triggers are left."""
+    with connection.cursor() as cursor:
+        cursor.execute("RESET ROLE")
+
+
+def test_saving_makes_a_new_version_and_keeps_the_old_one(article, editor):
+    first = draft(article, editor)
+    second = draft(article, editor, title="How skin mends")
+    assert [revision.version for revision in article.revisions.all()] == [2, 1]
+    assert ArticleRevision.objects.get(pk=first.pk).title == "How skin heals"
+    assert [source.key for source in second.sources.all()] == ["derm"]
+
+
+def test_saving_the_same_words_again_makes_no_version(article, editor):
+    assert draft(article, editor) == draft(article, editor)
+
+
+def test_saving_says_which_line_is_wrong_and_keeps_nothing(article, editor):
+    with pytest.raises(ValidationError, match="Line 3: "):
+        draft(article, editor, body="## A {#a}\n\n{{ block: nope }}\n")
+    assert not article.revisions.exists()
+
+
+def test_only_an_editor_saves(article, clinician):
+    with pytest.raises(PermissionDenied):
+        draft(article, clinician)
+
+
+def test_the_published_version_stays_while_a_draft_is_written(article, editor, clinician):
+    first = published(article, editor, clinician)
+    draft(article, editor, title="Other words")
+    [page] = Article.objects.published(now=NOW)
+    assert page.published_revision == first
+    assert page.reviewed_by == "Dr Clara Meyer"
+    assert page.review_due == DUE
+
+
+def test_publishing_without_a_signature_is_refused(article, editor):
+    revision = draft(article, editor)
+    with pytest.raises(NotSigned):
+        article.publish(revision, by=editor, now=NOW)
+    assert not Article.objects.published(now=NOW).exists()
+
+
+def test_a_signature_on_another_version_does_not_count(article, editor, clinician):
+    draft(article, editor).sign(by=clinician, now=NOW, review_due=DUE)
+    newer = draft(article, editor, title="Changed after the signature")
+    with pytest.raises(NotSigned):
+        article.publish(newer, by=editor, now=NOW)
+
+
+def test_an_answer_that_asks_for_changes_is_no_signature(article, editor, clinician):
+    revision = draft(article, editor)
+    revision.ask_for_changes(by=clinician, now=NOW, comment="The second line is wrong.")
+    with pytest.raises(NotSigned):
+        article.publish(revision, by=editor, now=NOW)
+
+
+def test_an_editor_cannot_sign(article, editor):
+    revision = draft(article, editor)
+    with pytest.raises(PermissionDenied):
+        revision.sign(by=editor, now=NOW, review_due=DUE)
+    assert not ArticleReview.objects.exists()
+
+
+def test_nobody_signs_their_own_words(article):
+    both = make_user("both@clinic.example", "Content editor", "Clinician")
+    revision = draft(article, both)
+    with pytest.raises(PermissionDenied):
+        revision.sign(by=both, now=NOW, review_due=DUE)
+
+
+def test_a_superuser_is_no_clinician(article, editor):
+    from clinic.models import User
+
+    root = User.objects.create_superuser("root@clinic.example", "x")
+    with pytest.raises(PermissionDenied):
+        draft(article, editor).sign(by=root, now=NOW, review_due=DUE)
+
+
+def test_somebody_who_left_cannot_sign(article, editor, clinician):
+    clinician.is_active = False
+    clinician.save(update_fields=["is_active"])
+    with pytest.raises(PermissionDenied):
+        draft(article, editor).sign(by=clinician, now=NOW, review_due=DUE)
+
+
+@pytest.mark.parametrize("days", [-1, 0, 366])
+def test_a_review_is_due_within_a_year(article, editor, clinician, days):
+    with pytest.raises(ValidationError):
+        draft(article, editor).sign(by=clinician, now=NOW, review_due=NOW.date() + timedelta(days=days))
+
+
+@pytest.mark.parametrize("days", [1, 365])
+def test_a_day_within_the_year_is_taken(article, editor, clinician, days):
+    review = draft(article, editor).sign(by=clinician, now=NOW, review_due=NOW.date() + timedelta(days=days))
+    assert review.reviewer == clinician
+
+
+def test_publishing_is_recorded_and_another_pages_version_is_refused(article, editor, clinician):
+    revision = published(article, editor, clinician)
+    assert list(Publication.objects.values_list("revision", "by")) == [(revision.pk, editor.pk)]
+    other = Article.objects.create(slug="other")
+    with pytest.raises(ValidationError):
+        other.publish(revision, by=editor, now=NOW)
+
+
+def test_taking_down_hides_the_page_and_keeps_everything(article, editor, clinician):
+    published(article, editor, clinician)
+    article.take_down(by=editor, now=NOW)
+    assert not Article.objects.published(now=NOW).exists()
+    assert ArticleRevision.objects.count() == 1
+    assert Publication.objects.count() == 2
+
+
+def test_asking_twice_is_one_request_until_it_is_answered(article, editor, clinician):
+    revision = draft(article, editor)
+    assert revision.ask_for_review(by=editor, now=NOW) == revision.ask_for_review(by=editor, now=NOW)
+    revision.ask_for_changes(by=clinician, now=NOW + timedelta(minutes=1), comment="Shorter.")
+    revision.ask_for_review(by=editor, now=NOW + timedelta(minutes=2))
+    assert ReviewRequest.objects.count() == 2
+
+
+def test_states_follow_from_the_records(article, editor, clinician):
+    def state():
+        return Article.objects.with_states().get().state
+
+    assert state() == "none"
+    revision = draft(article, editor)
+    assert state() == "draft"
+    revision.ask_for_review(by=editor, now=NOW)
+    assert state() == "waiting"
+    revision.ask_for_changes(by=clinician, now=NOW + timedelta(minutes=1), comment="Shorter.")
+    assert state() == "changes"
+    revision.ask_for_review(by=editor, now=NOW + timedelta(minutes=2))
+    assert state() == "waiting"
+    revision.sign(by=clinician, now=NOW + timedelta(minutes=3), review_due=DUE)
+    assert state() == "signed"
+    article.publish(revision, by=editor, now=NOW)
+    assert state() == "published"
+
+
+def test_overdue_pages_are_listed_from_the_day_after(article, editor, clinician):
+    published(article, editor, clinician, due=date(2026, 12, 1))
+    assert not Article.objects.overdue(on=date(2026, 12, 1), now=NOW)
+    assert list(Article.objects.overdue(on=date(2026, 12, 2), now=NOW)) == [article]
+
+
+class TestWalls:
+    """The same, past the verbs: as the web role (privileges) and as the owner (triggers)."""
+
+    @pytest.mark.parametrize("owner", [False, True])
+    def test_words_sources_and_signatures_never_change(self, article, editor, clinician, owner):
+        revision = published(article, editor, clinician)
+        revision.ask_for_review(by=editor, now=NOW)
+        if owner:
+            as_owner()
+        assert refused(lambda: ArticleRevision.objects.update(body="Nothing helps.\n"))
+        assert refused(lambda: ArticleReview.objects.update(review_due=date(2099, 1, 1)))
+        assert refused(lambda: ReviewRequest.objects.update(asked_at=NOW))
+        assert refused(lambda: Publication.objects.update(at=NOW))
+        assert refused(sql("UPDATE education_source SET strength = 'S1'"))
+        assert refused(lambda: revision.save())
+        for table in ("articlereview", "source", "reviewrequest", "publication", "articlerevision"):
+            assert refused(sql(f"DELETE FROM education_{table}"))
+        assert ArticleRevision.objects.get().body.startswith("## First")
+
+    @pytest.mark.parametrize("owner", [False, True])
+    def test_nothing_unsigned_is_published(self, article, editor, clinician, owner):
+        revision = draft(article, editor)
+        if owner:
+            as_owner()
+        show = "UPDATE education_article SET published_revision_id = %s, published_at = now()"
+        record = "INSERT INTO education_publication (article_id, revision_id, at, by_id) VALUES (%s, %s, now(), %s)"
+        assert refused(sql(show, revision.pk))
+        assert refused(sql(record, article.pk, revision.pk, editor.pk))
+        revision.sign(by=clinician, now=NOW, review_due=DUE)
+        assert refused(sql(show, revision.pk))  # signed, but not on record as published
+        assert not refused(sql(record, article.pk, revision.pk, editor.pk))
+        assert not refused(sql(show, revision.pk))
+
+    @pytest.mark.parametrize("owner", [False, True])
+    def test_only_a_clinician_who_is_not_the_author_signs(self, article, editor, owner):
+        both = make_user("both@clinic.example", "Content editor", "Clinician")
+        clinician = make_user("clara@clinic.example", "Clinician")
+        mine = draft(article, both)
+        if owner:
+            as_owner()
+
+        def sign(person):
+            return lambda: ArticleReview.objects.create(
+                revision=mine, reviewer=person, signed_as="x", signed_at=NOW, outcome="signed",
+                reviewed_on=NOW.date(), review_due=DUE,
+            )  # fmt: skip
+
+        assert refused(sign(both))
+        assert refused(sign(editor))
+        assert not refused(sign(clinician))
+
+    def test_no_source_is_added_once_somebody_was_asked(self, article, editor, clinician):
+        early, late = draft(article, editor), draft(article, editor, title="Late")
+
+        def add(revision):
+            return lambda: Source.objects.create(
+                revision=revision, order=2, key="new", title="New", kind="study", strength="S3"
+            )
+
+        late.ask_for_review(by=editor, now=NOW)
+        assert refused(add(late))
+        assert not refused(add(early))
+
+    def test_a_signature_has_a_due_date_and_a_refusal_has_words(self, article, editor, clinician):
+        revision = draft(article, editor)
+        row = {
+            "revision": revision,
+            "reviewer": clinician,
+            "signed_as": "x",
+            "signed_at": NOW,
+            "reviewed_on": NOW.date(),
+        }
+        assert refused(lambda: ArticleReview.objects.create(**row, outcome="signed", review_due=None))
+        assert refused(lambda: ArticleReview.objects.create(**row, outcome="signed", review_due=NOW.date()))
+        assert refused(lambda: ArticleReview.objects.create(**row, outcome="changes-needed", comment=""))
+        assert not refused(lambda: ArticleReview.objects.create(**row, outcome="changes-needed", comment="No."))
+
+
+class TestDefaultArticles:
+    def test_are_loaded_once_as_drafts(self):
+        made = load_default_articles(now=NOW)
+        assert len(made) == len(default_articles()) == 11
+        assert load_default_articles(now=NOW) == []
+        assert not Article.objects.published(now=NOW).exists()
+        assert Article.objects.get(slug="aftercare").related.count() == 3
+
+    def test_never_overwrite_what_an_editor_wrote(self, editor):
+        load_default_articles(now=NOW)
+        draft(Article.objects.get(slug="sessions"), editor, title="Our own words")
+        assert load_default_articles(now=NOW) == []
+        assert Article.objects.get(slug="sessions").latest_revision().title == "Our own words"
+
+    def test_a_newer_shipped_text_becomes_one_more_draft(self, monkeypatch, clinician, editor):
+        from dataclasses import replace
+
+        from education import content
+
+        load_default_articles(now=NOW)
+        page = Article.objects.get(slug="sessions")
+        old = page.latest_revision()
+        old.sign(by=clinician, now=NOW, review_due=DUE)
+        page.publish(old, by=editor, now=NOW)
+        newer = tuple(
+            replace(default, title="New shipped title") if default.slug == "sessions" else default
+            for default in default_articles()
+        )
+        monkeypatch.setattr(content, "default_articles", lambda: newer)
+        [made] = load_default_articles(now=NOW)
+        assert made.title == "New shipped title"
+        assert Article.objects.published(now=NOW).get().published_revision == old
