@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from datetime import date
 from pathlib import Path
 
@@ -116,8 +117,7 @@ class Command(BaseCommand):
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """JSON lets a key stand twice and keeps the last; then a yes could hide behind a no."""
-    keys = [key for key, _ in pairs]
-    twice = sorted({key for key in keys if keys.count(key) > 1}) if len(set(keys)) != len(keys) else []
+    twice = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
     if twice:
         raise ValueError(f"the key {twice[0]!r} is there twice")
     return dict(pairs)
