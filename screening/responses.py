@@ -7,6 +7,7 @@ device that gave them and may be deleted; finished ones are kept as they are, an
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, fields
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -19,7 +20,7 @@ from django.utils.translation import get_language
 from clinic.models import Patient, Treatment, User
 from screening import assessment as rules
 from screening import clearance
-from screening.models import Assessment, DataKey, Questionnaire, QuestionnaireResponse
+from screening.models import Assessment, DataKey, Questionnaire, QuestionnaireResponse, Reply, Review
 from screening.sealing import SealBroken, make_key, seal, unseal
 
 log = logging.getLogger(__name__)
@@ -227,6 +228,14 @@ def forget_expired(*, now: datetime) -> int:
     return sum(forget(response) for response in expired.only("pk").iterator(chunk_size=200))
 
 
+@transaction.atomic
+def put_away(response: QuestionnaireResponse, *, now: datetime) -> None:
+    """Saved and left: the birth date is asked at once when somebody comes back to this device."""
+    seen = now - AWAY_AFTER - timedelta(seconds=1)
+    QuestionnaireResponse.objects.filter(pk=response.pk, status=IN_PROGRESS).update(seen_at=seen)
+    DataKey.objects.filter(response=response).update(opened_at=None)
+
+
 def prove_birth_date(response: QuestionnaireResponse, given: date, *, now: datetime) -> bool:
     """Whether `given` is the birth date in the answers; then they are shown again for 15 minutes.
 
@@ -247,6 +256,30 @@ def prove_birth_date(response: QuestionnaireResponse, given: date, *, now: datet
         forget(response)
         raise AlreadySent
     return False
+
+
+@transaction.atomic
+def reply_to(review: Review, *, text: str, now: datetime) -> bool:
+    """Keeps the patient's one answer to a clinician's question, sealed; False, and nothing, when there is one already.
+
+    Consequences: the patient's row is locked; the answers go back on the worklist, unless a later decision or later
+    answers took this one's place. Raises SealBroken when the answers have no key any more.
+    """
+    from screening import reviews  # which reads answers through this module
+
+    clearance.lock_patient(review.patient_id)
+    if Reply.objects.filter(review=review).exists():
+        return False
+    Reply.objects.create(review=review, text=seal(review.response, _reply_purpose(review), text), created_at=now)
+    with suppress(reviews.AlreadyDecided):
+        reviews.reopen(review, now=now)
+    return True
+
+
+def reply_of(review: Review) -> str:
+    """What the patient answered to this review's question; empty before. Raises SealBroken."""
+    reply = Reply.objects.filter(review=review).first()
+    return unseal(review.response, _reply_purpose(review), reply.text) if reply else ""
 
 
 def assess_on(response: QuestionnaireResponse, *, on: date, now: datetime, record: bool = True) -> rules.Assessment:
@@ -346,6 +379,10 @@ def _snapshots(definition: rules.Questionnaire, answers: Mapping[str, Any]) -> l
             }
         )
     return items
+
+
+def _reply_purpose(review: Review) -> str:
+    return f"reply:{review.uuid}"
 
 
 def _findings_purpose(on: date) -> str:

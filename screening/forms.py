@@ -1,0 +1,312 @@
+"""The forms of the patient's screening pages: one for each step of a questionnaire, and the small ones around them.
+
+A form's manners: everything asked is required, nothing is chosen beforehand, a follow-up counts only when its parent's
+answer calls for it. What an answer means is not its business: nothing here hints at it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.html import escape
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from clinic.forms import ThreePartDateField
+from screening.assessment import Question, Questionnaire, Section, read_date
+from screening.clearance import BIRTH_DATE
+
+LONGEST_TEXT = 2000
+LONGEST_REPLY = 4000
+# Which words about privacy are shown (templates/screening/includes/privacy.html). A test fails when they change and
+# this does not; each response keeps the version that was agreed to.
+PRIVACY_VERSION = "2026-11-22"
+DECLARATION = gettext_lazy(
+    "What I have written is true, as far as I know. If something changes before my visit, I will tell you."
+)
+
+
+# ---------------------------------------------------------------- steps
+
+
+@dataclass(frozen=True)
+class Step:
+    """One page of the form: a group of questions, each follow-up after its parent."""
+
+    number: int
+    title: str
+    intro: str
+    questions: tuple[Question, ...]
+
+
+def steps_of(questionnaire: Questionnaire) -> list[Step]:
+    """The pages of a questionnaire, one a section; the birth date always stands first, on a page of its own."""
+    birth = tuple(question for question in questionnaire.questions if question.link_id == BIRTH_DATE)
+    rest = [question for question in questionnaire.questions if question.link_id != BIRTH_DATE]
+    pages: list[tuple[Section, tuple[Question, ...]]] = []
+    for section in questionnaire.sections:
+        questions = tuple(question for question in rest if question.section == section.code)
+        if birth and section.code == birth[0].section:
+            pages.insert(0, (section, birth))
+        if questions:
+            pages.append((section, questions))
+    return [
+        Step(number, section.title, section.intro, questions)
+        for number, (section, questions) in enumerate(pages, start=1)
+    ]
+
+
+def first_gap(questionnaire: Questionnaire, answers: Mapping[str, Any], *, today: date) -> int | None:
+    """The number of the first step with a required answer missing, or None."""
+    asked = set(questionnaire.asked(answers, answered_on=today))
+    for step in steps_of(questionnaire):
+        if any(q.required and q.link_id in asked and q.link_id not in answers for q in step.questions):
+            return step.number
+    return None
+
+
+def urgent_words(questions: tuple[Question, ...], answers: Mapping[str, Any]) -> list[str]:
+    """Advice that cannot wait until the form is sent (H13), for the answers given."""
+    found = []
+    for question in questions:
+        value = answers.get(question.link_id)
+        codes = value if isinstance(value, list) else [value]
+        if question.urgent and any(code in question.urgent_codes for code in codes):
+            found.append(question.urgent)
+    return list(dict.fromkeys(found))
+
+
+# ---------------------------------------------------------------- fields
+
+
+class NumberField(forms.FloatField):
+    """A number typed as text, with a point or a comma. Returns an int where it is whole."""
+
+    widget = forms.TextInput
+
+    def to_python(self, value: object) -> int | float | None:
+        if isinstance(value, str):
+            value = value.strip().replace(",", ".")
+        number = super().to_python(value)
+        return int(number) if number is not None and number.is_integer() else number
+
+
+def _field(question: Question) -> forms.Field:
+    """The form field of one question. Hints come from the questionnaire's author and are escaped here: crispy marks
+    help texts as HTML."""
+    please = _("Please answer: %(question)s") % {"question": question.text}
+    common = {"label": question.text, "help_text": escape(question.hint), "error_messages": {"required": please}}
+    choices = [(choice.code, choice.label) for choice in question.choices]
+    if question.kind == "choice":
+        common["error_messages"]["invalid_choice"] = please
+        return forms.ChoiceField(choices=choices, widget=forms.RadioSelect, **common)
+    if question.kind == "choices":
+        common["error_messages"] |= {"invalid_choice": please, "invalid_list": please}
+        return forms.MultipleChoiceField(choices=choices, widget=forms.CheckboxSelectMultiple, **common)
+    if question.kind == "day":
+        del common["error_messages"]
+        return ThreePartDateField(autocomplete="bday" if question.link_id == BIRTH_DATE else "", **common)
+    if question.kind == "date":
+        del common["error_messages"]
+        return ThreePartDateField(allow_partial=True, allow_unknown=True, **common)
+    if question.kind == "number":
+        return _number_field(question, common)
+    field = forms.CharField(max_length=LONGEST_TEXT, widget=forms.Textarea(attrs={"rows": 3}), **common)
+    field.error_messages["max_length"] = _("Please write at most %(most)s characters: %(question)s") % {
+        "most": LONGEST_TEXT,
+        "question": question.text,
+    }
+    field.validators[0].message = field.error_messages["max_length"]
+    # The browser must not cut off what somebody pastes: they would not notice.
+    field.widget.attrs.pop("maxlength", None)
+    return field
+
+
+def _number_field(question: Question, common: dict[str, Any]) -> NumberField:
+    low, high = question.minimum, question.maximum
+    if low is not None and high is not None:
+        wrong = _("Please write a number from %(low)s to %(high)s: %(question)s") % {
+            "low": f"{low:g}",
+            "high": f"{high:g}",
+            "question": question.text,
+        }
+    else:
+        wrong = _("Please write a number, such as 2 or 2.5: %(question)s") % {"question": question.text}
+    common["error_messages"]["invalid"] = wrong
+    field = NumberField(widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "input-short"}), **common)
+
+    def within(value: float) -> None:
+        if (low is not None and value < low) or (high is not None and value > high):
+            raise ValidationError(wrong, code="range")
+
+    field.validators.append(within)
+    return field
+
+
+def _initial(question: Question, value: Any) -> Any:
+    return f"{value:g}" if question.kind == "number" and isinstance(value, (int, float)) else value
+
+
+# ---------------------------------------------------------------- the form of a step
+
+
+class StepForm(forms.Form):
+    """The questions of one step. `answers()` gives what to save: a value for each question, None where there is none.
+
+    answers: all that was answered so far. today: the local day, for dates that must lie in the past.
+    lenient: for "save and leave": what is missing may stay missing; what is wrong is still said.
+    """
+
+    def __init__(self, *args, step: Step, answers: Mapping[str, Any], today: date, lenient: bool = False, **kwargs):
+        self.step, self.today, self.lenient = step, today, lenient
+        given = {q.link_id: _initial(q, answers[q.link_id]) for q in step.questions if q.link_id in answers}
+        super().__init__(*args, initial=given, **kwargs)
+        for question in step.questions:
+            field = _field(question)
+            field.required = question.required and not question.is_follow_up and not lenient
+            # The template of a field says "(optional)" unless it is asked because of another answer.
+            field.conditional = question.required
+            self.fields[question.link_id] = field
+
+    def clean(self) -> dict[str, Any]:
+        """Drops follow-ups that were not called for, with whatever is wrong with them; requires those that were."""
+        cleaned = super().clean()
+        for question in self.step.questions:
+            name = question.link_id
+            if not self._is_called_for(question):
+                self.errors.pop(name, None)
+                cleaned[name] = None
+                continue
+            if name in self.errors:
+                continue
+            if question.kind in ("day", "date"):
+                self._check_date(question)
+            elif question.kind == "choices":
+                self._check_list(question)
+            needed = question.is_follow_up and question.required and not self.lenient
+            if needed and name not in self.errors and _is_blank(cleaned.get(name)):
+                self.add_error(name, self.fields[name].error_messages["required"])
+        return cleaned
+
+    def answers(self) -> dict[str, Any]:
+        """JSON values by link_id, as ANSWERS lists them; None takes an answer away. Only of a valid form."""
+        found = {}
+        for question in self.step.questions:
+            value = self.cleaned_data.get(question.link_id)
+            if isinstance(value, date):
+                value = value.isoformat()
+            found[question.link_id] = None if _is_blank(value) else value
+        return found
+
+    def tree(self) -> list[dict[str, Any]]:
+        """Questions with their follow-ups inside, for the template."""
+        return [self._branch(question) for question in self.step.questions if not question.is_follow_up]
+
+    def _branch(self, question: Question) -> dict[str, Any]:
+        blocks: dict[tuple[str, ...], dict[str, Any]] = {}
+        for follow_up in self.step.questions:
+            if follow_up.parent == question.link_id:
+                block = blocks.setdefault(
+                    follow_up.parent_codes,
+                    {
+                        "id": f"if-{follow_up.link_id}",
+                        "parent": question.link_id,
+                        "codes": " ".join(follow_up.parent_codes),
+                        "when": _when(question, follow_up.parent_codes),
+                        "questions": [],
+                    },
+                )
+                block["questions"].append(self._branch(follow_up))
+        always = question.urgent if question.urgent and not question.urgent_codes else ""
+        return {"field": self[question.link_id], "notice": always, "blocks": list(blocks.values())}
+
+    def _is_called_for(self, question: Question) -> bool:
+        if not question.is_follow_up:
+            return True
+        if question.parent in self.errors:
+            return False  # the parent is asked again first
+        value = self.cleaned_data.get(question.parent)
+        if not question.parent_codes:
+            return not _is_blank(value)
+        codes = value if isinstance(value, list) else [value]
+        return any(code in question.parent_codes for code in codes)
+
+    def _check_date(self, question: Question) -> None:
+        value = self.cleaned_data.get(question.link_id)
+        given = read_date(value.isoformat() if isinstance(value, date) else value)
+        if given is None or given.precision == "unknown":
+            return
+        if question.tense == "past" and given.first > self.today:
+            self.add_error(question.link_id, _("This date has not come yet. Please look at it again."))
+
+    def _check_list(self, question: Question) -> None:
+        chosen = list(dict.fromkeys(self.cleaned_data.get(question.link_id) or []))
+        self.cleaned_data[question.link_id] = chosen
+        alone = [choice.label for choice in question.choices if choice.code in question.exclusive]
+        if len(chosen) > 1 and any(code in question.exclusive for code in chosen):
+            words = _("You chose “%(label)s” and something else. Please choose one or the other.")
+            self.add_error(question.link_id, words % {"label": alone[0]})
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or value == [] or (isinstance(value, str) and not value.strip())
+
+
+def _when(parent: Question, codes: tuple[str, ...]) -> str:
+    """The words above a follow-up: "If yes:", or the answers that it belongs to."""
+    labels = {choice.code: choice.label for choice in parent.choices}
+    if not codes:
+        return _("If you answered this:")
+    if codes == ("yes",):
+        return _("If yes:")
+    if codes == ("no",):
+        return _("If no:")
+    others = [code for code in labels if code not in codes]
+    if len(codes) > 2 and len(others) == 1:
+        return _("Unless you chose “%(label)s”:") % {"label": labels[others[0]]}
+    chosen = [f"“{labels.get(code, code)}”" for code in codes]
+    return _("If you chose %(labels)s:") % {"labels": get_text_list(chosen, _("or"))}
+
+
+# ---------------------------------------------------------------- around the steps
+
+
+class StartForm(forms.Form):
+    """Before the first question: the agreement to keep answers about health. `treatment` is a slug, or empty."""
+
+    treatment = forms.CharField(required=False, max_length=50, widget=forms.HiddenInput)
+    agree = forms.BooleanField(
+        label=gettext_lazy("I agree that you keep my answers and that your clinicians read them."),
+        error_messages={"required": gettext_lazy("Please tick the box if you agree. Without it we cannot ask you.")},
+    )
+
+
+class CheckForm(forms.Form):
+    """The declaration at the end."""
+
+    declare = forms.BooleanField(
+        label=DECLARATION,
+        error_messages={"required": gettext_lazy("Please tick the box before you send your answers.")},
+    )
+
+
+class BirthDateForm(forms.Form):
+    """The birth date again, after somebody was away from the device."""
+
+    birth_date = ThreePartDateField(label=gettext_lazy("What is your date of birth?"), autocomplete="bday")
+    to = forms.CharField(required=False, max_length=10, widget=forms.HiddenInput)
+
+
+class ReplyForm(forms.Form):
+    """What the patient answers to a clinician's question."""
+
+    text = forms.CharField(
+        label=gettext_lazy("Your answer"),
+        max_length=LONGEST_REPLY,
+        widget=forms.Textarea(attrs={"rows": 8}),
+        error_messages={"required": gettext_lazy("Please write your answer.")},
+    )

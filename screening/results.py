@@ -1,0 +1,160 @@
+"""What a patient is told about their own answers: which kind sentence, which reasons, which next step.
+
+Nothing here decides. The rules have spoken (`screening.assessment`), a clinician decides (`screening.reviews`); this
+chooses the words' order and leaves out what is never named back.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.utils.text import capfirst
+from django.utils.translation import gettext
+
+from clinic.models import Clinic, Treatment
+from screening import assessment as rules
+from screening import clearance
+from screening.forms import steps_of
+from screening.models import QuestionnaireResponse
+
+# The answer about worry over appearance is never named back (LOOK): its reasons may invite to a talk, but no link
+# leads to a paragraph that says why.
+NEVER_NAMED = "appearance-distress"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One reason, in the patient's words. `until` is the first day on which it no longer stands in the way."""
+
+    title: str
+    reason: str
+    advice: str
+    until: date | None = None
+    ask_again_from: date | None = None
+    article: str = ""
+    paragraph: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the result page says. `kind` is one of
+
+    fault       we could not check the answers; the fault is ours
+    not-now     not right at the moment
+    wait        a wait whose end has no date, or lies beyond what can be booked (then `earliest` is that day)
+    from        a wait with a date: times can be asked for from `earliest`
+    talk        a talk with a clinician comes first
+    look        a clinician looks at the answers; a time can be asked for
+    advice      as `look`, with advice to read
+    nothing     nothing found so far; a clinician still has to confirm
+    """
+
+    kind: str
+    reasons: list[Reason]
+    earliest: date | None
+    treatment: Treatment | None
+    talk: Treatment | None
+
+    @property
+    def may_choose_a_time(self) -> bool:
+        return self.kind in ("from", "look", "advice", "nothing")
+
+
+def talk() -> Treatment | None:
+    """The consultation that patients can book, if the clinic offers one."""
+    return Treatment.objects.offered().filter(kind=Treatment.Kind.CONSULTATION).first()
+
+
+def result_of(response: QuestionnaireResponse, *, today: date, now: datetime) -> Result:
+    """What finished answers mean on the local day `today`. Stores nothing; whatever goes wrong is a "fault".
+
+    The day asked about is today: the days that can be booked come later, and a wait that ends before them stands in
+    nobody's way.
+    """
+    found = clearance.says(response, today, now=now)
+    earliest = found.earliest
+    if found.effect == "contraindicated":
+        broken = {rules.CHECK_BROKEN, rules.CHECK_NO_RULES} & {finding.rule for finding in found.findings}
+        kind = "fault" if broken else "not-now"
+    elif found.effect == "defer":
+        earliest = _first_open_day(response, found, today=today, now=now)
+        kind = "from" if earliest else "wait"
+        earliest = earliest or found.earliest
+    elif found.effect in ("review", "advise", "none"):
+        kind = {"review": "look", "advise": "advice", "none": "nothing"}[found.effect]
+    else:
+        kind = "fault"
+    if kind == "look" and "consultation-first" in found.needs:
+        kind = "talk"
+    treatment = response.treatment if response.treatment and response.treatment.is_active else None
+    return Result(kind, list(dict.fromkeys(_reasons(found))), earliest, treatment, talk())
+
+
+def _first_open_day(
+    response: QuestionnaireResponse, found: rules.Assessment, *, today: date, now: datetime
+) -> date | None:
+    """The first day that no wait stands in the way, if it can be booked: inside the horizon, and while the answers
+    count. The rules are asked again for that day, for another wait may begin to speak."""
+    clinic = Clinic.get()
+    horizon = today + timedelta(days=clinic.horizon_days if clinic else 90)
+    valid_days = min(clinic.screening_valid_days, 90) if clinic else 90
+    last = min(horizon, response.answered_on + timedelta(days=valid_days))
+    for _attempt in range(10):
+        if found.earliest is None or not found.on < found.earliest <= last:
+            return None
+        found = clearance.says(response, found.earliest, now=now)
+        if not found.blocks:
+            return found.on
+    return None
+
+
+def _reasons(found: rules.Assessment) -> Iterator[Reason]:
+    for finding in found.findings:
+        if finding.is_note or not finding.reason:
+            continue
+        article, _hash, paragraph = finding.anchor.partition("#")
+        named = not any(link_id.startswith(NEVER_NAMED) for link_id in finding.questions)
+        yield Reason(
+            title=capfirst(_words(finding.title)),
+            reason=_words(finding.reason),
+            advice=_words(finding.advice),
+            until=finding.until,
+            ask_again_from=finding.ask_again_from,
+            article=article if named else "",
+            paragraph=paragraph if named else "",
+        )
+
+
+def _words(text: str) -> str:
+    return gettext(text) if text else ""  # gettext("") is the catalogue's header
+
+
+def answers_by_step(
+    definition: rules.Questionnaire, items: list[dict[str, Any]], *, today: date
+) -> list[dict[str, Any]]:
+    """All that was asked with what was answered, by step, for "check your answers"; a gap shows as a gap."""
+    given = {item["link_id"]: item for item in items}
+    asked = set(definition.asked({link_id: item["value"] for link_id, item in given.items()}, answered_on=today))
+    pages = []
+    for step in steps_of(definition):
+        rows = [
+            {
+                "text": question.text,
+                "link_id": question.link_id,
+                "item": given.get(question.link_id),
+                "is_follow_up": question.is_follow_up,
+                "anchor": _first_box(question),
+            }
+            for question in step.questions
+            if question.link_id in asked
+        ]
+        pages.append({"step": step, "rows": rows})
+    return pages
+
+
+def _first_box(question: rules.Question) -> str:
+    """The id of the first box of a question on its step, where a link lands."""
+    if question.kind in ("choice", "choices"):
+        return f"id_{question.link_id}_0"
+    return f"id_{question.link_id}_day" if question.kind in ("day", "date") else f"id_{question.link_id}"

@@ -1,0 +1,22 @@
+"""What other apps' pages may show of the live rules: who usually has to wait."""
+
+from django import template
+
+from screening import assessment as rules
+from screening.models import Questionnaire
+
+register = template.Library()
+
+
+@register.simple_tag
+def public_rules() -> list[rules.Rule]:
+    """`{% load who_should_wait %}{% public_rules as rules %}`: the public rules that mean waiting or another choice, of
+    every active screening questionnaire, each title once, in the order of the questions. Five queries a questionnaire.
+    """
+    found: dict[str, rules.Rule] = {}
+    active = Questionnaire.objects.active().filter(purpose=Questionnaire.Purpose.SCREENING).order_by("name")
+    for questionnaire in active:
+        for rule in questionnaire.definition().public_rules():
+            if rule.effect in rules.BLOCKING and rule.title:
+                found.setdefault(rule.title, rule)
+    return list(found.values())

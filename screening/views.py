@@ -1,0 +1,420 @@
+"""The patient's screening pages: before you start, the steps, check, result, and a clinician's question.
+
+The session holds the response's UUID and nothing else. Every page goes through one door, `_here`, which knows whether
+these answers may be shown on this device now. GET never changes anything.
+"""
+
+import re
+import uuid
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import wraps
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db import IntegrityError, transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from clinic.models import Treatment
+from screening import clearance, results
+from screening import responses as verbs
+from screening.assessment import Questionnaire as Definition
+from screening.forms import (
+    DECLARATION,
+    PRIVACY_VERSION,
+    BirthDateForm,
+    CheckForm,
+    ReplyForm,
+    StartForm,
+    StepForm,
+    first_gap,
+    steps_of,
+    urgent_words,
+)
+from screening.models import Questionnaire, QuestionnaireResponse, Review
+from screening.sealing import SealBroken
+
+SESSION_KEY = "screening"
+_PLACE = re.compile(r"[0-9]{1,3}|check|result")
+
+
+# ---------------------------------------------------------------- the door
+
+
+@dataclass
+class Here:
+    """The answers of whoever sits at this device. `away`: the birth date is asked before anything is shown."""
+
+    response: QuestionnaireResponse
+    definition: Definition
+    answers: dict[str, Any]
+    now: datetime
+    away: bool
+
+    @property
+    def today(self) -> date:
+        return timezone.localdate(self.now)
+
+    @property
+    def is_finished(self) -> bool:
+        return self.response.status in clearance.FINISHED
+
+
+@sensitive_variables()
+def _here(request: HttpRequest, now: datetime) -> Here | None:
+    """The response in the session, or else the newest finished one of whoever is signed in.
+
+    None when there is none, it is past its 24 hours, it is somebody else's, was withdrawn, or cannot be opened.
+    """
+    found = QuestionnaireResponse.objects.select_related("questionnaire", "treatment", "patient", "data_key")
+    patient = _patient(request)
+    response = None
+    if key := _session_uuid(request):
+        response = found.filter(uuid=key).first()
+    elif patient is not None:
+        full = found.filter(questionnaire__purpose=Questionnaire.Purpose.SCREENING)
+        response = full.filter(patient=patient, status__in=clearance.FINISHED).order_by("-completed_at", "-id").first()
+    if response is None or verbs.is_expired(response, now=now):
+        return None
+    if response.patient_id is not None and (patient is None or response.patient_id != patient.pk):
+        return None
+    if response.status == QuestionnaireResponse.Status.ENTERED_IN_ERROR:
+        return None
+    try:
+        answers = verbs.answers_of(response)
+        if response.data_key.wrong_birth_dates >= verbs.WRONG_BIRTH_DATES:
+            return None
+    except SealBroken:
+        return None
+    away = clearance.BIRTH_DATE in answers and verbs.is_away(response, now=now)
+    return Here(response, response.questionnaire.definition(), answers, now, away)
+
+
+def _session_uuid(request: HttpRequest) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(str(request.session.get(SESSION_KEY)))
+    except ValueError:
+        return None
+
+
+def _patient(request: HttpRequest):
+    """The signed-in patient; None for visitors and staff."""
+    return getattr(request.user, "patient", None) if request.user.is_authenticated else None
+
+
+def page(*methods: str):
+    """A page about somebody's answers: not kept by any cache, its input not in error reports."""
+
+    def wrap(view):
+        return never_cache(sensitive_post_parameters()(require_http_methods(methods)(wraps(view)(view))))
+
+    return wrap
+
+
+def with_answers(view):
+    """Hands the view a `Here`; without one, a kind page that lets people begin again."""
+
+    @wraps(view)
+    def inner(request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        here = _here(request, timezone.now())
+        if here is None:
+            return render(request, "screening/nothing_here.html")
+        return view(request, here, *args, **kwargs)
+
+    return inner
+
+
+def _ask_birth_date(place: str) -> HttpResponseRedirect:
+    return redirect(f"{reverse('screening:birth_date')}?to={place}")
+
+
+def _go_on(here: Here) -> HttpResponseRedirect:
+    """Where these answers are: finished, complete, or at the first question without an answer."""
+    if here.is_finished:
+        return redirect("screening:result")
+    gap = first_gap(here.definition, here.answers, today=here.today)
+    return redirect("screening:check") if gap is None else redirect("screening:step", gap)
+
+
+# ---------------------------------------------------------------- before you start
+
+
+@page("GET", "HEAD", "POST")
+def start(request: HttpRequest) -> HttpResponse:
+    """What to expect, who usually waits, privacy; POST begins a new response."""
+    now = timezone.now()
+    slug = str(request.POST.get("treatment") or request.GET.get("treatment") or "")
+    treatment = _chosen_treatment(slug)
+    questionnaire = _questionnaire(treatment)
+    form = StartForm(request.POST if request.method == "POST" else None, initial={"treatment": slug[:50]})
+    if request.method == "POST" and questionnaire is not None and form.is_valid():
+        try:
+            response = _begin(request, questionnaire, treatment, now)
+        except IntegrityError:  # retired since the page was read
+            return redirect("screening:start")
+        request.session[SESSION_KEY] = str(response.uuid)
+        return redirect("screening:step", 1)
+    here = _here(request, now) if _session_uuid(request) else None
+    return render(
+        request,
+        "screening/start.html",
+        {"form": form, "treatment": treatment, "questionnaire": questionnaire, "here": here}
+        | {"talk": results.talk(), "steps": len(steps_of(questionnaire.definition())) if questionnaire else 0},
+    )
+
+
+def _chosen_treatment(slug: str) -> Treatment | None:
+    if not slug or "\x00" in slug:
+        return None
+    return Treatment.objects.offered().filter(slug=slug[:50], kind=Treatment.Kind.TREATMENT).first()
+
+
+def _questionnaire(treatment: Treatment | None) -> Questionnaire | None:
+    """The active questionnaire for a treatment; without one, the first active one there is."""
+    if treatment is not None:
+        return clearance.questionnaire_for(treatment)
+    return Questionnaire.objects.active().filter(purpose=Questionnaire.Purpose.SCREENING).order_by("name").first()
+
+
+def _begin(request: HttpRequest, questionnaire, treatment, now: datetime) -> QuestionnaireResponse:
+    """A new response for this device; unfinished ones that were here are forgotten. A second click begins nothing."""
+    here = _here(request, now)
+    untouched = here is not None and not here.is_finished and not here.answers
+    if untouched and (here.response.questionnaire_id, here.response.treatment) == (questionnaire.pk, treatment):
+        return here.response
+    with transaction.atomic():
+        response = verbs.start(
+            questionnaire=questionnaire,
+            treatment=treatment,
+            privacy_version=PRIVACY_VERSION,
+            now=now,
+            patient=None if request.user.is_staff else _patient(request),
+            assisted_by=request.user if request.user.is_staff else None,
+        )
+        if here is not None:
+            verbs.forget(here.response)
+    if not request.user.is_authenticated:
+        request.session.cycle_key()
+    return response
+
+
+# ---------------------------------------------------------------- the steps
+
+
+@page("GET", "HEAD", "POST")
+@with_answers
+@sensitive_variables()
+def step(request: HttpRequest, here: Here, number: int) -> HttpResponse:
+    """One group of questions."""
+    steps = steps_of(here.definition)
+    if not 1 <= number <= len(steps):
+        raise Http404
+    gap = first_gap(here.definition, here.answers, today=here.today)
+    if here.is_finished or (gap is not None and number > gap):
+        return _go_on(here)
+    # The birth date opens these answers, so nobody may change it before giving it.
+    if here.away and (request.method != "POST" or number == 1):
+        return _ask_birth_date(str(number))
+    leaving = request.POST.get("action") == "leave"
+    form = StepForm(
+        request.POST if request.method == "POST" else None,
+        step=steps[number - 1],
+        answers={} if here.away else here.answers,
+        today=here.today,
+        lenient=leaving,
+    )
+    if request.method == "POST" and form.is_valid():
+        return _keep(request, here, form, leaving=leaving)
+    context = {"form": form, "step": steps[number - 1], "total": len(steps), "changing": "change" in request.GET}
+    return render(request, "screening/step.html", context)
+
+
+@sensitive_variables()
+def _keep(request: HttpRequest, here: Here, form: StepForm, *, leaving: bool) -> HttpResponse:
+    """Saves one step and says where to go. Somebody under 18 leaves nothing behind."""
+    changes = form.answers()
+    known = here.response.patient.birth_date if here.response.patient else None
+    given = changes.get(clearance.BIRTH_DATE)
+    births = [date.fromisoformat(given) if given else None, known]
+    if form.step.number == 1 and any(verbs.is_too_young(birth, today=here.today) for birth in births):
+        return _too_young(request, here)
+    try:
+        answers = verbs.save_answers(here.response, changes, now=here.now, seen=not here.away)
+    except verbs.AlreadySent:  # sent or forgotten in another window
+        return redirect("screening:result")
+    if leaving:
+        verbs.put_away(here.response, now=here.now)
+        return redirect("screening:later")
+    change = "?change=1" if "change" in request.GET else ""
+    if urgent_words(form.step.questions, changes):
+        return redirect(reverse("screening:advice", args=[form.step.number]) + change)
+    return _after(here.definition, answers, form.step.number, here.today, changing=bool(change))
+
+
+def _after(definition: Definition, answers, number: int, today: date, *, changing: bool) -> HttpResponseRedirect:
+    """The next step; back to "check your answers" after a change; there too after the last."""
+    gap = first_gap(definition, answers, today=today)
+    if gap is None and (changing or number == len(steps_of(definition))):
+        return redirect("screening:check")
+    return redirect("screening:step", gap if changing or number == len(steps_of(definition)) else number + 1)
+
+
+def _too_young(request: HttpRequest, here: Here) -> HttpResponse:
+    verbs.forget(here.response)
+    request.session.pop(SESSION_KEY, None)
+    return render(request, "screening/too_young.html")
+
+
+@page("GET", "HEAD")
+@with_answers
+def advice(request: HttpRequest, here: Here, number: int) -> HttpResponse:
+    """What cannot wait until the answers are sent, right after the step that asked (H13)."""
+    steps = steps_of(here.definition)
+    if not 1 <= number <= len(steps):
+        raise Http404
+    if here.away:
+        return _ask_birth_date(str(number))
+    words = urgent_words(steps[number - 1].questions, here.answers)
+    onward = _after(here.definition, here.answers, number, here.today, changing="change" in request.GET)
+    if here.is_finished or not words:
+        return redirect("screening:result") if here.is_finished else onward
+    return render(request, "screening/advice.html", {"words": words, "onward": onward.url})
+
+
+@page("GET", "HEAD", "POST")
+@with_answers
+@sensitive_variables()
+def check(request: HttpRequest, here: Here) -> HttpResponse:
+    """All answers once more; POST sends them, once."""
+    gap = first_gap(here.definition, here.answers, today=here.today)
+    if here.is_finished or gap is not None:
+        return _go_on(here)
+    if here.away:
+        return _ask_birth_date("check")
+    form = CheckForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        return _send(request, here)
+    pages = results.answers_by_step(here.definition, verbs.items_of(here.response), today=here.today)
+    return render(request, "screening/check.html", {"form": form, "pages": pages})
+
+
+def _send(request: HttpRequest, here: Here) -> HttpResponse:
+    try:
+        sent = verbs.complete(here.response, today=here.today, now=here.now, declaration=str(DECLARATION))
+    except verbs.TooYoung:
+        return _too_young(request, here)
+    except verbs.QuestionsChanged:
+        verbs.forget(here.response)
+        request.session.pop(SESSION_KEY, None)
+        return render(request, "screening/questions_changed.html", {"treatment": here.response.treatment})
+    except verbs.Incomplete as incomplete:  # an answer that no form of ours would have taken
+        numbers = {question.link_id: step.number for step in steps_of(here.definition) for question in step.questions}
+        return redirect("screening:step", min((numbers.get(link_id, 1) for link_id in incomplete.link_ids), default=1))
+    except verbs.AlreadySent:
+        return render(request, "screening/nothing_here.html")
+    verbs.assess_on(sent, on=here.today, now=here.now)
+    return redirect("screening:result")
+
+
+@page("GET", "HEAD")
+@with_answers
+def result(request: HttpRequest, here: Here) -> HttpResponse:
+    """What it means today, and what next."""
+    if not here.is_finished:
+        return _go_on(here)
+    if here.away:
+        return _ask_birth_date("result")
+    found = results.result_of(here.response, today=here.today, now=here.now)
+    urgent = urgent_words(here.definition.questions, here.answers)
+    return render(request, "screening/result.html", {"result": found, "urgent": urgent, "response": here.response})
+
+
+# ---------------------------------------------------------------- leaving and coming back
+
+
+@page("GET", "HEAD")
+@with_answers
+def later(request: HttpRequest, here: Here) -> HttpResponse:
+    """Saved: until when, and how to come back."""
+    if here.is_finished:
+        return redirect("screening:result")
+    return render(request, "screening/later.html", {"kept_until": verbs.kept_until(here.response)})
+
+
+@page("GET", "HEAD", "POST")
+@with_answers
+def leave(request: HttpRequest, here: Here) -> HttpResponse:
+    """Takes the answers off this device; unfinished ones are deleted for good."""
+    if request.method == "POST":
+        forgotten = verbs.forget(here.response)
+        request.session.pop(SESSION_KEY, None)
+        messages.info(
+            request,
+            _("Your answers are deleted. Nothing is kept.")
+            if forgotten
+            else _("Your answers can no longer be seen on this device. We have kept what you sent."),
+        )
+        return redirect("screening:start")
+    return render(request, "screening/leave.html", {"finished": here.is_finished})
+
+
+@page("GET", "HEAD", "POST")
+@with_answers
+@sensitive_variables()
+def birth_date(request: HttpRequest, here: Here) -> HttpResponse:
+    """After 15 minutes away: the birth date again. The third wrong one forgets unfinished answers."""
+    place = str(request.POST.get("to") or request.GET.get("to") or "")
+    onward = _place(place) if _PLACE.fullmatch(place) else _go_on(here)
+    if not here.away:
+        return onward
+    form = BirthDateForm(request.POST if request.method == "POST" else None, initial={"to": place[:10]})
+    if request.method == "POST" and form.is_valid():
+        try:
+            if verbs.prove_birth_date(here.response, form.cleaned_data["birth_date"], now=here.now):
+                return onward
+        except (verbs.AlreadySent, SealBroken):
+            request.session.pop(SESSION_KEY, None)
+            return render(request, "screening/nothing_here.html", {"wrong": True})
+        form.add_error("birth_date", _("This is not the date in these answers. Please look at it again."))
+    return render(request, "screening/birth_date.html", {"form": form})
+
+
+def _place(place: str) -> HttpResponseRedirect:
+    return redirect("screening:step", int(place)) if place.isdigit() else redirect(f"screening:{place}")
+
+
+# ---------------------------------------------------------------- a clinician's question
+
+
+@page("GET", "HEAD", "POST")
+@login_required
+@sensitive_variables()
+def reply(request: HttpRequest, review_uuid: uuid.UUID) -> HttpResponse:
+    """The question a clinician asked this patient, and one answer to it."""
+    patient = _patient(request)
+    if patient is None:
+        raise Http404
+    review = get_object_or_404(
+        Review.objects.select_related("response__data_key", "treatment"),
+        uuid=review_uuid,
+        patient=patient,
+        outcome=Review.Outcome.NEEDS_INFORMATION,
+    )
+    try:
+        question = clearance.words_of(review).get("question", "")
+    except SealBroken:
+        return render(request, "screening/nothing_here.html")
+    form = ReplyForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        verbs.reply_to(review, text=form.cleaned_data["text"], now=timezone.now())
+        return redirect("screening:reply", review.uuid)
+    answered = hasattr(review, "reply")
+    return render(request, "screening/reply.html", {"form": form, "question": question, "answered": answered})
