@@ -9,6 +9,7 @@ import pytest
 from allauth.account.adapter import get_adapter
 from django import forms
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 from django.urls import reverse
@@ -226,7 +227,7 @@ def test_the_code_page_can_send_again_and_correct_the_address(client, clinic, pl
     assert 'autocomplete="one-time-code"' in html and 'inputmode="numeric"' in html
     assert get_adapter().generate_login_code().isdecimal()  # or a number pad could not write it
     assert "Send the code again" in html
-    assert f'href="{reverse("account_request_login_code")}"' in html
+    assert f'action="{reverse("correct_address")}"' in html
 
 
 def test_staff_coming_from_the_staff_pages_meet_the_password_first(client, clinic, place):
@@ -234,3 +235,13 @@ def test_staff_coming_from_the_staff_pages_meet_the_password_first(client, clini
     staff = client.get(reverse("account_login") + "?next=/admin/").content.decode()
     assert patient.index("Send me a code") < patient.index("Sign in with my password")
     assert staff.index("Sign in with my password") < staff.index("send me a code")
+
+
+def test_the_staff_pages_wear_the_same_tokens_and_have_no_dark_mode(clinic, place):
+    request = RequestFactory().get("/admin/")
+    request.user = AnonymousUser()
+    html = render_to_string("admin/base_site.html", {"title": "Today", "site_title": "Staff"}, request)
+    sheets = re.findall(r'<link rel="stylesheet" href="/static/([^"]+)"', html)
+    assert sheets[-2:] == ["css/foundation.css", "css/admin.css"]  # last, or Django's own sheets would win
+    assert "dark_mode" not in html and "theme.js" not in html
+    assert "Lindenhof" in html
