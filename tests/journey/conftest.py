@@ -1,0 +1,156 @@
+"""The site in a real browser: headless Chromium against a live server that speaks as the web role."""
+
+import os
+import re
+import shutil
+import threading
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.core.management import call_command
+from django.db.backends.signals import connection_created
+from playwright.sync_api import BrowserContext, Page
+
+from clinic.models import Clinic
+from outbox.models import Message
+
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict:
+    """The system's Chromium; a missing one is a failure, never a skip."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    assert path or os.environ.get("PLAYWRIGHT_BROWSERS_PATH"), "No Chromium: `make test` installs one."
+    return {
+        **({"executable_path": path} if path else {}),
+        "args": [
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ],
+    }
+
+
+@pytest.fixture(scope="session")
+def browser_context_args() -> dict:
+    """A laptop in English. Nothing is cached between contexts."""
+    return {"viewport": {"width": 1366, "height": 768}, "locale": "en-GB", "timezone_id": "Europe/London"}
+
+
+def as_web_role(connection, **kwargs) -> None:
+    """The live server's threads speak as the role that owns nothing; the test's own thread makes and empties tables."""
+    if threading.current_thread() is not threading.main_thread():
+        with connection.cursor() as cursor:
+            cursor.execute("SET ROLE clinic_web")
+
+
+@pytest.fixture
+def site(transactional_db, settings, live_server) -> str:
+    """The demonstration, small, on a live server. Returns its address."""
+    connection_created.connect(as_web_role)
+    settings.PUBLIC_URL = live_server.url
+    call_command("setup_clinic", verbosity=0)
+    call_command("demo", patients=13, verbosity=0)
+    yield live_server.url
+    connection_created.disconnect(as_web_role)
+
+
+class Eyes:
+    """What every page is held against: no message of the browser, no request that leaves, nothing for axe."""
+
+    def __init__(self, site: str) -> None:
+        self.site = site
+        self.complaints: list[str] = []
+
+    def watch(self, page: Page) -> Page:
+        """Collects console errors (CSP among them), failing scripts and requests to other hosts."""
+        page.on("console", lambda m: self.complaints.append(m.text) if m.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", self.inspect)
+        return page
+
+    def inspect(self, request) -> None:
+        """A request that leaves the host."""
+        if not request.url.startswith((self.site, "data:", "about:")):
+            self.complaints.append(f"left the host: {request.url}")
+
+    def no_complaints(self, *, expected: str = "") -> None:
+        """Fails on whatever the browser said, but for messages that match `expected`."""
+        told = [text for text in self.complaints if not (expected and re.search(expected, text))]
+        assert not told, told
+
+    def check(self, page: Page) -> None:
+        """Axe finds nothing, the page does not scroll sideways, and it has one main heading and a title."""
+        self.no_complaints(expected=r"status of (400|403|404|409|410|429)")
+        assert page.title().strip()
+        assert page.locator("h1").count() == 1, page.url
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"{page.url} scrolls sideways by {wide} px"
+        complaints = list(self.complaints)
+        found = Axe().run(page, options={"runOnly": {"type": "tag", "values": WCAG}})
+        self.complaints[:] = complaints  # axe injects styles itself, which the policy rightly reports
+        assert found.violations_count == 0, f"{page.url}\n{found.generate_report()}"
+
+
+@pytest.fixture
+def eyes(site) -> Eyes:
+    """One pair of eyes for a test."""
+    return Eyes(site)
+
+
+@pytest.fixture
+def someone(browser, browser_context_args, eyes) -> Callable[..., Page]:
+    """Opens a browser of their own for a person: `someone(width=360, scripts=False)`."""
+    opened: list[BrowserContext] = []
+
+    def open_browser(*, width: int = 1366, height: int = 768, scripts: bool = True, **more) -> Page:
+        context = browser.new_context(
+            **{**browser_context_args, "viewport": {"width": width, "height": height}},
+            java_script_enabled=scripts,
+            base_url=eyes.site,
+            **more,
+        )
+        context.set_default_timeout(10_000)
+        opened.append(context)
+        return eyes.watch(context.new_page())
+
+    yield open_browser
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture
+def phone(someone) -> Page:
+    """A patient with a small phone and JavaScript off."""
+    return someone(width=360, height=740, scripts=False)
+
+
+def sign_in(page: Page, short: str) -> None:
+    """A member of the invented staff signs in to the admin."""
+    from clinic.management.commands.demo import PASSWORD
+
+    page.goto("/admin/")
+    page.get_by_label("E-mail", exact=False).first.fill(f"{short}@demo.example")
+    page.get_by_label("Password", exact=False).first.fill(PASSWORD)
+    page.get_by_role("button", name=re.compile("sign in", re.I)).first.click()
+    page.wait_for_url(re.compile("/admin/"))
+    assert Clinic.get().is_demo
+
+
+def last_message(to: str, kind: str) -> Message:
+    """The newest message of a kind to somebody, as the worker would send it."""
+    message = Message.objects.filter(to__iexact=to, kind=kind).order_by("-id").first()
+    assert message is not None, f"no {kind} to {to}: {list(Message.objects.values_list('kind', 'to'))[-5:]}"
+    return message
+
+
+def code_sent_to(email: str) -> str:
+    """The code in the newest message to an address."""
+    words = re.findall(r"\b[A-Z0-9]{3}-?[A-Z0-9]{3}\b", last_message(email, "code").text)
+    assert words, last_message(email, "code").text
+    return words[0]
