@@ -283,7 +283,15 @@ def make_appointment(**fields) -> Appointment:
 class Surgery:
     """A small clinic to book at: two nurses, two rooms, one place, a consultation and a treatment of the face."""
 
-    def __init__(self, *, practitioners: int = 2, rooms: int = 2, time_zone: str = "Europe/London", **policies):
+    def __init__(
+        self,
+        *,
+        practitioners: int = 2,
+        rooms: int = 2,
+        time_zone: str = "Europe/London",
+        questionnaire: bool = True,
+        **policies,
+    ):
         self.clinic = make_clinic(**policies)
         self.location = make_location(time_zone=time_zone)
         self.rooms = [make_room(self.location) for _room in range(rooms)]
@@ -295,7 +303,7 @@ class Surgery:
         ]
         for practitioner in self.practitioners:
             make_hours(practitioner, self.location)
-        self.questionnaire = make_questionnaire(self.treatment)
+        self.questionnaire = make_questionnaire(self.treatment) if questionnaire else None
         self.desk = make_user(role="Front desk")
         self.manager = make_user(role="Manager")
         self.clinician = make_user(role="Clinician")

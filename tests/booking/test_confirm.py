@@ -1,0 +1,186 @@
+"""A kept time becomes an appointment."""
+
+from datetime import date, timedelta
+
+import icalendar
+import pytest
+
+from booking import appointments
+from booking.appointments import NotAllowed, Taken, TooClose
+from booking.models import Appointment, HoldDetails
+from outbox.models import Message
+from screening.clearance import BirthDateDiffers
+from screening.models import QuestionnaireResponse, ReviewRequest
+from tests import make
+from tests.booking import steps
+from tests.make import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_consultation_is_booked_at_once(surgery):
+    patient = make.make_patient()
+    appointment = appointments.confirm(steps.held(surgery, treatment=surgery.consultation), patient=patient, now=NOW)
+    assert (appointment.status, appointment.patient, appointment.answer_by) == ("booked", patient, None)
+    message = Message.objects.get(subject_uuid=appointment.uuid)
+    assert (message.kind, message.to) == ("booked", patient.email)
+    assert "Thursday 11 March 2027, 10:00" in message.text
+    event = next(iter(icalendar.Calendar.from_ical(message.calendar).walk("VEVENT")))
+    assert event["uid"] == str(appointment.uuid)
+
+
+def test_a_treatment_waits_for_a_clinician_and_says_until_when(surgery):
+    patient = make.make_patient()
+    appointment = steps.asked(surgery, patient=patient)
+    assert (appointment.status, appointment.review) == ("pending", None)
+    assert appointment.answer_by == make.at("2027-03-02", "17:00")  # the next working day
+    request = ReviewRequest.objects.get(response__patient=patient, closed_at=None)
+    assert (request.needed_on, request.needed_at) == (steps.VISIT, appointment.starts_at)
+    assert request.answer_by == appointment.answer_by
+    message = Message.objects.get(subject_uuid=appointment.uuid)
+    assert message.kind == "asked_for"
+    assert "answer by Tuesday 2 March 2027, 17:00" in message.text
+    assert "do not travel" in message.text
+
+
+def test_anonymous_answers_become_the_patients(surgery):
+    patient = make.make_patient()
+    response = steps.answered(surgery)
+    appointment = appointments.confirm(steps.held(surgery, response_id=response.pk), patient=patient, now=NOW)
+    assert appointment.status == "pending"
+    assert QuestionnaireResponse.objects.get(pk=response.pk).patient == patient
+
+
+def test_answers_with_another_birth_date_keep_the_hold_and_change_nothing(surgery):
+    patient = make.make_patient(birth_date=date(1991, 1, 1))
+    hold = steps.held(surgery)
+    with pytest.raises(BirthDateDiffers):
+        appointments.confirm(hold, patient=patient, now=NOW)
+    hold.refresh_from_db()
+    assert (hold.status, hold.patient) == ("proposed", None)
+    assert not Message.objects.exists()
+
+
+def test_with_a_clearance_a_treatment_is_booked_at_once(surgery):
+    patient = make.make_patient()
+    first = steps.booked(surgery, patient=patient)
+    second = appointments.confirm(
+        steps.held(surgery, steps.VISIT + timedelta(days=28), patient=patient), patient=patient, now=NOW
+    )
+    assert second.status == "booked"
+    assert second.review_id == first.review_id
+
+
+def test_twice_changes_nothing(surgery):
+    appointment = steps.asked(surgery)
+    again = appointments.confirm(appointment, patient=appointment.patient, now=NOW + timedelta(minutes=1))
+    assert again.status_changed_at == appointment.status_changed_at
+    assert Message.objects.count() == 1
+
+
+def test_another_persons_hold_is_refused(surgery):
+    hold = steps.held(surgery, treatment=surgery.consultation, patient=make.make_patient())
+    with pytest.raises(NotAllowed):
+        appointments.confirm(hold, patient=make.make_patient(), now=NOW)
+
+
+def test_an_expired_hold_nobody_took_can_still_be_confirmed(surgery):
+    hold = steps.held(surgery, treatment=surgery.consultation)
+    later = NOW + timedelta(minutes=30)
+    assert appointments.confirm(hold, patient=make.make_patient(), now=later).status == "booked"
+
+
+def test_an_expired_hold_somebody_took_is_taken_and_others_are_offered(surgery):
+    hold = steps.held(surgery, treatment=surgery.consultation)
+    later = NOW + timedelta(minutes=30)
+    steps.held(surgery, treatment=surgery.consultation, now=later)
+    with pytest.raises(Taken) as refused:
+        appointments.confirm(hold, patient=make.make_patient(), now=later)
+    assert refused.value.alternatives
+    # at the same time with somebody else, first of all
+    assert refused.value.alternatives[0].starts_at <= hold.starts_at <= refused.value.alternatives[-1].starts_at
+
+
+def test_what_was_typed_is_forgotten(surgery):
+    hold = steps.held(surgery, treatment=surgery.consultation)
+    appointments.take_details(
+        hold,
+        name="Ada Example",
+        phone="+447700900123",
+        email="ada@example.org",
+        birth_date=date(1990, 5, 4),
+        now=NOW,
+    )
+    assert HoldDetails.objects.get().email == "ada@example.org"
+    appointments.confirm(hold, patient=make.make_patient(), now=NOW)
+    assert not HoldDetails.objects.exists()
+
+
+def test_too_close_to_another_session_says_the_first_day(surgery):
+    patient = make.make_patient()
+    steps.booked(surgery, patient=patient)
+    hold = steps.held(surgery, steps.VISIT + timedelta(days=27))
+    with pytest.raises(TooClose) as refused:
+        appointments.confirm(hold, patient=patient, now=NOW)
+    assert refused.value.first_day_possible == steps.VISIT + timedelta(days=28)
+    hold.refresh_from_db()
+    assert hold.status == "proposed"
+
+
+def test_one_person_is_in_one_place(surgery):
+    patient = make.make_patient()
+    steps.talk(surgery, patient=patient)
+    other = steps.held(surgery, treatment=surgery.consultation, practitioner=surgery.practitioners[1])
+    with pytest.raises(NotAllowed, match="another appointment at that time"):
+        appointments.confirm(other, patient=patient, now=NOW)
+
+
+def test_confirming_gives_up_other_holds_of_the_person(surgery):
+    patient = make.make_patient()
+    first = steps.held(surgery, treatment=surgery.consultation, patient=patient)
+    second = steps.held(surgery, treatment=surgery.consultation, practitioner=surgery.practitioners[1])
+    appointments.confirm(second, patient=patient, now=NOW)
+    first.refresh_from_db()
+    assert (first.status, first.cancelled_by) == ("cancelled", "system")
+
+
+def test_nobody_under_18_books_online(surgery):
+    hold = steps.held(surgery, treatment=surgery.consultation)
+    with pytest.raises(NotAllowed, match="adults"):
+        appointments.confirm(hold, patient=make.make_patient(birth_date=date(2009, 3, 2)), now=NOW)
+    of_age = make.make_patient(birth_date=date(2009, 3, 1))
+    assert appointments.confirm(hold, patient=of_age, now=NOW).status == "booked"
+
+
+def test_a_new_patient_has_a_consultation_first_where_the_clinic_wants_it(surgery):
+    make.make_clinic(consultation_first=True)
+    patient = make.make_patient()
+    with pytest.raises(NotAllowed, match="consultation"):
+        steps.asked(surgery, patient=patient)
+    make.make_appointment(
+        status="fulfilled",
+        patient=patient,
+        treatment=surgery.consultation,
+        starts_at=make.at("2027-02-01"),
+    )
+    assert steps.asked(surgery, steps.VISIT, "12:00", patient=patient).status == "pending"
+
+
+def test_new_answers_put_earlier_visits_back_in_the_same_step(surgery):
+    patient = make.make_patient()
+    first = steps.booked(surgery, patient=patient)
+    anonymous = steps.answered(surgery, now=NOW + timedelta(hours=1))
+    hold = steps.held(
+        surgery,
+        steps.VISIT + timedelta(days=28),
+        response_id=anonymous.pk,
+        now=NOW + timedelta(hours=1),
+    )
+    second = appointments.confirm(hold, patient=patient, now=NOW + timedelta(hours=1))
+    first.refresh_from_db()
+    assert (first.status, second.status) == ("pending", "pending")
+    assert "back_to_pending" in steps.messages(first)
+    # one row of the worklist, for the nearer of the two
+    request = ReviewRequest.objects.get(response=anonymous, closed_at=None)
+    assert request.needed_on == first.local_date
+    assert Appointment.objects.filter(patient=patient, status="pending").count() == 2
