@@ -1,0 +1,574 @@
+"""The clinical part of the staff site: the worklist, reading and deciding, answers to look up, questionnaires.
+
+Every page here is our own and every address is listed in `get_urls`: none of the admin's forms, deletions, bulk
+actions, histories or autocompletes reaches a clinical table. What somebody may not see answers 404 or 403.
+Page titles, addresses and messages name a patient by reference only and hold no clinical word.
+"""
+
+import uuid
+from contextlib import suppress
+from datetime import date
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from clinic import registry
+from clinic.forms import ThreePartDateField
+from screening import clearance, publishing, reading, reviews, sealing
+from screening.models import Effect, Questionnaire, QuestionnaireResponse, Review, ReviewRequest
+
+SHOWN = 100
+
+
+class OwnPages(admin.ModelAdmin):
+    """A model of which the admin shows our own pages only: nothing is added, changed or deleted through it."""
+
+    actions = None
+
+    def has_add_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_view_permission(self, request, obj=None) -> bool:
+        return self.may(request.user)
+
+    def has_module_permission(self, request) -> bool:
+        return self.may(request.user)
+
+    def may(self, user) -> bool:
+        """Who sees any of it."""
+        raise NotImplementedError
+
+    def guarded(self, view):
+        """The view for whoever may; a staff session without the permission gets 403."""
+
+        def inner(request, *arguments, **more):
+            if not self.may(request.user):
+                raise PermissionDenied
+            return view(request, *arguments, **more)
+
+        return self.admin_site.admin_view(inner)
+
+    def page(self, request: HttpRequest, template: str, **context) -> HttpResponse:
+        """A page in the frame of the staff site."""
+        status = context.pop("status", 200)
+        return render(
+            request,
+            f"admin/screening/{template}.html",
+            {**self.admin_site.each_context(request), "opts": self.model._meta, **context},
+            status=status,
+        )
+
+
+# ---------------------------------------------------------------- worklist and review
+
+
+class DecisionForm(forms.Form):
+    """A decision as it is typed. What it takes for each outcome is for `reviews.decide` to say."""
+
+    outcome = forms.ChoiceField(
+        label=gettext_lazy("Decision"),
+        choices=Review.Outcome.choices,
+        widget=forms.RadioSelect,
+        error_messages={"required": gettext_lazy("Choose what you decide.")},
+    )
+    identity = forms.BooleanField(
+        label=gettext_lazy("Right person"),
+        error_messages={"required": gettext_lazy("Confirm whose answers these are.")},
+    )
+    note = forms.CharField(label=gettext_lazy("Note for the record"), required=False, max_length=2000)
+    conditions = forms.CharField(label=gettext_lazy("Conditions"), required=False, max_length=reviews.LONGEST_WORDS)
+    question = forms.CharField(
+        label=gettext_lazy("Question to the patient"), required=False, max_length=reviews.LONGEST_WORDS
+    )
+    deferred_until = ThreePartDateField(label=gettext_lazy("Until"), required=False)
+
+    def clean(self):
+        cleaned = super().clean()
+        # a date that was begun for another outcome does not count
+        if cleaned.get("outcome") not in (None, Review.Outcome.DEFERRED):
+            self.errors.pop("deferred_until", None)
+            cleaned["deferred_until"] = None
+        return cleaned
+
+
+@admin.register(ReviewRequest)
+class ReviewRequestAdmin(OwnPages):
+    """Who waits for a clinician, worst and nearest first; one page each to read and decide."""
+
+    def may(self, user) -> bool:
+        return reviews.may_decide(user)
+
+    def get_urls(self):
+        return [
+            path("", self.guarded(require_GET(self.worklist)), name="screening_reviewrequest_changelist"),
+            path("<uuid:key>/", self.guarded(require_GET(self.review)), name="screening_reviewrequest_review"),
+            path("<uuid:key>/read/", self.guarded(require_POST(self.read)), name="screening_reviewrequest_read"),
+            path(
+                "<uuid:key>/decide/",
+                self.guarded(require_POST(sensitive_post_parameters()(self.decide))),
+                name="screening_reviewrequest_decide",
+            ),
+        ]
+
+    def worklist(self, request: HttpRequest) -> HttpResponse:
+        """The list, worst first."""
+        now = timezone.now()
+        today = timezone.localdate(now)
+        rows = list(reviews.worklist(now))
+        for row in rows:
+            row.mine = row.response.patient.user_id == request.user.pk
+            row.status = reading.STATUS_CLASS.get(row.effect, "stop")
+            row.word = Effect(row.effect).label
+            row.waited = reading.how_long(row.waiting_since, now)
+            row.left = reading.days_left(row.needed_on, today)
+            row.late = row.answer_by is not None and row.answer_by < now
+            row.read_by = row.being_read_by if reviews.is_being_read(row, by=request.user, now=now) else None
+        visits = [row.needed_on for row in rows if row.needed_on and row.needed_on >= today]
+        return self.page(
+            request,
+            "worklist",
+            title=_("Reviews"),
+            rows=rows[:SHOWN],
+            more=max(0, len(rows) - SHOWN),
+            count=len(rows),
+            late=sum(row.late for row in rows),
+            oldest=reading.how_long(min(row.waiting_since for row in rows), now) if rows else "",
+            nearest=min(visits, default=None),
+            nearest_left=reading.days_left(min(visits, default=None), today),
+        )
+
+    def _request(self, key: uuid.UUID) -> ReviewRequest:
+        found = (
+            ReviewRequest.objects.filter(uuid=key)
+            .select_related(
+                "response__patient",
+                "response__questionnaire",
+                "response__data_key",
+                "treatment",
+                "area",
+                "being_read_by",
+            )
+            .first()
+        )
+        if found is None or found.response.patient is None:
+            raise Http404
+        return found
+
+    def read(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+        """Records who reads, then shows the page."""
+        wanted = self._request(key)
+        try:
+            reviews.open_for_reading(wanted, by=request.user, now=timezone.now())
+        except reviews.Refused as refused:
+            messages.warning(request, " ".join(refused.messages))
+            return redirect("admin:screening_reviewrequest_changelist")
+        return redirect("admin:screening_reviewrequest_review", wanted.uuid)
+
+    def review(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+        """Everything about one patient's answers, and the decision beside it. Opening it changes nothing."""
+        wanted = self._request(key)
+        if wanted.closed_at is not None:
+            return redirect("admin:screening_questionnaireresponse_change", wanted.response.uuid)
+        return self._page(request, wanted, DecisionForm(auto_id="id_%s"))
+
+    def _page(self, request, wanted: ReviewRequest, form: DecisionForm, *, refused=None, reasons=None, status=200):
+        now = timezone.now()
+        today = timezone.localdate(now)
+        response, patient = wanted.response, wanted.response.patient
+        found = clearance.says(response, reviews.assessed_day(wanted, now), now=now)
+        earlier = reading.earlier_responses(response)
+        try:
+            lines = reading.lines_of(response, found, earlier)
+        except sealing.SealBroken:
+            return self.page(request, "unreadable", title=_("Review"), patient=patient, status=409)
+        findings = reading.findings_of(found, lines)
+        errors = dict(refused.message_dict) if refused is not None and hasattr(refused, "error_dict") else {}
+        if refused is not None and not errors:
+            errors = {NON_FIELD_ERRORS: refused.messages}
+        for name, words in form.errors.items():
+            errors.setdefault(name, [])[:0] = words
+        for item in findings:
+            item.words = (reasons or {}).get(item.finding.rule, "")
+            item.errors = errors.get(item.field, [])
+        mine = patient.user_id == request.user.pk
+        blocked = reviews.why_not_clearable(found, by=request.user, response=response)
+        if not blocked and wanted.area.code not in clearance.answered_areas(response):
+            blocked = _("These answers are about another part of the body. New answers are needed.")
+        simple = not blocked and not any(item.to_address for item in findings)
+        outcomes = [
+            {"value": value, "label": OUTCOME_WORDS[value]}
+            for value in Review.Outcome.values
+            if not (blocked and value in Review.CLEARING) and not (simple and value == Review.Outcome.CLEARED)
+        ]
+        first = [line for line in lines if line.first]
+        changed = [line for line in lines if line.earlier]
+        return self.page(
+            request,
+            "review",
+            title=_("Review %(reference)s") % {"reference": patient.reference},
+            wanted=wanted,
+            patient=patient,
+            age=patient.age_on(today),
+            response=response,
+            found=found,
+            effect_status=reading.STATUS_CLASS.get(found.effect, "stop"),
+            effect_word=Effect(found.effect).label,
+            incomplete=list(found.incomplete),
+            findings=[item for item in findings if not item.finding.is_note],
+            notes=[item for item in findings if item.finding.is_note],
+            to_address=sum(item.to_address for item in findings),
+            simple=simple,
+            blocked=blocked,
+            changed=changed,
+            first=first,
+            rest=reading.by_section(line for line in lines if not line.first),
+            earlier=earlier,
+            decisions=reading.decisions_on(patient.pk),
+            statement=reviews.statement_for(wanted, Review.Outcome.CLEARED),
+            form=form,
+            outcomes=outcomes,
+            chosen=form["outcome"].value() or "",
+            errors=errors,
+            error_list=_error_list(errors, findings),
+            mine=mine,
+            words_wanted=not mine and not blocked,
+            day=found.on,
+            left=reading.days_left(wanted.needed_on, today),
+            waited=reading.how_long(wanted.waiting_since, now),
+            late=wanted.answer_by is not None and wanted.answer_by < now,
+            read_by=wanted.being_read_by if reviews.is_being_read(wanted, by=request.user, now=now) else None,
+            waiting=reviews.waiting(now),
+            status=status,
+        )
+
+    def decide(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+        """Signs, and opens the next."""
+        wanted = self._request(key)
+        now = timezone.now()
+        form = DecisionForm(request.POST)
+        reasons = {
+            name.removeprefix("reason-"): request.POST[name] for name in request.POST if name.startswith("reason-")
+        }
+        if not form.is_valid():
+            return self._page(request, wanted, form, reasons=reasons, status=422)
+        data = form.cleaned_data
+        statement = reviews.statement_for(wanted, data["outcome"])
+        if data["note"].strip():
+            statement = f"{statement}\n\n{data['note'].strip()}"
+        try:
+            if request.POST.get("day") != reviews.assessed_day(wanted, now).isoformat():
+                raise reviews.Refused(_("The visit has been moved meanwhile. Please look at the findings again."))
+            assessment = reviews.stored_assessment(wanted.response, on=reviews.assessed_day(wanted, now), now=now)
+            reviews.decide(
+                wanted,
+                outcome=data["outcome"],
+                by=request.user,
+                now=now,
+                assessment=assessment,
+                reasons=reasons,
+                statement=statement,
+                conditions=data["conditions"],
+                question=data["question"],
+                deferred_until=data["deferred_until"],
+            )
+        except reviews.AlreadyDecided as refused:
+            messages.warning(request, " ".join(refused.messages))
+            return redirect("admin:screening_reviewrequest_changelist")
+        except reviews.Refused as refused:
+            return self._page(request, self._request(key), form, refused=refused, reasons=reasons, status=422)
+        messages.success(request, _("Saved for %(reference)s.") % {"reference": wanted.response.patient.reference})
+        if request.POST.get("then") == "list":
+            return redirect("admin:screening_reviewrequest_changelist")
+        return self._next(request)
+
+    def _next(self, request: HttpRequest) -> HttpResponse:
+        """The next of the worklist that nobody else reads and that is not one's own, opened for reading."""
+        now = timezone.now()
+        for row in reviews.worklist(now)[:SHOWN]:
+            if row.response.patient.user_id == request.user.pk or reviews.is_being_read(row, by=request.user, now=now):
+                continue
+            try:
+                reviews.open_for_reading(row, by=request.user, now=now)
+            except reviews.Refused:
+                continue
+            return redirect("admin:screening_reviewrequest_review", row.uuid)
+        return redirect("admin:screening_reviewrequest_changelist")
+
+
+OUTCOME_WORDS = {
+    Review.Outcome.CLEARED: gettext_lazy("Cleared"),
+    Review.Outcome.CLEARED_WITH_CONDITIONS: gettext_lazy("Cleared, with conditions"),
+    Review.Outcome.NEEDS_INFORMATION: gettext_lazy("Ask the patient something"),
+    Review.Outcome.DEFERRED: gettext_lazy("Not yet"),
+    Review.Outcome.CONSULTATION_REQUIRED: gettext_lazy("A consultation first"),
+    Review.Outcome.NOT_SUITABLE: gettext_lazy("Not suitable"),
+}
+
+
+def _error_list(errors: dict, findings) -> list[tuple[str, str]]:
+    """(anchor, sentence) of everything that is wrong, for the summary."""
+    named = {item.field: item.heading for item in findings}
+    listed = []
+    for name, sentences in errors.items():
+        for sentence in sentences:
+            anchor = "" if name == NON_FIELD_ERRORS else f"id_{name}"
+            if name == "deferred_until":
+                anchor = "id_deferred_until_day"
+            if name == "outcome":
+                anchor = "id_outcome_0"
+            listed.append((anchor, f"{named[name]}: {sentence}" if name in named else str(sentence)))
+    return listed
+
+
+# ---------------------------------------------------------------- answers to look up
+
+
+@admin.register(QuestionnaireResponse)
+class ResponseAdmin(OwnPages):
+    """Finished answers, read-only: all of them for clinicians, those of their own patients for practitioners."""
+
+    def may(self, user) -> bool:
+        return user.is_active and (
+            user.has_perm("screening.view_answers") or user.has_perm("screening.view_own_patients_answers")
+        )
+
+    def get_urls(self):
+        return [
+            path(
+                "",
+                self.guarded(require_http_methods(["GET", "POST"])(self.listed)),
+                name="screening_questionnaireresponse_changelist",
+            ),
+            path("<uuid:key>/", self.guarded(require_GET(self.show)), name="screening_questionnaireresponse_change"),
+            path(
+                "<uuid:key>/withdraw/",
+                self.guarded(require_POST(self.withdraw)),
+                name="screening_questionnaireresponse_withdraw",
+            ),
+        ]
+
+    def _readable(self, request: HttpRequest, now):
+        found = QuestionnaireResponse.objects.exclude(status=QuestionnaireResponse.Status.IN_PROGRESS).filter(
+            patient__isnull=False
+        )
+        if not request.user.has_perm("screening.view_answers"):
+            found = found.filter(patient_id__in=registry.patients_treated_by(request.user, now))
+        return found.select_related("patient", "questionnaire", "data_key", "assisted_by", "entered_in_error_by")
+
+    def listed(self, request: HttpRequest) -> HttpResponse:
+        """Newest first; a patient is found by name, birth date or reference. What is looked for is posted, so that no
+        address names anybody; posting changes nothing."""
+        now = timezone.now()
+        words = request.POST.get("q", "").strip()[:100]
+        found = self._readable(request, now)
+        for word in words.split()[:6]:
+            match = Q(patient__name__icontains=word) | Q(patient__reference__iexact=word)
+            with suppress(ValueError):
+                match |= Q(patient__birth_date=date.fromisoformat(word))
+            found = found.filter(match)
+        rows = list(found.order_by("-completed_at", "-id")[: SHOWN + 1])
+        return self.page(
+            request, "responses", title=_("Answers"), rows=rows[:SHOWN], more=len(rows) > SHOWN, words=words
+        )
+
+    def _response(self, request: HttpRequest, key: uuid.UUID, now) -> QuestionnaireResponse:
+        found = self._readable(request, now).filter(uuid=key).first()
+        if found is None:
+            raise Http404
+        return found
+
+    def show(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+        """All answers of one response, what the rules say today, and what was decided. Changes nothing."""
+        now = timezone.now()
+        response = self._response(request, key, now)
+        today = timezone.localdate(now)
+        found = clearance.says(response, max(today, response.answered_on), now=now)
+        earlier = reading.earlier_responses(response)
+        try:
+            lines = reading.lines_of(response, found, earlier)
+        except sealing.SealBroken:
+            return self.page(request, "unreadable", title=_("Answers"), patient=response.patient, status=409)
+        findings = reading.findings_of(found, lines)
+        return self.page(
+            request,
+            "response",
+            title=_("Answers %(reference)s") % {"reference": response.patient.reference},
+            response=response,
+            patient=response.patient,
+            age=response.patient.age_on(today),
+            found=found,
+            effect_status=reading.STATUS_CLASS.get(found.effect, "stop"),
+            effect_word=Effect(found.effect).label,
+            day=found.on,
+            findings=findings,
+            changed=[line for line in lines if line.earlier],
+            first=[line for line in lines if line.first],
+            rest=reading.by_section(line for line in lines if not line.first),
+            earlier=earlier,
+            decisions=reading.decisions_on(response.patient_id),
+            withdrawn=response.status == QuestionnaireResponse.Status.ENTERED_IN_ERROR,
+            may_withdraw=reviews.may_decide(request.user)
+            and response.status in clearance.FINISHED
+            and response.patient.user_id != request.user.pk,
+        )
+
+    def withdraw(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+        """Marks answers as entered in error."""
+        now = timezone.now()
+        response = self._response(request, key, now)
+        if not reviews.may_decide(request.user):
+            raise PermissionDenied
+        if request.POST.get("sure") != "yes":
+            messages.warning(request, _("Nothing was changed. Tick the box first."))
+            return redirect("admin:screening_questionnaireresponse_change", response.uuid)
+        try:
+            reviews.mark_in_error(response, by=request.user, now=now)
+        except reviews.Refused as refused:
+            messages.error(request, " ".join(refused.messages))
+        else:
+            messages.success(request, _("Saved for %(reference)s.") % {"reference": response.patient.reference})
+        return redirect("admin:screening_questionnaireresponse_change", response.uuid)
+
+
+# ---------------------------------------------------------------- questionnaires
+
+
+@admin.register(Questionnaire)
+class QuestionnaireAdmin(OwnPages):
+    """Versions: read-only for everybody; a draft is proposed by one person and published by another."""
+
+    def may(self, user) -> bool:
+        return user.is_active and user.has_perm("screening.view_questionnaire")
+
+    def get_urls(self):
+        verbs = [("propose", self.propose), ("publish", self.publish), ("retire", self.retire)]
+        return [
+            path("", self.guarded(require_GET(self.listed)), name="screening_questionnaire_changelist"),
+            path("<int:pk>/", self.guarded(require_GET(self.show)), name="screening_questionnaire_change"),
+            *(
+                path(f"<int:pk>/{name}/", self.guarded(require_POST(verb)), name=f"screening_questionnaire_{name}")
+                for name, verb in verbs
+            ),
+        ]
+
+    def listed(self, request: HttpRequest) -> HttpResponse:
+        """Every version, newest first."""
+        rows = Questionnaire.objects.select_related("proposed_by", "published_by").order_by(
+            "purpose", "name", "-version"
+        )
+        return self.page(request, "questionnaires", title=_("Questionnaires"), rows=rows[:SHOWN])
+
+    def _questionnaire(self, pk: int) -> Questionnaire:
+        found = Questionnaire.objects.select_related("proposed_by", "published_by").filter(pk=pk).first()
+        if found is None:
+            raise Http404
+        return found
+
+    def show(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Sections, questions, choices and rules as they will be, or are, asked."""
+        questionnaire = self._questionnaire(pk)
+        faults = publishing.faults(questionnaire)
+        sections = []
+        if not faults:
+            definition = questionnaire.definition()
+            rules_of = {}
+            for rule in definition.rules:
+                rules_of.setdefault(_item_of(definition, rule), []).append(rule)
+            for section in definition.sections:
+                questions = [
+                    {
+                        "question": question,
+                        "rules": [_rule(rule) for rule in rules_of.get(question.link_id, [])],
+                        "asked_when": _asked_when(definition, question),
+                    }
+                    for question in definition.questions
+                    if question.section == section.code
+                ]
+                sections.append({"section": section, "questions": questions})
+            together = [_rule(rule) for rule in rules_of.get(None, [])]
+        else:
+            together = []
+        user = request.user
+        return self.page(
+            request,
+            "questionnaire",
+            title=str(questionnaire),
+            questionnaire=questionnaire,
+            treatments=list(questionnaire.treatments.all()),
+            faults=faults,
+            sections=sections,
+            together=together,
+            may_propose=user.has_perm("screening.propose_questionnaire"),
+            may_publish=user.has_perm("screening.publish_questionnaire"),
+            mine=questionnaire.proposed_by_id == user.pk,
+        )
+
+    def _act(self, request: HttpRequest, pk: int, verb) -> HttpResponse:
+        questionnaire = self._questionnaire(pk)
+        try:
+            verb(questionnaire, by=request.user, now=timezone.now())
+        except publishing.Refused as refused:
+            messages.error(request, " ".join(refused.messages))
+        else:
+            messages.success(request, _("Saved."))
+        return redirect(reverse("admin:screening_questionnaire_change", args=[pk]))
+
+    def propose(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """This person stands behind the draft."""
+        return self._act(request, pk, publishing.propose)
+
+    def publish(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Another person puts it in force."""
+        return self._act(request, pk, publishing.publish)
+
+    def retire(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """It is no longer asked."""
+        return self._act(request, pk, publishing.retire)
+
+
+def _item_of(definition, rule) -> str | None:
+    """The question a rule stands under; None where it looks at several, or counts."""
+    questions = _questions_in(rule.when)
+    items = {definition.item_of(link_id) for link_id in questions}
+    return items.pop() if len(items) == 1 else None
+
+
+def _questions_in(condition) -> set[str]:
+    found = {condition[name] for name in ("answer", "date", "number", "age") if name in condition}
+    for part in [*condition.get("all", ()), *condition.get("any", ())]:
+        found |= _questions_in(part)
+    return found
+
+
+def _asked_when(definition, question) -> str:
+    parent = definition.by_link_id.get(question.parent)
+    if parent is None:
+        return ""
+    labels = [choice.label for choice in parent.choices if choice.code in question.parent_codes]
+    return ", ".join(labels) or _("answered")
+
+
+def _rule(rule) -> dict:
+    return {
+        "rule": rule,
+        "status": reading.STATUS_CLASS.get(rule.effect, "stop"),
+        "word": Effect(rule.effect).label if rule.effect != "none" else _("note"),
+        "override": reading.OVERRIDE_WORDS.get(rule.override or "", ""),
+        "needs": [reading.NEED_WORDS.get(need, need) for need in rule.needs],
+    }

@@ -1,0 +1,256 @@
+"""How answers are laid out for whoever reads them: what matters first, what changed, every answer as it was given."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from django.utils import formats
+from django.utils.dates import MONTHS
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from clinic.models import User
+from screening import assessment as rules
+from screening import clearance, responses, sealing
+from screening.models import Effect, QuestionnaireResponse, Review
+
+EARLIER_SHOWN = 5
+STATUS_CLASS = {
+    Effect.CONTRAINDICATED: "stop",
+    Effect.INCOMPLETE: "stop",
+    Effect.DEFER: "wait",
+    Effect.REVIEW: "information",
+    Effect.ADVISE: "plain",
+    Effect.NONE: "plain",
+}
+OVERRIDE_WORDS = {
+    "O0": gettext_lazy("Nobody can override this. The answer itself has to change."),
+    "O1": gettext_lazy("A clinician may accept this, with a reason."),
+    "O2": gettext_lazy("This takes the lead clinician and a second clinician."),
+}
+NEED_WORDS = {
+    "prescriber": gettext_lazy("a prescriber"),
+    "lead-clinician": gettext_lazy("the lead clinician"),
+    "face-to-face": gettext_lazy("seeing the patient face to face"),
+    "consultation-first": gettext_lazy("a consultation first"),
+    "no-numbing": gettext_lazy("treatment without numbing"),
+    "staff-help": gettext_lazy("help with the form by a member of staff"),
+}
+
+
+@dataclass
+class Line:
+    """One question with its answer, as the patient saw them."""
+
+    link_id: str
+    section: str
+    text: str
+    hint: str
+    answer: str
+    follows: bool
+    is_text: bool
+    first: bool = False
+    earlier: list[tuple[date, str]] = field(default_factory=list)
+
+
+@dataclass
+class Read:
+    """One finding with what it is about."""
+
+    finding: rules.Finding
+    heading: str
+    status: str
+    word: str
+    answers: list[Line]
+    needs: list[str]
+    override: str
+    to_address: bool
+    words: str = ""
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def field(self) -> str:
+        """The name of the box for its words."""
+        return f"reason-{self.finding.rule}"
+
+
+def answer_words(item: dict) -> str:
+    """An answer in words: the labels that were chosen, the text in full, a date as far as it was known."""
+    value, kind = item["value"], item["kind"]
+    if item.get("labels"):
+        return ", ".join(str(label) for label in item["labels"])
+    if kind in ("day", "date"):
+        return _date_words(value)
+    words = ", ".join(str(part) for part in value) if isinstance(value, list) else str(value)
+    return f"{words} {item['unit']}" if item.get("unit") else words
+
+
+def _date_words(value) -> str:
+    if value == rules.UNKNOWN_DATE:
+        return _("does not remember")
+    parts = str(value).split("-")
+    try:
+        if len(parts) == 3:
+            return formats.date_format(date.fromisoformat(str(value)), "j F Y")
+        if len(parts) == 2:
+            return f"{MONTHS[int(parts[1])]} {parts[0]}"
+    except (ValueError, KeyError):
+        pass
+    return str(value)
+
+
+def earlier_responses(response: QuestionnaireResponse) -> list[QuestionnaireResponse]:
+    """The same patient's other finished answers, withdrawn ones too, newest first. Every attempt is kept (H10)."""
+    if response.patient_id is None:
+        return []
+    return list(
+        QuestionnaireResponse.objects.filter(patient_id=response.patient_id, completed_at__lte=response.completed_at)
+        .exclude(pk=response.pk)
+        .select_related("questionnaire", "data_key", "assisted_by")
+        .order_by("-completed_at", "-id")
+    )
+
+
+def lines_of(
+    response: QuestionnaireResponse, found: rules.Assessment, earlier: Iterable[QuestionnaireResponse] = ()
+) -> list[Line]:
+    """Every answer in the order of the form. `first` marks those a reader has to see before the rest: whatever a
+    finding is about, whatever is not a plain harmless code, and text. `earlier` holds other answers to the same
+    question. Raises sealing.SealBroken when the answers cannot be read; earlier ones that cannot be are left out."""
+    items = responses.items_of(response)
+    spoken = {link_id for finding in found.findings for link_id in finding.questions}
+    try:
+        questions = response.questionnaire.definition().by_link_id
+    except Exception:  # then nothing is known to be harmless
+        questions = {}
+    before: dict[str, list[tuple[date, str]]] = {}
+    for other in list(earlier)[:EARLIER_SHOWN]:
+        try:
+            others = responses.items_of(other)
+        except sealing.SealBroken:
+            continue
+        for item in others:
+            before.setdefault(item["link_id"], []).append((other.answered_on, answer_words(item)))
+    lines = []
+    for item in items:
+        question = questions.get(item["link_id"])
+        words = answer_words(item)
+        chosen = item["value"] if isinstance(item["value"], list) else [item["value"]]
+        harmless = question is not None and bool(question.choices) and set(chosen) <= set(question.no_finding)
+        lines.append(
+            Line(
+                item["link_id"],
+                item["section"],
+                item["text"],
+                item["hint"],
+                words,
+                bool(item.get("parent")),
+                item["kind"] == "text",
+                first=item["link_id"] in spoken or not (harmless or item["kind"] in ("day", "date", "number")),
+                earlier=[(day, other) for day, other in before.get(item["link_id"], []) if other != words],
+            )
+        )
+    # a follow-up stays with its question
+    marked = {line.link_id for line in lines if line.first}
+    parents = {item["link_id"]: item.get("parent", "") for item in items}
+    for line in lines:
+        if parents[line.link_id] in marked:
+            line.first = True
+            marked.add(line.link_id)
+    return lines
+
+
+def findings_of(found: rules.Assessment, lines: list[Line]) -> list[Read]:
+    """The findings worst first, each with the answers it is about and what it takes."""
+    by_link_id = {line.link_id: line for line in lines}
+    return [
+        Read(
+            finding=finding,
+            heading=capfirst(finding.title) or finding.rule,
+            status=STATUS_CLASS.get(finding.effect, "stop"),
+            word=capfirst(Effect(finding.effect).label) if finding.effect != "none" else _("Note"),
+            answers=[by_link_id[link_id] for link_id in finding.questions if link_id in by_link_id],
+            needs=[str(NEED_WORDS.get(need, need)) for need in finding.needs],
+            override=str(OVERRIDE_WORDS.get(finding.override or "", "")),
+            to_address=finding.effect in clearance.TO_ADDRESS,
+        )
+        for finding in found.findings
+    ]
+
+
+def by_section(lines: Iterable[Line]) -> list[tuple[str, list[Line]]]:
+    """Lines under the headings they stood under."""
+    sections: dict[str, list[Line]] = {}
+    for line in lines:
+        sections.setdefault(line.section, []).append(line)
+    return list(sections.items())
+
+
+@dataclass
+class Decided:
+    """An earlier decision, with its words where they can be read."""
+
+    review: Review
+    words: dict
+    reply: str
+
+
+def decisions_on(patient_id: int | None) -> list[Decided]:
+    """What clinicians decided about a patient, newest first."""
+    if patient_id is None:
+        return []
+    found = (
+        Review.objects.filter(patient_id=patient_id)
+        .select_related("decided_by", "treatment", "area", "response__data_key", "reply")
+        .order_by("-id")
+    )
+    return [Decided(review, _words(review), _reply(review)) for review in found]
+
+
+def _words(review: Review) -> dict:
+    try:
+        return clearance.words_of(review)
+    except sealing.SealBroken:
+        return {}
+
+
+def _reply(review: Review) -> str:
+    if not hasattr(review, "reply"):
+        return ""
+    try:
+        return responses.reply_of(review)
+    except sealing.SealBroken:
+        return _("The patient replied; the words cannot be read.")
+
+
+def how_long(since: datetime, now: datetime) -> str:
+    """How long somebody has waited, in the largest unit: "2 days", "5 hours", "10 minutes"."""
+    minutes = max(0, int((now - since).total_seconds() // 60))
+    if minutes >= 2 * 24 * 60:
+        return ngettext("%d day", "%d days", minutes // (24 * 60)) % (minutes // (24 * 60))
+    if minutes >= 60:
+        return ngettext("%d hour", "%d hours", minutes // 60) % (minutes // 60)
+    return ngettext("%d minute", "%d minutes", minutes) % minutes
+
+
+def days_left(day: date | None, today: date) -> str:
+    """How far away a day is: "today", "tomorrow", "in 9 days"."""
+    if day is None:
+        return ""
+    days = (day - today).days
+    if days < 0:
+        return _("past")
+    if days == 0:
+        return _("today")
+    return _("tomorrow") if days == 1 else ngettext("in %d day", "in %d days", days) % days
+
+
+def may_read(user: User, response: QuestionnaireResponse, *, treated: set[int]) -> bool:
+    """Whether somebody may read these answers: clinicians all, practitioners those of the patients they treat about now
+    (`treated`, from clinic.registry). Superusers, desk, editors and managers never."""
+    if not user.is_active:
+        return False
+    if user.has_perm("screening.view_answers"):
+        return True
+    return user.has_perm("screening.view_own_patients_answers") and response.patient_id in treated
