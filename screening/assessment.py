@@ -20,7 +20,8 @@ A rule's condition (`when`) is data. Each is a mapping with exactly one of these
         older_than: PERIOD        ... is after it
         further_than: PERIOD      the date is more than the period after the day asked about
         of: treatment | answering | either     the day asked about (default: treatment)
-        vague: false              a year counts only if all of it fits; an unknown date never does
+        vague: never | surely     never: only a day or a month counts, by its last possible day; surely: it holds on
+                                  whatever day of that month or year it was. An unknown date then never counts.
     number: LINK_ID           with `over` and/or `under`
     age: LINK_ID              with `under` and/or `at_least` in whole years, and `of` as above
     count: answers            with `codes` and `at_least`: how many questions have one of these codes
@@ -569,7 +570,8 @@ def _conditions(value: Any) -> list[Any]:
 
 def _all(condition, facts):
     results = [_matches(part, facts) for part in _conditions(condition["all"])]
-    return None if any(result is None for result in results) else frozenset().union(*results)
+    held = [result for result in results if result is not None]
+    return frozenset().union(*held) if len(held) == len(results) else None
 
 
 def _any(condition, facts):
@@ -596,9 +598,9 @@ def _date(condition, facts):
     windows = {name: condition[name] for name in _DATE_WINDOWS if name in condition}
     for period in windows.values():
         _period(period)
-    days, vague = facts.days(condition.get("of", "treatment")), condition.get("vague", True)
-    if not isinstance(vague, bool):
-        raise RuleError("vague is true or false")
+    days, vague = facts.days(condition.get("of", "treatment")), condition.get("vague")
+    if vague not in (None, "never", "surely"):
+        raise RuleError(f"vague is never or surely, not {vague!r}")
     if question.link_id in facts.open:
         return frozenset([question.link_id])
     answer = facts.given.get(question.link_id)
@@ -606,19 +608,22 @@ def _date(condition, facts):
         return None
     given: GivenDate = answer.value
     day = given.counts_as(facts.answered_on)
-    if not vague:
-        if given.precision == "unknown":
-            return None
-        if given.precision == "year":
-            day = given.first
+    if vague and given.precision == "unknown":
+        return None
+    # A year that has not begun is a date in the future, and that is read at its worst.
+    if vague == "never" and given.precision == "year" and given.first <= facts.answered_on:
+        return None
+    possible = {day, given.first} if vague == "surely" else {day}
     fits = {
-        "within": lambda asked, period: asked < plus(day, period),
-        "from": lambda asked, period: asked >= plus(day, period),
-        "up_to": lambda asked, period: asked <= plus(day, period),
-        "older_than": lambda asked, period: asked > plus(day, period),
-        "further_than": lambda asked, period: day > plus(asked, period),
+        "within": lambda day, asked, period: asked < plus(day, period),
+        "from": lambda day, asked, period: asked >= plus(day, period),
+        "up_to": lambda day, asked, period: asked <= plus(day, period),
+        "older_than": lambda day, asked, period: asked > plus(day, period),
+        "further_than": lambda day, asked, period: day > plus(asked, period),
     }
-    held = any(all(fits[name](asked, period) for name, period in windows.items()) for asked in days)
+    held = any(
+        all(fits[name](day, asked, period) for name, period in windows.items() for day in possible) for asked in days
+    )
     return frozenset([question.link_id]) if held else None
 
 
@@ -887,8 +892,9 @@ def assess(
 
     earliest = None
     if worst == "defer" and not incomplete:  # a form with a gap offers no day, whatever its waits say
-        untils = [finding.until for finding in findings if finding.effect == "defer"]
-        if all(untils):
+        waits = [finding for finding in findings if finding.effect == "defer"]
+        untils = [finding.until for finding in waits if finding.until]
+        if len(untils) == len(waits):
             earliest = max(untils)
     return Assessment(worst, earliest, incomplete, tuple(findings), on, answered_on, tuple(unreadable))
 

@@ -497,12 +497,12 @@ def save_draft(
                 what = f"{row.name} {row.version} is {row.get_status_display()}: what it screens for never changes"
                 raise DefinitionError([what])
             return row, outcome
+        if row is None:
+            row = models.Questionnaire(name=questionnaire.name, version=questionnaire.version)
         if not same:
-            if row is not None:
+            if row.pk:
                 for part in (row.rules, row.questions, row.sections):
                     part.all().delete()
-            else:
-                row = models.Questionnaire(name=questionnaire.name, version=questionnaire.version)
             row.title = questionnaire.title
             row.purpose = questionnaire.purpose
             row.device_label = questionnaire.device_label

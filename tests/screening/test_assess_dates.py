@@ -173,7 +173,7 @@ def test_a_year_long_past_needs_no_wait():
         ("2025-11", "contraindicated"),
         ("2025-10", "review"),
         ("2025", "review"),  # may be more than 12 months ago
-        ("2026", "contraindicated"),  # cannot be
+        ("2026", "review"),  # contradicts the choice, but only a day or a month counts as now
         ("unknown", "review"),
         ("2010", "review"),
     ],
@@ -183,6 +183,13 @@ def test_a_flare_under_12_months_ago_counts_as_now(item, said, effect):
 
     assert result.effect == effect
     assert "review" in effects(result)
+
+
+@pytest.mark.parametrize("item", ["rosacea", "eczema", "psoriasis"])
+def test_a_flare_that_contradicts_none_for_12_months_is_flagged(item):
+    for said, flagged in (("2026-06-01", True), ("2026-06", True), ("2026", True), ("2025", False), ("unknown", False)):
+        result = ask({item: "past", f"{item}-where": "face", f"{item}-last-flare": said})
+        assert (f"{item}-date-does-not-fit" in rules(result)) is flagged
 
 
 def test_a_recent_flare_stays_recent_however_late_the_treatment():

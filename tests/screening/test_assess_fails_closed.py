@@ -179,6 +179,7 @@ BROKEN = [
     {"when": {"date": "scar-healed-on", "within": {"months": 0}}},
     {"when": {"date": "scar-healed-on", "within": {"moons": 6}}},
     {"when": {"date": "scar-healed-on", "of": "yesterday"}},
+    {"when": {"date": "scar-healed-on", "vague": False}},
     {"when": {"number": "blood-thinners-inr"}},
     {"when": {"number": "blood-thinners-inr", "over": "3.5"}},
     {"when": {"age": "age-date-of-birth"}},

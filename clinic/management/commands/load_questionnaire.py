@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error as DatabaseFault
 
 from clinic.models import Treatment
 from screening import definition
@@ -37,6 +38,8 @@ class Command(BaseCommand):
             )
         except definition.DefinitionError as error:
             raise CommandError("\n".join(error.errors)) from error
+        except DatabaseFault as error:  # somebody else loads it at this moment, or the database is away
+            raise CommandError(f"It could not be saved, and nothing was changed: {error}") from error
         if verbosity:
             said = {
                 "made": "is now a draft. Somebody has to propose it, and somebody else to publish it.",
