@@ -1,0 +1,170 @@
+"""Cancelling, and taking it back."""
+
+from datetime import timedelta
+
+import icalendar
+import pytest
+
+from booking import appointments
+from booking.appointments import NotAllowed, Taken
+from outbox.models import Message
+from screening.models import ReviewRequest
+from tests import make
+from tests.booking import steps
+from tests.make import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_patient_cancels_with_who_when_why(surgery):
+    appointment = steps.talk(surgery)
+    cancelled = appointments.cancel(appointment, by="patient", now=NOW)
+    assert (cancelled.status, cancelled.cancelled_by, cancelled.cancel_reason) == (
+        "cancelled",
+        "patient",
+        "patient-asked",
+    )
+    assert (cancelled.cancelled_at, cancelled.cancelled_by_user, cancelled.cancelled_late) == (NOW, None, False)
+    assert steps.messages(appointment) == ["cancelled"]  # the one about booking had not gone out
+    event = next(iter(icalendar.Calendar.from_ical(Message.objects.get(kind="cancelled").calendar).walk("VEVENT")))
+    assert event["sequence"] == 1
+    assert steps.talk(surgery).status == "booked"  # the time is free
+
+
+def test_late_is_possible_until_the_start_and_recorded(surgery):
+    on_time, late = steps.talk(surgery), steps.talk(surgery, clock="12:00")
+    notice = timedelta(hours=24)
+    assert not appointments.cancel(on_time, by="patient", now=on_time.starts_at - notice).cancelled_late
+    assert appointments.cancel(late, by="patient", now=late.starts_at - timedelta(minutes=1)).cancelled_late
+    begun = steps.talk(surgery, clock="14:00")
+    with pytest.raises(NotAllowed):
+        appointments.cancel(begun, by="patient", now=begun.starts_at)
+
+
+def test_what_the_clinic_cancels_is_never_late(surgery):
+    appointment = steps.talk(surgery)
+    cancelled = appointments.cancel(
+        appointment,
+        by="staff",
+        user=surgery.desk,
+        reason="practitioner-away",
+        now=appointment.starts_at - timedelta(hours=1),
+    )
+    assert (cancelled.cancelled_by_user, cancelled.cancelled_late) == (surgery.desk, False)
+
+
+def test_staff_need_the_desk_and_a_reason(surgery):
+    appointment = steps.talk(surgery)
+    for user in (None, make.make_user(), surgery.clinician, surgery.practitioner.user):
+        with pytest.raises(NotAllowed):
+            appointments.cancel(appointment, by="staff", user=user, reason="mistake", now=NOW)
+    for reason in ("", "no such reason", "hold-expired", "clinical"):
+        with pytest.raises(NotAllowed):
+            appointments.cancel(appointment, by="staff", user=surgery.desk, reason=reason, now=NOW)
+    appointment.refresh_from_db()
+    assert appointment.status == "booked"
+
+
+def test_a_pending_one_leaves_the_worklist(surgery):
+    appointment = steps.asked(surgery)
+    appointments.cancel(appointment, by="patient", now=NOW)
+    assert not ReviewRequest.objects.filter(closed_at=None).exists()
+
+
+def test_another_visit_that_waits_keeps_the_worklist(surgery):
+    patient = make.make_patient()
+    first = steps.asked(surgery, patient=patient)
+    steps.asked(surgery, steps.VISIT + timedelta(days=28), patient=patient)
+    appointments.cancel(first, by="patient", now=NOW)
+    assert ReviewRequest.objects.filter(closed_at=None).count() == 1
+
+
+def test_a_held_time_is_given_back(surgery):
+    hold = steps.held(surgery, treatment=surgery.consultation)
+    assert appointments.cancel(hold, by="patient", now=NOW).status == "cancelled"
+
+
+def test_the_practitioner_says_not_today(surgery):
+    appointment = steps.arrived(surgery)
+    now = appointment.starts_at
+    with pytest.raises(NotAllowed):
+        appointments.cancel(appointment, by="clinician", user=surgery.practitioners[1].user, reason="clinical", now=now)
+    cancelled = appointments.cancel(
+        appointment, by="clinician", user=surgery.practitioner.user, reason="clinical", now=now
+    )
+    assert (cancelled.cancelled_by, cancelled.cancelled_by_user) == ("clinician", surgery.practitioner.user)
+
+
+def test_twice_is_refused(surgery):
+    appointment = steps.talk(surgery)
+    appointments.cancel(appointment, by="patient", now=NOW)
+    with pytest.raises(NotAllowed):
+        appointments.cancel(appointment, by="patient", now=NOW)
+    assert steps.messages(appointment) == ["cancelled"]
+
+
+# --- undo
+
+
+def test_a_cancellation_is_undone_within_fifteen_minutes(surgery):
+    appointment = steps.booked(surgery)
+    appointments.cancel(appointment, by="staff", user=surgery.desk, reason="mistake", now=NOW)
+    back = appointments.undo(appointment, by=surgery.desk, now=NOW + timedelta(minutes=15))
+    assert (back.status, back.cancelled_by, back.cancel_reason, back.cancelled_at) == ("booked", "", "", None)
+    assert back.sequence == 2
+    assert steps.messages(appointment) == []  # nobody had been told
+
+
+def test_who_was_told_hears_that_it_stands(surgery):
+    appointment = steps.talk(surgery)
+    appointments.cancel(appointment, by="patient", now=NOW)
+    Message.objects.filter(kind="cancelled").update(state="sent", sent_at=NOW)
+    appointments.undo(appointment, by=surgery.desk, now=NOW + timedelta(minutes=5))
+    assert steps.messages(appointment) == ["booked"]
+
+
+def test_too_late_to_undo(surgery):
+    appointment = steps.talk(surgery)
+    appointments.cancel(appointment, by="patient", now=NOW)
+    with pytest.raises(NotAllowed, match="15 minutes"):
+        appointments.undo(appointment, by=surgery.desk, now=NOW + timedelta(minutes=15, seconds=1))
+
+
+def test_only_the_desk_undoes(surgery):
+    appointment = steps.talk(surgery)
+    appointments.cancel(appointment, by="patient", now=NOW)
+    with pytest.raises(NotAllowed):
+        appointments.undo(appointment, by=surgery.clinician, now=NOW)
+
+
+def test_a_time_somebody_has_taken_is_not_given_back(surgery):
+    appointment = steps.talk(surgery)
+    appointments.cancel(appointment, by="patient", now=NOW)
+    steps.talk(surgery)
+    with pytest.raises(Taken):
+        appointments.undo(appointment, by=surgery.desk, now=NOW + timedelta(minutes=1))
+    appointment.refresh_from_db()
+    assert appointment.status == "cancelled"
+
+
+def test_an_undone_request_waits_for_a_clinician_again(surgery):
+    appointment = steps.asked(surgery)
+    appointments.cancel(appointment, by="patient", now=NOW)
+    back = appointments.undo(appointment, by=surgery.desk, now=NOW)
+    assert back.status == "pending"
+    assert steps.request_of(back).needed_at == back.starts_at
+
+
+def test_what_is_not_cleared_any_more_comes_back_as_pending(surgery):
+    appointment = steps.booked(surgery)
+    appointments.cancel(appointment, by="patient", now=NOW)
+    steps.answered(surgery, appointment.patient, now=NOW + timedelta(minutes=1))
+    assert appointments.undo(appointment, by=surgery.desk, now=NOW + timedelta(minutes=2)).status == "pending"
+
+
+def test_what_a_clinician_decided_is_not_undone_at_the_desk(surgery):
+    appointment = steps.asked(surgery)
+    steps.decide(appointment, "not-suitable")
+    assert appointment.status == "cancelled"
+    with pytest.raises(NotAllowed):
+        appointments.undo(appointment, by=surgery.desk, now=NOW)
