@@ -6,6 +6,7 @@ from django.http import Http404
 from django.urls import include, path, re_path
 
 from clinic import views
+from clinic.callbacks import call_back, thanks
 
 
 def not_here(request):
@@ -23,6 +24,10 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("", include("education.urls")),
+    path("", include("booking.urls")),
+    path("screening/", include("screening.urls")),
+    path("call-back/", call_back, name="callback"),
+    path("call-back/thanks/", thanks, name="callback_thanks"),
 ]
 if settings.DEBUG:
     urlpatterns.append(path("dev/", include("outbox.urls")))
