@@ -31,8 +31,16 @@ class BookingConfig(AppConfig):
 
     def ready(self) -> None:
         from booking.appointments import follow_clearance, patients_of
-        from clinic.registry import register_treats
+        from clinic.registry import Panel, register_panel, register_treats
         from screening.clearance import clearance_changed
 
         clearance_changed.connect(follow_clearance, dispatch_uid="booking.appointments.follow_clearance")
         register_treats(patients_of)
+        register_panel(Panel("my", 10, "booking/my_appointments.html", my_appointments))
+
+
+def my_appointments(request, now):
+    """The patient's panel of /my/; the pages are imported when somebody asks for one."""
+    from booking import views
+
+    return views.my_appointments(request, now)

@@ -1,0 +1,86 @@
+"""What a patient fills in while booking: a chosen time, and who they are."""
+
+from datetime import date
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
+from phonenumber_field.formfields import PhoneNumberField
+
+from booking.availability import Slot
+from clinic.forms import ThreePartDateField
+
+# A name goes into letters and calendars: no line breaks or other characters that cannot be seen.
+VISIBLE = RegexValidator(r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$", _("Please write the name with letters only."))
+
+
+class ChosenTimeForm(forms.Form):
+    """One time of those that were offered. `cleaned_data["start"]` is a `Slot`, still to be checked by a verb."""
+
+    start = forms.CharField(
+        label=_("Time"),
+        max_length=80,
+        error_messages={"required": _("Choose a time."), "max_length": _("Choose a time.")},
+    )
+    # Makes a form that is sent twice count once; without it, each press counts by itself.
+    request_key = forms.UUIDField(widget=forms.HiddenInput, required=False)
+
+    def clean_start(self) -> Slot:
+        try:
+            return Slot.from_key(self.cleaned_data["start"])
+        except (ValueError, OverflowError):
+            raise ValidationError(_("Choose one of the times on this page.")) from None
+
+
+class DetailsForm(forms.Form):
+    """Who comes. The birth date is asked only where no screening has asked it: with `ask_birth_date`."""
+
+    name = forms.CharField(
+        label=_("Your full name"),
+        max_length=150,
+        validators=[VISIBLE],
+        error_messages={"required": _("Write your full name.")},
+        widget=forms.TextInput(attrs={"autocomplete": "name", "spellcheck": "false"}),
+    )
+    phone = PhoneNumberField(
+        label=_("Your phone number"),
+        max_length=60,
+        help_text=_("We ring you only about this appointment."),
+        error_messages={
+            "required": _("Write a phone number, so that we can reach you."),
+            "invalid": _("Write a phone number such as 020 7946 0018, or with + and the country’s code."),
+        },
+        widget=forms.TextInput(attrs={"autocomplete": "tel", "inputmode": "tel", "class": "input-middle"}),
+    )
+    email = forms.EmailField(
+        label=_("Your e-mail address"),
+        max_length=254,
+        help_text=_("We send a code to it, to be sure that it is yours."),
+        error_messages={
+            "required": _("Write your e-mail address."),
+            "invalid": _("Write an e-mail address such as name@example.org."),
+        },
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "spellcheck": "false", "autocapitalize": "none"}),
+    )
+    birth_date = ThreePartDateField(
+        label=_("Your date of birth"),
+        help_text=_("For example 27 3 1985. It tells us apart from others with your name."),
+        autocomplete="bday",
+    )
+
+    def __init__(self, *args, ask_birth_date: bool, today: date, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.today = today
+        if not ask_birth_date:
+            del self.fields["birth_date"]
+        for name, field in self.fields.items():
+            if name != "birth_date":
+                field.widget.attrs.pop("maxlength", None)  # too long is said, not cut off
+
+    def clean_birth_date(self) -> date:
+        """A day that has been, in this or the last century."""
+        born = self.cleaned_data["birth_date"]
+        if born >= self.today or born.year < self.today.year - 120:
+            raise ValidationError(_("Please check the year of your date of birth."))
+        return born

@@ -1,0 +1,289 @@
+"""What a page of times shows: what somebody looks for, what is free, and how it is laid out by day and place.
+
+Free is what `booking.availability` says; this module only asks it and arranges the answer.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from urllib.parse import urlencode
+
+from booking.availability import DAY, Diary, Slot
+from booking.models import Appointment
+from clinic.models import Area, Clinic, Location, Patient, Practitioner, Treatment
+
+WEEK = 7
+# How many times of a day and place stand open on the page; the rest of the day is one press away.
+AT_FIRST = 6
+# "Next free" looks this far first and only then at the whole horizon.
+NEAR = 21
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody looks for, from an address or a form. Values nobody knows are left out and noted."""
+
+    treatment: Treatment
+    areas: list[Area]
+    practitioners: list[Practitioner]
+    locations: list[Location]
+    area: Area | None = None
+    practitioner: Practitioner | None = None
+    location: Location | None = None
+    first: date | None = None
+    not_understood: bool = False
+
+    def query(self, **changes) -> str:
+        """The wish as the query of an address, with some of it changed."""
+        values = {
+            "area": self.area.code if self.area and len(self.areas) > 1 else None,
+            "practitioner": self.practitioner.slug if self.practitioner else None,
+            "location": self.location.slug if self.location else None,
+            "from": self.first.isoformat() if self.first else None,
+        } | changes
+        written = urlencode({name: value for name, value in values.items() if value})
+        return f"?{written}" if written else "?"
+
+    @property
+    def hidden(self) -> dict[str, str]:
+        """The same as hidden fields of a form."""
+        return {
+            name: value
+            for name, value in {
+                "area": self.area.code if self.area else "",
+                "practitioner": self.practitioner.slug if self.practitioner else "",
+                "location": self.location.slug if self.location else "",
+                "from": self.first.isoformat() if self.first else "",
+            }.items()
+            if value
+        }
+
+
+def read_wish(treatment: Treatment, data: Mapping[str, str], *, locations: list[Location]) -> Wish:
+    """Reads area, practitioner, location and from. Never fails: what it does not know it leaves out and notes."""
+    areas = list(treatment.areas.all())
+    practitioners = [person for person in treatment.practitioners.all() if person.is_active]
+    unknown = False
+
+    def one_of(choices: Iterable, name: str, attribute: str):
+        nonlocal unknown
+        value = data.get(name) or ""
+        found = next((choice for choice in choices if getattr(choice, attribute) == value), None)
+        unknown |= bool(value) and found is None
+        return found
+
+    area = one_of(areas, "area", "code")
+    practitioner = one_of(practitioners, "practitioner", "slug")
+    location = one_of(locations, "location", "slug")
+    first = None
+    if written := data.get("from"):
+        try:
+            first = date.fromisoformat(written) if len(written) == 10 else None
+        except ValueError:
+            first = None
+        unknown |= first is None
+    return Wish(
+        treatment,
+        areas,
+        practitioners,
+        locations,
+        area or (areas[0] if len(areas) == 1 else None),
+        practitioner,
+        location,
+        first,
+        unknown,
+    )
+
+
+@dataclass(frozen=True)
+class Time:
+    """One free time: the slot, where, with whom, and its local start."""
+
+    slot: Slot
+    location: Location
+    practitioner: Practitioner | None
+
+    @property
+    def key(self) -> str:
+        return self.slot.key
+
+    @property
+    def starts_at(self) -> datetime:
+        return self.slot.starts_at
+
+    @property
+    def local_date(self) -> date:
+        return self.slot.starts_at.astimezone(self.location.zone).date()
+
+
+@dataclass
+class Place:
+    """The times of a day at one place."""
+
+    location: Location
+    times: list[Time] = field(default_factory=list)
+
+    @property
+    def open(self) -> list[Time]:
+        """Those that stand on the page; two more are not worth a press."""
+        return self.times if len(self.times) <= AT_FIRST + 2 else self.times[:AT_FIRST]
+
+    @property
+    def more(self) -> list[Time]:
+        return self.times[len(self.open) :]
+
+
+@dataclass
+class Day:
+    """A day with its places, or several days in a row without a time."""
+
+    dates: list[date]
+    places: list[Place] = field(default_factory=list)
+
+    @property
+    def date(self) -> date:
+        return self.dates[0]
+
+    @property
+    def last(self) -> date:
+        return self.dates[-1]
+
+
+@dataclass
+class Week:
+    """What one page shows of the times."""
+
+    first: date
+    last: date
+    next_free: Time | None
+    days: list[Day]
+    earlier: date | None
+    later: date | None
+    several_zones: bool
+    several_places: bool
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(day.places for day in self.days)
+
+    @property
+    def first_key(self) -> str:
+        """The first time on the page: where a link from the error summary leads."""
+        return next((place.times[0].key for day in self.days for place in day.places), "")
+
+    def find(self, key: str) -> Time | None:
+        """The time with this form value, if it is on this page."""
+        return next(
+            (t for d in self.days for p in d.places for t in p.times if t.key == key),
+            self.next_free if self.next_free and self.next_free.key == key else None,
+        )
+
+
+class Finder:
+    """Reads the diary once and answers the questions of one page about it, in at most nine queries."""
+
+    def __init__(
+        self,
+        wish: Wish,
+        *,
+        clinic: Clinic,
+        now: datetime,
+        patient: Patient | None = None,
+        exclude: Appointment | None = None,
+    ) -> None:
+        self.wish, self.clinic, self.now = wish, clinic, now
+        self.patient, self.exclude = patient, exclude
+        # Yesterday in UTC has begun everywhere; what has passed is never offered.
+        self.begin = now.date() - DAY
+        self.days = clinic.horizon_days + 3
+        self.diary = Diary(
+            [wish.treatment],
+            now=now,
+            first=self.begin,
+            days=self.days,
+            practitioner=wish.practitioner,
+            location=wish.location,
+            clinic=clinic,
+        )
+        self.locations = {location.pk: location for location in wish.locations}
+        self.practitioners = {person.pk: person for person in wish.practitioners}
+        self._read: tuple[date, int] | None = None
+
+    def _read_busy(self, first: date, days: int) -> None:
+        if self._read and self._read[0] <= first and first + days * DAY <= self._read[0] + self._read[1] * DAY:
+            return
+        self.diary.read_busy(first, days, patient=self.patient, exclude=self.exclude)
+        self._read = (first, days)
+
+    def _slots(self, first: date, days: int, *, cleared: bool | None, earliest: date | None):
+        return self.diary.slots(
+            self.wish.treatment,
+            first=first,
+            days=days,
+            patient=self.patient,
+            area=self.wish.area,
+            earliest=earliest,
+            cleared=cleared,
+            one_each=self.wish.practitioner is None,
+        )
+
+    def _time(self, slot: Slot) -> Time:
+        return Time(slot, self.locations[slot.location_id], self.practitioners.get(slot.practitioner_id))
+
+    def first_free(self, *, cleared: bool | None = None, earliest: date | None = None) -> Time | None:
+        """The first free time within the horizon."""
+        begin = max(self.begin, earliest - DAY) if earliest else self.begin
+        left = (self.begin - begin).days + self.days
+        for days in (NEAR, left):
+            if days <= 0:
+                break
+            self._read_busy(begin, days)
+            slot = next(iter(self._slots(begin, days, cleared=cleared, earliest=earliest)), None)
+            if slot is not None:
+                return self._time(slot)
+        return None
+
+    def times(self, first: date, days: int, *, cleared: bool | None = None, earliest: date | None = None) -> list[Time]:
+        """The free times of `days` local days from `first` on, in order."""
+        self._read_busy(first, days)
+        return [self._time(slot) for slot in self._slots(first, days, cleared=cleared, earliest=earliest)]
+
+    def week(self, *, cleared: bool | None = None, earliest: date | None = None) -> Week:
+        """Seven days from the day that is wished for, or from the first day with a free time."""
+        next_free = self.first_free(cleared=cleared, earliest=earliest)
+        today = self.now.date()
+        horizon = today + timedelta(days=self.clinic.horizon_days)
+        opening = next_free.local_date if next_free else today
+        wished = self.wish.first
+        first = min(max(wished, min(today, opening)), horizon) if wished else opening
+        last = min(first + (WEEK - 1) * DAY, max(horizon, first))
+        self._read_busy(first - DAY, WEEK + 2)
+        times = [self._time(slot) for slot in self._slots(first, WEEK, cleared=cleared, earliest=earliest)]
+        return Week(
+            first,
+            last,
+            next_free,
+            by_day(times, first, last),
+            max(first - WEEK * DAY, min(opening, first)) if first > opening else None,
+            last + DAY if last < horizon else None,
+            len({location.time_zone for location in self.wish.locations}) > 1,
+            len(self.wish.locations) > 1,
+        )
+
+
+def by_day(times: Iterable[Time], first: date, last: date) -> list[Day]:
+    """Days in order; days in a row without a time stand together and are said once."""
+    found: dict[date, dict[int, Place]] = {}
+    for time in times:
+        places = found.setdefault(time.local_date, {})
+        places.setdefault(time.location.pk, Place(time.location)).times.append(time)
+    days: list[Day] = []
+    for offset in range((last - first).days + 1):
+        day = first + offset * DAY
+        if day in found:
+            days.append(Day([day], sorted(found[day].values(), key=lambda place: place.location.name)))
+        elif days and not days[-1].places:
+            days[-1].dates.append(day)
+        else:
+            days.append(Day([day]))
+    return days

@@ -1,0 +1,904 @@
+"""The patient's booking pages: what is offered, free times, a held time, and the appointment that comes of it.
+
+Every page works without JavaScript. A GET changes nothing about an appointment; a POST calls one verb and redirects.
+`now` enters here and is passed down. Whose page it is, is decided in three places only: `own_hold`, `own_appointment`
+and `granted`.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+from urllib.parse import urlencode
+from uuid import UUID, uuid4
+
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Prefetch
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import get_conditional_response
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from booking import appointments, availability, links
+from booking import ics as calendars
+from booking.forms import ChosenTimeForm, DetailsForm
+from booking.models import Appointment, HoldDetails, WorkingHours
+from booking.templatetags.booking_words import day as day_in_words
+from booking.times import Finder, Time, Week, Wish, read_wish
+from clinic import accounts
+from clinic.models import Clinic, Location, Patient, Practitioner, Treatment
+from screening import clearance
+
+HOLD = accounts.HOLD
+# In the session: what was typed for a held time, so that a lost time loses nothing; gone once it is confirmed.
+DETAILS = "hold_details"
+# In the session: the time somebody chose before answering the questions.
+WANTED = "wanted_time"
+# In the session: appointments a link in a message has opened on this browser, with the end of that.
+GRANTS = "appointment_grants"
+GRANTED_FOR = timedelta(hours=2)
+ADULT = 18
+WHO_IS_THIS = _lazy(
+    "We cannot match the date of birth in your answers with this e-mail address. We keep your time. "
+    "Please call us, or use another e-mail address."
+)
+
+
+# ---------------------------------------------------------------- who asks
+
+
+def patient_of(request: HttpRequest) -> Patient | None:
+    """The patient who is signed in, if somebody is and it is a patient."""
+    return getattr(request.user, "patient", None) if request.user.is_authenticated else None
+
+
+def not_yours(request: HttpRequest) -> HttpResponseBase:
+    """A wrong and a forbidden uuid look the same: 404 when signed in, the sign-in page when not."""
+    if request.user.is_authenticated:
+        raise Http404
+    return redirect_to_login(request.get_full_path())
+
+
+def own_hold(request: HttpRequest, uuid: UUID) -> Appointment | None:
+    """The held time, for the browser that holds it and for its signed-in patient; None for everybody else."""
+    found = Appointment.objects.with_names().select_related("response").filter(uuid=uuid).first()
+    if found is None:
+        return None
+    patient = patient_of(request)
+    if patient is not None and found.patient_id == patient.pk:
+        return found
+    in_session = request.session.get(HOLD) == str(uuid)
+    # Once a patient is behind it, the session alone opens nothing any more.
+    return found if in_session and found.patient_id is None else None
+
+
+def own_appointment(request: HttpRequest, uuid: UUID) -> Appointment | None:
+    """The appointment, for its signed-in patient only."""
+    patient = patient_of(request)
+    if patient is None:
+        return None
+    return Appointment.objects.with_names().filter(uuid=uuid, patient=patient).first()
+
+
+def granted(request: HttpRequest, uuid: UUID, now: datetime) -> Appointment | None:
+    """The appointment a link in a message has opened on this browser: when and where, move and cancel, nothing more."""
+    grants = request.session.get(GRANTS)
+    grant = grants.get(str(uuid)) if isinstance(grants, dict) else None
+    if not isinstance(grant, dict) or grant.get("until", 0) < now.timestamp():
+        return None
+    return Appointment.objects.with_names().filter(uuid=uuid).exclude(patient=None).first()
+
+
+def places() -> list[Location]:
+    """Where patients are seen; the footer of the page shows them as well."""
+    return list(Location.objects.filter(is_active=True))
+
+
+def several_zones(locations: list[Location]) -> bool:
+    """Whether a time needs its zone beside it."""
+    return len({location.time_zone for location in locations}) > 1
+
+
+def several_areas(visit: Appointment) -> bool:
+    """Whether the part of the body says more than the treatment's name does."""
+    return visit.area_id is not None and visit.treatment.areas.count() > 1
+
+
+# ---------------------------------------------------------------- what we offer
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A treatment as the list of prices shows it."""
+
+    treatment: Treatment
+    price: object
+    people: list[Practitioner]
+    places: list[Location]
+    next_free: Time | None
+
+    @property
+    def course(self) -> tuple | None:
+        """What a usual course costs, from and to; None for a single visit or without a price."""
+        if self.price is None or self.treatment.sessions_max < 2:
+            return None
+        return self.price.amount * self.treatment.sessions_min, self.price.amount * self.treatment.sessions_max
+
+
+def offers(locations: list[Location], *, now: datetime) -> list[Offer]:
+    """Everything offered, in the clinic's order. The number of queries does not depend on how much that is."""
+    seeing = Practitioner.objects.filter(is_active=True)
+    offered = list(
+        Treatment.objects.offered().prefetch_related("prices", Prefetch("practitioners", seeing, to_attr="people"))
+    )
+    today = timezone.localdate(now)
+    where: dict[int, set[int]] = {}
+    for person, place in (
+        WorkingHours.objects.filter(valid_from__lte=today + timedelta(days=366))
+        .exclude(valid_until__lt=today)
+        .values_list("practitioner_id", "location_id")
+        .distinct()
+        .order_by()
+    ):
+        where.setdefault(person, set()).add(place)
+    first = availability.first_free_each(offered, now=now) if offered else {}
+    known = {location.pk: location for location in locations}
+    found = []
+    for treatment in offered:
+        slot = first.get(treatment.pk)
+        people = {person.pk: person for person in treatment.people}
+        there = {place for person in people for place in where.get(person, ())}
+        found.append(
+            Offer(
+                treatment,
+                treatment.price_on(today),
+                treatment.people,
+                [location for location in locations if location.pk in there],
+                Time(slot, known[slot.location_id], people.get(slot.practitioner_id)) if slot else None,
+            )
+        )
+    return found
+
+
+@require_safe
+def treatments(request: HttpRequest) -> HttpResponse:
+    """Prices, people, places and next free days, before any question (LOOK 3)."""
+    locations = places()
+    found = offers(locations, now=timezone.now())
+    return render(
+        request,
+        "booking/treatments.html",
+        {
+            "offers": found,
+            "people": sorted({person for offer in found for person in offer.people}, key=lambda person: person.name),
+            "locations": locations,
+        },
+    )
+
+
+# ---------------------------------------------------------------- times
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Whether this visitor may choose a time now, and from which day on.
+
+    state: "open"; "area" (the part of the body first); "questions" (first, or again); "refused" (the rules say no);
+    "too-young". why: as `screening.clearance.Asking.why`.
+    """
+
+    state: str
+    cleared: bool | None = None
+    earliest: date | None = None
+    response_id: int | None = None
+    consultation_allowed: bool = True
+    why: str = ""
+
+
+def leave_to_choose(request: HttpRequest, wish: Wish, *, on: date, now: datetime) -> Leave:
+    """Asks the front door of screening (DESIGN section 5). `on`: the local day asked about. Writes nothing."""
+    patient = patient_of(request)
+    if patient is not None and patient.age_on(timezone.localdate(now)) < ADULT:
+        return Leave("too-young", consultation_allowed=False)
+    if not wish.treatment.needs_screening:
+        return Leave("open")
+    if wish.area is None:
+        return Leave("area")
+    if patient is not None:
+        decided = clearance.clearance_for(patient, wish.treatment, area=wish.area, on=on, now=now)
+    answered = clearance.response_of_session(request, wish.treatment, now=now)
+    if patient is not None and decided.cleared:
+        # The answers go along: on a later day than the clearance covers, a clinician looks at them again.
+        return Leave("open", cleared=True, response_id=answered.response_id if answered else None)
+    if answered is None:
+        return Leave("questions")
+    asking = clearance.may_ask(answered.response_id, wish.treatment, area=wish.area, on=on, now=now)
+    if asking.allowed:
+        return Leave("open", False, asking.earliest, answered.response_id)
+    if asking.why in ("out-of-date", "not-for-this-treatment", "none", "area"):
+        return Leave("questions", why=asking.why)
+    return Leave("refused", consultation_allowed=asking.consultation_allowed, why=asking.why)
+
+
+def kept_by(request: HttpRequest, now: datetime) -> Appointment | None:
+    """The time this browser holds at the moment, if it does."""
+    try:
+        uuid = UUID(str(request.session.get(HOLD)))
+    except ValueError:
+        return None
+    found = own_hold(request, uuid)
+    return found if found is not None and found.status == Appointment.Status.PROPOSED else None
+
+
+def with_answered_area(request: HttpRequest, wish: Wish, now: datetime) -> Wish:
+    """The wish with its part of the body, where the answers leave only one."""
+    if wish.area is not None or not wish.treatment.needs_screening:
+        return wish
+    answered = clearance.response_of_session(request, wish.treatment, now=now)
+    both = [area for area in wish.areas if answered and area.code in answered.areas]
+    return replace(wish, area=both[0]) if len(both) == 1 else wish
+
+
+def offered_or_404(slug: str) -> Treatment:
+    """The treatment that patients may ask for, with what its page shows."""
+    return get_object_or_404(Treatment.objects.offered().prefetch_related("areas", "practitioners"), slug=slug)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def slots(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """Free times by day (LOOK 7). Looking needs no screening; choosing is a POST that holds the time."""
+    now = timezone.now()
+    treatment = offered_or_404(slug)
+    clinic = Clinic.get()
+    if clinic is None:
+        return render(request, "booking/not_open.html", status=503)
+    locations = places()
+    wish = read_wish(treatment, request.POST if request.method == "POST" else request.GET, locations=locations)
+    wish = with_answered_area(request, wish, now)
+    kept = kept_by(request, now)
+    finder = Finder(wish, clinic=clinic, now=now, patient=patient_of(request), exclude=kept)
+    soonest = finder.first_free()
+    leave = leave_to_choose(request, wish, on=soonest.local_date if soonest else timezone.localdate(now), now=now)
+    context = {"wish": wish, "leave": leave, "kept": kept, "locations": locations, "clinic": clinic}
+    if leave.state in ("refused", "too-young"):
+        return render(request, f"booking/{leave.state.replace('-', '_')}.html", context | not_now(treatment))
+    form = ChosenTimeForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            return choose(request, wish, leave, form.cleaned_data, kept=kept, now=now)
+        except appointments.Taken:
+            context["taken"] = True
+            request.session.pop(WANTED, None)
+            finder = Finder(wish, clinic=clinic, now=now, patient=patient_of(request), exclude=kept_by(request, now))
+        except appointments.TooClose as problem:
+            context["sentence"] = too_close(problem)
+        except appointments.NotAllowed as problem:
+            context["sentence"] = problem.sentence
+        form = ChosenTimeForm()
+    week = finder.week(cleared=leave.cleared, earliest=leave.earliest)
+    waits = leave.earliest is not None and soonest is not None and leave.earliest > soonest.local_date
+    context |= times_form(reverse("booking:slots", args=[slug]), wish, week, form, request) | {
+        "wanted": wanted(request, wish, week),
+        "starts_later": waits,
+        "choosable": leave.state != "area",
+        "consultation_first": clinic.consultation_first and treatment.needs_screening and leave.cleared is not True,
+    }
+    if leave.state == "questions":
+        context["button"] = _("Go on with the time I chose")
+    if context["consultation_first"]:
+        context |= not_now(treatment)
+    return render(request, "booking/slots.html", context)
+
+
+def times_form(here: str, wish: Wish, week: Week, form: ChosenTimeForm, request: HttpRequest) -> dict:
+    """What the form with a week of times needs, here and where an appointment is moved."""
+    chosen = request.POST.get("start", "")
+    return {
+        "form": form,
+        "wish": wish,
+        "week": week,
+        "here": here,
+        "request_key": uuid4(),
+        "second_key": uuid4(),
+        "choosable": True,
+        "chosen_key": chosen if week.find(chosen) else "",
+        "button": _("Take the time I chose"),
+        "one_button": _("Take this time"),
+        "earlier_url": here + wish.query(**{"from": week.earlier.isoformat()}) if week.earlier else "",
+        "later_url": here + wish.query(**{"from": week.later.isoformat()}) if week.later else "",
+        "everything_url": here + wish.query(practitioner=None, location=None, **{"from": None}),
+    }
+
+
+def choose(
+    request: HttpRequest, wish: Wish, leave: Leave, chosen: dict, *, kept: Appointment | None, now: datetime
+) -> HttpResponseBase:
+    """What a chosen time leads to: the questions first, or the time held. Raises what `appointments.hold` raises.
+
+    Consequences: a time this browser held before is given back; the new one is in the session.
+    """
+    if leave.state == "area":
+        raise appointments.NotAllowed(_("Choose the part of your body first. Then choose a time."))
+    if leave.state == "questions":
+        request.session[WANTED] = {"treatment": wish.treatment.slug, "start": chosen["start"].key}
+        return redirect(questions_for(wish))
+    key = chosen["request_key"] or uuid4()
+    if kept is not None and kept.request_key != key:
+        appointments.release(kept, now=now)
+    held = appointments.hold(
+        treatment=wish.treatment,
+        slot=chosen["start"],
+        area=wish.area if wish.treatment.needs_screening else None,
+        request_key=key,
+        now=now,
+        response_id=leave.response_id,
+        patient=patient_of(request),
+    )
+    request.session[HOLD] = str(held.uuid)
+    request.session.pop(WANTED, None)
+    details_again(request, held, now)
+    return redirect("booking:hold", held.uuid)
+
+
+def details_again(request: HttpRequest, held: Appointment, now: datetime) -> None:
+    """Takes over what was typed for a time that was lost, where the address has been proven since."""
+    typed, user = request.session.get(DETAILS), request.user
+    if not isinstance(typed, dict) or not user.is_authenticated or patient_of(request) is not None:
+        return
+    if held.status == Appointment.Status.PROPOSED and typed["email"].lower() == user.email.lower():
+        born = date.fromisoformat(typed["birth_date"])
+        appointments.take_details(held, **{**typed, "birth_date": born}, now=now)
+
+
+def questions_for(wish: Wish) -> str:
+    """Where the screening for this treatment begins."""
+    return f"{reverse('screening:start')}?{urlencode({'treatment': wish.treatment.slug})}"
+
+
+def wanted(request: HttpRequest, wish: Wish, week) -> dict | None:
+    """The time somebody chose before the questions: `time` where it is still free, else None in its place."""
+    chosen = request.session.get(WANTED)
+    if not isinstance(chosen, dict) or chosen.get("treatment") != wish.treatment.slug:
+        return None
+    return {"time": week.find(str(chosen.get("start")))}
+
+
+def not_now(treatment: Treatment) -> dict:
+    """What can be done where no treatment time can be asked for: a talk."""
+    return {
+        "consultation": Treatment.objects.offered()
+        .filter(kind=Treatment.Kind.CONSULTATION)
+        .exclude(pk=treatment.pk)
+        .first()
+    }
+
+
+def too_close(problem: appointments.TooClose) -> str:
+    """That the skin needs its time between two sessions, and from which day on there are times."""
+    first = problem.first_day_possible
+    if first is None:
+        return _("That is too soon after, or before, another session on the same area. Please choose another day.")
+    return _("Your skin needs time between two sessions. You can ask for a time from %(day)s.") % {
+        "day": day_in_words(first)
+    }
+
+
+@require_safe
+def slots_json(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """Free times for machines: public, nothing about a person. Never kept by a cache; carries an ETag.
+
+    Parameters as the page: `practitioner`, `location` (short names), `from` (a day, default today), and `days` (1 to
+    31, default 7). Where something is not understood it is left out, and `not_understood` is true.
+    Answer: `treatment`; `minutes`; `from` and `until` (local days, both included); `next_free` (a time or null);
+    `times`, in order. A time: `starts_at`, `ends_at` (ISO 8601 with the place's offset), `location`, `time_zone`,
+    `practitioner` (who is proposed; null where nobody is named). For a treatment that needs screening the times begin
+    after the day by which a clinician answers somebody new.
+    """
+    now = timezone.now()
+    treatment = offered_or_404(slug)
+    clinic = Clinic.get()
+    if clinic is None:
+        return JsonResponse({"detail": _("The clinic is not open yet.")}, status=503)
+    wish = read_wish(treatment, request.GET, locations=places())
+    days, understood = days_asked(request.GET.get("days"))
+    finder = Finder(wish, clinic=clinic, now=now)
+    next_free = finder.first_free()
+    first = min(max(wish.first or now.date(), now.date()), now.date() + timedelta(days=clinic.horizon_days))
+    body = {
+        "treatment": treatment.slug,
+        "minutes": treatment.duration_minutes,
+        "from": first.isoformat(),
+        "until": (first + timedelta(days=days - 1)).isoformat(),
+        "not_understood": wish.not_understood or not understood,
+        "next_free": time_as_json(next_free, treatment) if next_free else None,
+        "times": [time_as_json(time, treatment) for time in finder.times(first, days)],
+    }
+    etag = f'"{sha256(json.dumps(body).encode()).hexdigest()[:32]}"'
+    response = JsonResponse(body)
+    response["ETag"] = etag
+    response = get_conditional_response(request, etag=etag, response=response)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def days_asked(written: str | None) -> tuple[int, bool]:
+    """How many days, and whether that was understood."""
+    if not written:
+        return 7, True
+    if written.isascii() and written.isdigit() and len(written) < 3 and 1 <= int(written) <= 31:
+        return int(written), True
+    return 7, False
+
+
+def time_as_json(time: Time, treatment: Treatment) -> dict:
+    """One time for machines, on the wall clock of its place."""
+    starts = time.starts_at.astimezone(time.location.zone)
+    return {
+        "starts_at": starts.isoformat(),
+        "ends_at": (time.starts_at + timedelta(minutes=treatment.duration_minutes))
+        .astimezone(time.location.zone)
+        .isoformat(),
+        "location": time.location.slug,
+        "time_zone": time.location.time_zone,
+        "practitioner": time.practitioner.slug if time.practitioner else None,
+    }
+
+
+# ---------------------------------------------------------------- a held time
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def hold(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
+    """The held time: who comes, the code, and the confirmation (LOOK 8)."""
+    now = timezone.now()
+    held = own_hold(request, uuid)
+    if held is None:
+        return not_yours(request)
+    if held.status != Appointment.Status.PROPOSED:
+        return no_longer_held(request, held, now)
+    if request.method == "POST":
+        act = {
+            "more-time": more_time,
+            "release": give_back,
+            "not-me": not_me,
+            "confirm": confirm,
+        }.get(request.POST.get("action", ""), take_details)
+        return act(request, held, now)
+    return show_hold(request, held, now)
+
+
+def details_of(held: Appointment) -> HoldDetails | None:
+    """What was typed for this hold so far."""
+    try:
+        return held.details
+    except ObjectDoesNotExist:
+        return None
+
+
+def known_birth_date(request: HttpRequest, held: Appointment, now: datetime) -> date | None:
+    """The birth date that need not be asked again: of the signed-in patient, or of the answers of this visit."""
+    patient = patient_of(request)
+    if patient is not None:
+        return patient.birth_date
+    if not held.treatment.needs_screening:
+        return None
+    answered = clearance.response_of_session(request, held.treatment, now=now)
+    return answered.birth_date if answered else None
+
+
+def step_of(request: HttpRequest, held: Appointment) -> str:
+    """Where this hold stands: "staff", "details", "code", "somebody-else" or "confirm"."""
+    user, details = request.user, details_of(held)
+    if user.is_authenticated and user.is_staff:
+        return "staff"
+    if not user.is_authenticated:
+        return "code" if details else "details"
+    if details is None:
+        return "confirm" if patient_of(request) else "details"
+    return "confirm" if details.email.lower() == user.email.lower() else "somebody-else"
+
+
+def details_form(request: HttpRequest, held: Appointment, now: datetime, data=None) -> DetailsForm:
+    """The form of the details, with what was typed before for this or a lost time."""
+    kept = request.session.get(DETAILS)
+    initial = dict(kept) if isinstance(kept, dict) else {}
+    if request.user.is_authenticated:
+        initial.setdefault("email", request.user.email)
+        initial.setdefault("name", request.user.name)
+    return DetailsForm(
+        data,
+        initial=initial,
+        ask_birth_date=known_birth_date(request, held, now) is None,
+        today=now.astimezone(held.location.zone).date(),
+    )
+
+
+def show_hold(
+    request: HttpRequest, held: Appointment, now: datetime, form: DetailsForm | None = None, **more
+) -> HttpResponse:
+    """The page of a held time, at the step where it stands."""
+    step = step_of(request, held)
+    if form is not None and form.errors:
+        step = "details"
+    locations = places()
+    context = {
+        "held": held,
+        "step": step,
+        "details": details_of(held),
+        "patient": patient_of(request),
+        "form": form or details_form(request, held, now),
+        "expired": held.hold_expires_at < now,
+        "several_zones": several_zones(locations),
+        "several_areas": several_areas(held),
+        "locations": locations,
+        "more_time_left": held.hold_extensions < appointments.EXTENSIONS,
+    }
+    return render(request, "booking/hold.html", context | more)
+
+
+def take_details(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponseBase:
+    """Name, phone and e-mail; then the code, or straight on for whoever is signed in with that address."""
+    if step_of(request, held) == "staff":
+        return show_hold(request, held, now)
+    form = details_form(request, held, now, request.POST)
+    if not form.is_valid():
+        return show_hold(request, held, now, form)
+    typed = form.cleaned_data
+    born = known_birth_date(request, held, now) or typed["birth_date"]
+    if is_under_age(born, now.astimezone(held.location.zone).date()):
+        return too_young(request, held, now)
+    request.session[DETAILS] = {
+        "name": typed["name"],
+        "phone": str(typed["phone"]),
+        "email": typed["email"],
+        "birth_date": born.isoformat(),
+    }
+    try:
+        appointments.take_details(
+            held, name=typed["name"], phone=typed["phone"], email=typed["email"], birth_date=born, now=now
+        )
+        if accounts.somebody_else(request, typed["email"]):
+            return redirect("booking:hold", held.uuid)
+        request.session[HOLD] = str(held.uuid)
+        return accounts.begin_code(request, email=typed["email"], name=typed["name"])
+    except appointments.NotAllowed as problem:
+        return show_hold(request, held, now, form, sentence=problem.sentence)
+    except appointments.Taken:
+        return gone(request, held, now)
+
+
+def is_under_age(born: date, today: date) -> bool:
+    """Under 18 on the day of asking. Born on 29 February: comes of age on 1 March in common years."""
+    return Patient(birth_date=born).age_on(today) < ADULT
+
+
+def too_young(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponse:
+    """No online booking of any kind under 18: the time is given back and nothing that was typed is kept."""
+    appointments.release(held, now=now)
+    for key in (HOLD, DETAILS, WANTED):
+        request.session.pop(key, None)
+    return render(request, "booking/too_young.html")
+
+
+def more_time(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponseBase:
+    """Five minutes more, up to ten times."""
+    try:
+        appointments.extend(held, now=now)
+    except appointments.Taken:
+        return gone(request, held, now)
+    except appointments.NotAllowed as problem:
+        messages.warning(request, problem.sentence)
+    return redirect("booking:hold", held.uuid)
+
+
+def give_back(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponseBase:
+    """The patient lets the time go."""
+    appointments.release(held, now=now)
+    request.session.pop(HOLD, None)
+    messages.info(request, _("We gave that time back. You can choose another one."))
+    return redirect(times_like(held))
+
+
+def not_me(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponseBase:
+    """Somebody else is signed in here: signs them out. A time held in their name is given back, another one stays."""
+    theirs = held.patient_id is not None or (held.response is not None and held.response.patient_id is not None)
+    if theirs:
+        appointments.release(held, now=now)
+    keep = {} if theirs else {key: request.session.get(key) for key in (HOLD, DETAILS, "screening")}
+    logout(request)
+    for key, value in keep.items():
+        if value is not None:
+            request.session[key] = value
+    messages.info(request, _("You are signed out. Now write who the appointment is for."))
+    return redirect(times_like(held) if theirs else reverse("booking:hold", args=[held.uuid]))
+
+
+def confirm(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponseBase:
+    """The patient's last word: the time is asked for, or booked."""
+    if step_of(request, held) != "confirm":
+        return redirect("booking:hold", held.uuid)
+    try:
+        details = details_of(held)
+        patient = appointments.patient_for(request.user, details) if details else patient_of(request)
+        done = appointments.confirm(held, patient=patient, now=now)
+    except appointments.Taken:
+        return gone(request, held, now)
+    except appointments.TooClose as problem:
+        return show_hold(request, held, now, sentence=too_close(problem), other_times=times_like(held))
+    except appointments.NotAllowed as problem:
+        return show_hold(request, held, now, sentence=problem.sentence, other_times=times_like(held))
+    except (clearance.BirthDateDiffers, clearance.AnswersOfAnother, clearance.NotFinished):
+        return show_hold(request, held, now, sentence=WHO_IS_THIS)
+    for key in (HOLD, DETAILS, WANTED):
+        request.session.pop(key, None)
+    return redirect("booking:appointment", done.uuid)
+
+
+def times_like(held: Appointment) -> str:
+    """Other times of the same treatment and part of the body, from the same day on."""
+    query = {"from": held.local_date.isoformat()}
+    if held.area is not None:
+        query["area"] = held.area.code
+    return f"{reverse('booking:slots', args=[held.treatment.slug])}?{urlencode(query)}"
+
+
+def gone(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponse:
+    """Somebody else has the time now: says so, with other times; what was typed is kept for the next one."""
+    request.session.pop(HOLD, None)
+    context = {"held": held, "other_times": times_like(held), "kept": bool(request.session.get(DETAILS))}
+    return render(request, "booking/gone.html", context)
+
+
+def no_longer_held(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponseBase:
+    """A hold that became an appointment leads there; one that ended says so."""
+    if held.status == Appointment.Status.CANCELLED and (
+        held.patient_id is None or held.cancel_reason == Appointment.Reason.HOLD_EXPIRED
+    ):
+        context = {"held": held, "other_times": times_like(held), "kept": bool(request.session.get(DETAILS))}
+        return render(request, "booking/gone.html", context)
+    return redirect("booking:appointment", held.uuid)
+
+
+# ---------------------------------------------------------------- an appointment
+
+
+@dataclass(frozen=True)
+class State:
+    """How an appointment stands, for its patient: a code that the templates know, and what may be done now.
+
+    code: question, form, asked, booked, here, done, missed, refused, cancelled, void. prepare: whether the pages about
+    preparing and aftercare belong to it.
+    """
+
+    code: str
+    may_move: bool
+    may_cancel: bool
+    late: bool  # cancelling now is later than the notice the clinic asks for
+    prepare: bool
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to come or being attended."""
+        return self.code in ("question", "form", "asked", "booked", "here")
+
+
+def state_of(visit: Appointment, clinic: Clinic | None, now: datetime) -> State:
+    """A pure function of the record, the clinic's notice and the clock."""
+    status = Appointment.Status
+    code = {
+        status.BOOKED: "booked",
+        status.ARRIVED: "here",
+        status.CHECKED_IN: "here",
+        status.FULFILLED: "done",
+        status.NOSHOW: "missed",
+        status.ENTERED_IN_ERROR: "void",
+    }.get(visit.status, "cancelled")
+    if visit.status == status.PENDING:
+        code = "question" if visit.information_asked_at else "form" if visit.form_due_by else "asked"
+    if visit.status == status.CANCELLED and visit.cancel_reason == Appointment.Reason.CLINICAL:
+        code = "refused"
+    to_come = visit.status in (status.PENDING, status.BOOKED) and now < visit.starts_at
+    notice = timedelta(hours=clinic.notice_hours if clinic else 24)
+    late = now > visit.starts_at - notice
+    prepare = visit.treatment.needs_screening and code in ("question", "form", "asked", "booked", "here", "done")
+    return State(code, to_come and not late, to_come, to_come and late, prepare)
+
+
+def seen(request: HttpRequest, uuid: UUID, now: datetime) -> tuple[Appointment, bool] | None:
+    """(the appointment, whether everything may be shown) for whoever may see it at all."""
+    own = own_appointment(request, uuid)
+    if own is not None:
+        return own, True
+    opened = granted(request, uuid, now)
+    return (opened, False) if opened is not None else None
+
+
+@never_cache
+@require_safe
+def appointment(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
+    """My appointment: how it stands, where to come, what to do next (LOOK 9)."""
+    now = timezone.now()
+    found = seen(request, uuid, now)
+    if found is None:
+        return not_yours(request)
+    visit, whole = found
+    if visit.status == Appointment.Status.PROPOSED:
+        return redirect("booking:hold", visit.uuid) if whole else not_yours(request)
+    return render(request, "booking/appointment.html", about(visit, whole, now))
+
+
+def about(visit: Appointment, whole: bool, now: datetime) -> dict:
+    """What the pages of an appointment show. Not `whole`: when and where only."""
+    clinic = Clinic.get()
+    locations = places()
+    return {
+        "visit": visit,
+        "whole": whole,
+        "place": visit.location,
+        "state": state_of(visit, clinic, now),
+        "clinic": clinic,
+        "locations": locations,
+        "several_zones": several_zones(locations),
+        "several_areas": several_areas(visit),
+    }
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def move(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
+    """Another time for the same appointment. GET shows times, POST moves; not with less notice than the clinic asks."""
+    now = timezone.now()
+    found = seen(request, uuid, now)
+    if found is None:
+        return not_yours(request)
+    visit, whole = found
+    context = about(visit, whole, now)
+    if not context["state"].may_move:
+        return render(request, "booking/move_not_now.html", context)
+    form = ChosenTimeForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            appointments.move(visit, slot=form.cleaned_data["start"], by="patient", now=now)
+        except appointments.Taken:
+            context["taken"] = True
+        except appointments.TooClose as problem:
+            context["sentence"] = too_close(problem)
+        except appointments.NotAllowed as problem:
+            context["sentence"] = problem.sentence
+        else:
+            messages.success(request, _("Your appointment has a new time. We have sent you a message about it."))
+            return redirect("booking:appointment", visit.uuid)
+        form = ChosenTimeForm()
+    wish, week, looks_again = times_to_move_to(request, visit, context, now)
+    context |= times_form(reverse("booking:move", args=[uuid]), wish, week, form, request)
+    context |= {
+        "looks_again": looks_again,
+        "limited": not whole,
+        "button": _("Move it to the time I chose"),
+        "one_button": _("Move it to this time"),
+    }
+    return render(request, "booking/move.html", context)
+
+
+def times_to_move_to(request: HttpRequest, visit: Appointment, context: dict, now: datetime) -> tuple[Wish, Week, bool]:
+    """The times an appointment may be moved to, by its patient's clearance or by what the rules say of the answers.
+
+    The third: whether a clinician will look at the new day.
+    """
+    data = request.POST if request.method == "POST" else request.GET
+    treatment = Treatment.objects.prefetch_related("areas", "practitioners").get(pk=visit.treatment_id)
+    wish = read_wish(treatment, data, locations=context["locations"])
+    wish = replace(wish, area=visit.area)
+    finder = Finder(wish, clinic=context["clinic"], now=now, patient=visit.patient, exclude=visit)
+    cleared, earliest = None, None
+    if treatment.needs_screening:
+        soonest = finder.first_free(cleared=True)
+        on = soonest.local_date if soonest else visit.local_date
+        cleared = clearance.clearance_for(visit.patient, treatment, area=visit.area, on=on, now=now).cleared
+        if not cleared and visit.response_id is not None:
+            asking = clearance.may_ask(visit.response_id, treatment, area=visit.area, on=on, now=now)
+            earliest = asking.earliest
+    return wish, finder.week(cleared=cleared, earliest=earliest), cleared is False
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def cancel(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
+    """GET asks whether to cancel, and says if it is late; POST cancels. Possible until the start."""
+    now = timezone.now()
+    found = seen(request, uuid, now)
+    if found is None:
+        return not_yours(request)
+    visit, whole = found
+    context = about(visit, whole, now)
+    if visit.status == Appointment.Status.CANCELLED:
+        return redirect("booking:appointment", visit.uuid)
+    if not context["state"].may_cancel:
+        return render(request, "booking/cancel_not_now.html", context)
+    if request.method == "POST":
+        try:
+            appointments.cancel(visit, by="patient", reason=Appointment.Reason.PATIENT_ASKED, now=now)
+        except appointments.NotAllowed as problem:
+            return render(request, "booking/cancel.html", context | {"sentence": problem.sentence})
+        messages.success(request, _("Your appointment is cancelled. Thank you for telling us."))
+        return redirect("booking:appointment", visit.uuid)
+    return render(request, "booking/cancel.html", context)
+
+
+@never_cache
+@require_safe
+def calendar(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
+    """The appointment as a calendar file: once it is booked, and again to take it out when it was cancelled."""
+    now = timezone.now()
+    found = seen(request, uuid, now)
+    if found is None:
+        return not_yours(request)
+    visit, _whole = found
+    if visit.status in Appointment.CONFIRMED:
+        method = calendars.PUBLISH
+    elif visit.status == Appointment.Status.CANCELLED:
+        method = calendars.CANCEL
+    else:
+        raise Http404
+    body = calendars.calendar_file(visit, method=method, now=now)
+    return HttpResponse(
+        body,
+        content_type="text/calendar; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="appointment.ics"'},
+    )
+
+
+@never_cache
+@require_safe
+def link(request: HttpRequest, token: str) -> HttpResponseBase:
+    """A link from a message: opens one appointment on this browser for a while, and takes the token off the address.
+
+    Changes nothing about the appointment: mail scanners open links too.
+    """
+    now = timezone.now()
+    try:
+        uuid, purpose = links.read_link(token, now)
+    except links.BadLink:
+        return render(request, "booking/bad_link.html", status=404)
+    grants = request.session.get(GRANTS)
+    kept = {
+        key: grant
+        for key, grant in (grants.items() if isinstance(grants, dict) else ())
+        if isinstance(grant, dict) and grant.get("until", 0) >= now.timestamp()
+    }
+    kept[str(uuid)] = {"purpose": purpose, "until": (now + GRANTED_FOR).timestamp()}
+    request.session[GRANTS] = kept
+    return redirect("booking:appointment", uuid)
+
+
+# ---------------------------------------------------------------- the part of /my/
+
+
+def my_appointments(request: HttpRequest, now: datetime) -> dict | None:
+    """The panel of /my/: what is to come and what has been, of the signed-in patient. None for everybody else."""
+    patient = patient_of(request)
+    if patient is None:
+        return None
+    clinic = Clinic.get()
+    visits = [
+        {"visit": visit, "place": visit.location, "state": state_of(visit, clinic, now)}
+        for visit in Appointment.objects.with_names()
+        .filter(patient=patient)
+        .exclude(status=Appointment.Status.ENTERED_IN_ERROR)
+        .exclude(status=Appointment.Status.CANCELLED, cancel_reason=Appointment.Reason.HOLD_EXPIRED)
+        .order_by("-starts_at")[:60]
+    ]
+    for row in visits:
+        row["held"] = row["visit"].status == Appointment.Status.PROPOSED
+    to_come = [r for r in visits if (r["state"].is_open or r["held"]) and r["visit"].ends_at > now]
+    return {"to_come": list(reversed(to_come)), "past": [r for r in visits if r not in to_come]}
