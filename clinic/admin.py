@@ -1,16 +1,676 @@
-"""The admin site: one for all apps."""
+"""The admin site: one for all apps, with its first page, and the shared nouns: people, places, what is offered."""
 
-from django.contrib import admin
+from datetime import date, datetime
+
+from allauth.account.forms import default_token_generator
+from allauth.account.internal.flows.password_reset import request_password_reset
+from allauth.mfa.models import Authenticator
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Exists, OuterRef, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+
+from clinic import views
+from clinic.forms import month_number
+from clinic.models import (
+    Area,
+    CallBack,
+    Clinic,
+    Location,
+    Patient,
+    Practitioner,
+    Room,
+    Treatment,
+    TreatmentPrice,
+    User,
+)
+from clinic.registry import patients_treated_by
+
+# Who reads health answers or decides on them is said by a clinician, not by whoever runs the house: a manager who
+# could hand out these roles could make up a "clinician", and the wall around reviews would be a formality.
+CLINICAL_ROLES = ("Practitioner", "Clinician", "Lead clinician")
 
 
 class ClinicAdminSite(admin.AdminSite):
-    """The staff site, in the clinic's look."""
+    """The staff site, in the clinic's look. Signing in and out are the site's own (password and second factor)."""
 
     site_header = _("Staff")
     site_title = _("Staff")
     index_title = _("Today")
     enable_nav_sidebar = False
 
+    def get_urls(self) -> list:
+        """Adds the page of what must happen before opening."""
+        return [path("opening/", self.admin_view(self.opening), name="opening"), *super().get_urls()]
+
+    def index(self, request: HttpRequest, extra_context=None) -> HttpResponse:
+        """Panels of the apps first, then everything there is."""
+        panels = views.drawn_panels("dashboard", request, timezone.now())
+        return super().index(request, {"panels": panels, **(extra_context or {})})
+
+    def opening(self, request: HttpRequest) -> HttpResponse:
+        """What must happen before patients may come."""
+        context = {
+            **self.each_context(request),
+            "title": _("Before opening"),
+            "panels": views.drawn_panels("opening", request, timezone.now()),
+        }
+        return TemplateResponse(request, "admin/opening.html", context)
+
+    def login(self, request: HttpRequest, extra_context=None) -> HttpResponse:
+        """The site's own sign-in page: Django's would ask for no second factor."""
+        back = request.GET.get("next") or reverse("admin:index")
+        if request.user.is_authenticated:
+            if not request.user.is_staff:
+                raise PermissionDenied
+            return redirect("admin:index")
+        return redirect(f"{reverse('account_login')}?{views.next_query(back)}")
+
+    def logout(self, request: HttpRequest, extra_context=None) -> HttpResponse:
+        """The site's own."""
+        return redirect("account_logout")
+
+    def password_change(self, request: HttpRequest, extra_context=None) -> HttpResponse:
+        """The site's own."""
+        return redirect("account_change_password")
+
+
+# Imported after the class above: these modules register with the site while this one is still being read.
+from allauth.account import admin as _account_admin  # noqa: E402, F401
+from allauth.mfa import admin as _mfa_admin  # noqa: E402, F401
+from allauth.usersessions import admin as _usersessions_admin  # noqa: E402, F401
+from django.contrib.auth import admin as _auth_admin  # noqa: E402, F401
+
+# The roles are fixed in code (clinic/roles.py), and nobody edits sign-in data by hand.
+for model in list(admin.site._registry):
+    if model is Group or model._meta.app_label in ("account", "mfa", "usersessions"):
+        admin.site.unregister(model)
 
 site = admin.site
+
+
+class KeptAdmin(admin.ModelAdmin):
+    """People and places are switched off, not deleted: what happened with them keeps their names."""
+
+    actions = None
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        """Nobody."""
+        return False
+
+
+class NeedsFirst(admin.SimpleListFilter):
+    """A filter whose first choice, also when nothing is chosen, is what needs doing."""
+
+    title = _("what to do")
+    parameter_name = "show"
+    needs = _("needs doing")
+
+    def lookups(self, request, model_admin):
+        """The other choice."""
+        return [("all", _("all"))]
+
+    def choices(self, changelist):
+        """As Django's, with our word for "nothing chosen"."""
+        first, *others = super().choices(changelist)
+        return [{**first, "display": self.needs}, *others]
+
+    def queryset(self, request, queryset):
+        """What needs doing, unless all is asked for."""
+        return queryset if self.value() == "all" else self.needing(queryset)
+
+    def needing(self, queryset):
+        """The rows that need doing."""
+        raise NotImplementedError
+
+
+@admin.register(Clinic)
+class ClinicAdmin(KeptAdmin):
+    """The one clinic and its policies."""
+
+    fieldsets = [
+        (None, {"fields": ["name", "tagline", "phone", "email", "currency", "lead_clinician"]}),
+        (
+            _("Messages"),
+            {
+                "fields": ["sender_name", "calendar_title", "outage_contact"],
+                "description": _("Others may see a patient's mailbox and calendar."),
+            },
+        ),
+        (
+            _("Answering"),
+            {
+                "fields": ["promise_working_days", "promise_time"],
+                "description": _(
+                    "What patients are promised. Times for new patients begin after it; an appointment that was not "
+                    "looked at in time is let go with an apology."
+                ),
+            },
+        ),
+        (
+            _("Booking"),
+            {"fields": ["lead_hours", "horizon_days", "slot_minutes", "notice_hours", "hold_minutes"]},
+        ),
+        (_("Health questions"), {"fields": ["screening_valid_days", "consultation_first"]}),
+    ]
+
+    def has_add_permission(self, request) -> bool:
+        """`setup_clinic` makes it."""
+        return False
+
+    def changelist_view(self, request, extra_context=None):
+        """There is one: straight to it."""
+        if Clinic.get() is None:
+            messages.info(request, _("The clinic is not set up yet. Run the command setup_clinic."))
+            return redirect("admin:index")
+        return redirect("admin:clinic_clinic_change", 1)
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        """A lead clinician is somebody with that role."""
+        if db_field.name == "lead_clinician":
+            kwargs["queryset"] = User.objects.filter(is_active=True, groups__name="Lead clinician").order_by("name")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+@admin.register(Location)
+class LocationAdmin(KeptAdmin):
+    """Where patients are seen."""
+
+    list_display = ["name", "phone", "time_zone", "is_active"]
+    prepopulated_fields = {"slug": ["name"]}
+
+
+@admin.register(Room)
+class RoomAdmin(KeptAdmin):
+    """Rooms: one appointment at a time, cleaning included."""
+
+    list_display = ["name", "location", "is_active"]
+    list_select_related = ["location"]
+
+
+@admin.register(Area)
+class AreaAdmin(KeptAdmin):
+    """Parts of the body, to look at: the questions and the rules know them by their codes."""
+
+    list_display = ["__str__", "code"]
+
+    def has_add_permission(self, request) -> bool:
+        """Nobody: they belong to the questionnaire."""
+        return False
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        """Nobody."""
+        return False
+
+
+class PriceInline(admin.TabularInline):
+    """What a session costs from a day on."""
+
+    model = TreatmentPrice
+    extra = 1
+    verbose_name_plural = _("prices (each counts from its day on; appointments keep the price they were made at)")
+
+
+@admin.register(Treatment)
+class TreatmentAdmin(KeptAdmin):
+    """What is offered, and for how much."""
+
+    list_display = ["name", "kind", "minutes", "price_today", "is_active"]
+    list_filter = ["is_active"]
+    prepopulated_fields = {"slug": ["name"]}
+    inlines = [PriceInline]
+
+    def get_queryset(self, request):
+        """With prices: the list shows today's."""
+        return super().get_queryset(request).prefetch_related("prices")
+
+    def get_readonly_fields(self, request, obj=None):
+        """The kind stays what it was made as: it decides whether a clinician has to clear the patient."""
+        return ["kind"] if obj is not None else []
+
+    def formfield_for_manytomany(self, db_field, request, **kwargs):
+        """Boxes to tick; a list for control-clicks is hard on everybody."""
+        if db_field.name == "areas":
+            kwargs["widget"] = forms.CheckboxSelectMultiple
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    @admin.display(description=_("minutes"))
+    def minutes(self, treatment) -> str:
+        """With the patient, and to clean."""
+        return f"{treatment.duration_minutes} + {treatment.buffer_minutes}"
+
+    @admin.display(description=_("price today"))
+    def price_today(self, treatment) -> str:
+        """In force today."""
+        price = treatment.price_on(timezone.localdate())
+        return str(price.amount) if price else gettext("none yet")
+
+
+@admin.register(Practitioner)
+class PractitionerAdmin(KeptAdmin):
+    """Who sees patients. Profession and registration are shown to patients."""
+
+    list_display = ["name", "profession", "registration", "gives", "is_active"]
+    prepopulated_fields = {"slug": ["name"]}
+
+    def get_queryset(self, request):
+        """With what they give."""
+        return super().get_queryset(request).prefetch_related("treatments")
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        """Only staff sign in as practitioners."""
+        if db_field.name == "user":
+            kwargs["queryset"] = User.objects.filter(is_staff=True, is_active=True).order_by("name", "email")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(self, db_field, request, **kwargs):
+        """Boxes to tick."""
+        if db_field.name == "treatments":
+            kwargs["widget"] = forms.CheckboxSelectMultiple
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    @admin.display(description=_("gives"))
+    def gives(self, practitioner) -> str:
+        """Names of the treatments."""
+        return ", ".join(treatment.name for treatment in practitioner.treatments.all())
+
+
+def roles_to_give(user: User) -> set[str]:
+    """The roles this person may give to and take from others. Nobody changes their own (see StaffForm)."""
+    everyday = set(Group.objects.exclude(name__in=CLINICAL_ROLES).values_list("name", flat=True))
+    clinical = set(Group.objects.filter(name__in=CLINICAL_ROLES).values_list("name", flat=True))
+    if user.is_superuser:
+        return everyday | clinical
+    given: set[str] = set()
+    own = set(user.groups.values_list("name", flat=True))
+    if "Manager" in own:
+        given |= everyday
+    if "Lead clinician" in own:
+        given |= clinical
+    return given
+
+
+class StaffForm(forms.ModelForm):
+    """A member of staff: address, name, roles. The password is chosen by themselves, through a link."""
+
+    roles = forms.ModelMultipleChoiceField(
+        Group.objects.none(), required=False, widget=forms.CheckboxSelectMultiple, label=_("roles")
+    )
+
+    class Meta:
+        model = User
+        fields = ["email", "name", "is_active"]
+
+    by: User
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.may_give = roles_to_give(self.by) if self.instance.pk != self.by.pk else set()
+        self.had = set(self.instance.groups.values_list("name", flat=True)) if self.instance.pk else set()
+        if "roles" in self.fields:
+            self.fields["roles"].queryset = Group.objects.filter(name__in=self.may_give).order_by("name")
+            self.fields["roles"].initial = Group.objects.filter(name__in=self.had & self.may_give)
+            kept = sorted(self.had - self.may_give)
+            self.fields["roles"].help_text = (
+                _("Nobody changes their own roles.")
+                if self.instance.pk == self.by.pk
+                else _("Practitioner, Clinician and Lead clinician are given by a lead clinician.")
+            ) + (" " + gettext("Stays: %(roles)s.") % {"roles": ", ".join(kept)} if kept else "")
+
+    def clean_email(self) -> str:
+        """In small letters, and not one that a patient signs in with."""
+        email = self.cleaned_data["email"].strip().lower()
+        other = User.objects.filter(email__iexact=email).exclude(pk=self.instance.pk).first()
+        if other is not None and not other.is_staff:
+            raise ValidationError(_("A patient signs in with this address. Staff need an address of their own."))
+        if other is not None:
+            raise ValidationError(_("Somebody has this address already: %(name)s."), params={"name": str(other)})
+        return email
+
+    def clean_is_active(self) -> bool:
+        """Nobody locks themselves out."""
+        active = self.cleaned_data["is_active"]
+        if not active and self.instance.pk == self.by.pk:
+            raise ValidationError(_("You cannot switch off your own account."))
+        return active
+
+
+@admin.register(User)
+class StaffAdmin(KeptAdmin):
+    """Staff accounts. Patients' accounts are made and proven by themselves and are not edited here."""
+
+    form = StaffForm
+    list_display = ["__str__", "email", "roles", "second_step", "is_active"]
+    list_filter = ["is_active", "groups"]
+    search_fields = ["name", "email"]
+    ordering = ["-is_active", "name", "email"]
+    change_form_template = "admin/clinic/user/change_form.html"
+
+    def get_queryset(self, request):
+        """Staff only, with their roles and whether the second step is set up."""
+        totp = Authenticator.objects.filter(user=OuterRef("pk"), type=Authenticator.Type.TOTP)
+        return (
+            super()
+            .get_queryset(request)
+            .filter(is_staff=True)
+            .prefetch_related("groups")
+            .annotate(has_totp=Exists(totp))
+        )
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        """An administrator's account is changed by administrators only."""
+        may = super().has_change_permission(request, obj)
+        return may and (obj is None or not obj.is_superuser or request.user.is_superuser)
+
+    def get_readonly_fields(self, request, obj=None):
+        """The address is what one signs in with: with another one an account could be taken over, so only an
+        administrator changes it. Who only gives clinical roles (a lead clinician) changes nothing else."""
+        if request.user.is_superuser or obj is None:
+            return []
+        return ["email"] if request.user.has_perm("clinic.add_user") else ["email", "name", "is_active"]
+
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        """A form that knows who fills it in."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return type("StaffForm", (form,), {"by": request.user})
+
+    def get_fields(self, request, obj=None):
+        """Roles last."""
+        return ["email", "name", "is_active", "roles"]
+
+    def save_model(self, request, obj, form, change) -> None:
+        """A new one is staff, without a password until they choose one."""
+        if not change:
+            obj.is_staff = True
+            obj.set_unusable_password()
+        obj.save()
+
+    def save_related(self, request, form, formsets, change) -> None:
+        """Gives and takes the roles that may be given; the others stay."""
+        super().save_related(request, form, formsets, change)
+        chosen = {group.name for group in form.cleaned_data.get("roles", [])}
+        kept = form.had - form.may_give
+        form.instance.groups.set(Group.objects.filter(name__in=kept | (chosen & form.may_give)))
+
+    def construct_change_message(self, request, form, formsets, add=False):
+        """Says which roles came and went: that is what one looks for later."""
+        message = super().construct_change_message(request, form, formsets, add)
+        chosen = {group.name for group in form.cleaned_data.get("roles", [])} & form.may_give
+        gone = (form.had & form.may_give) - chosen
+        if chosen - form.had or gone:
+            words = [f"+{name}" for name in sorted(chosen - form.had)] + [f"-{name}" for name in sorted(gone)]
+            message = [*message, {"changed": {"name": "roles", "object": ", ".join(words)}}]
+        return message
+
+    def response_add(self, request, obj, post_url_continue=None):
+        """Sends the link with which they choose a password."""
+        self.send_link(request, obj)
+        return super().response_add(request, obj, post_url_continue)
+
+    def get_urls(self) -> list:
+        """Adds the two verbs."""
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/password-link/", view(require_POST(self.password_link)), name="clinic_user_password_link"),
+            path("<int:pk>/second-step/", view(require_POST(self.second_step_again)), name="clinic_user_second_step"),
+            *super().get_urls(),
+        ]
+
+    def send_link(self, request, person: User) -> None:
+        """E-mails the link (through the outbox) and says so."""
+        request_password_reset(request, person.email, [person], default_token_generator)
+        messages.success(request, gettext("We sent %(email)s a link to choose a password.") % {"email": person.email})
+
+    def password_link(self, request, pk: int) -> HttpResponse:
+        """Sends the link once more."""
+        person = get_object_or_404(self.get_queryset(request), pk=pk, is_active=True)
+        if not self.has_change_permission(request, person):
+            raise PermissionDenied
+        self.send_link(request, person)
+        self.log_change(request, person, gettext("Sent a link to choose a password."))
+        return redirect("admin:clinic_user_change", pk)
+
+    def second_step_again(self, request, pk: int) -> HttpResponse:
+        """Takes the second factor away (a lost phone): at the next sign-in a new one is set up. Not one's own,
+        and only by who gives all the roles of that person: a password alone must not do for a clinician."""
+        person = get_object_or_404(self.get_queryset(request), pk=pk)
+        held = {group.name for group in person.groups.all()}
+        is_theirs = request.user.is_superuser or held <= roles_to_give(request.user)
+        if not self.has_change_permission(request, person) or person == request.user or not is_theirs:
+            raise PermissionDenied
+        Authenticator.objects.filter(user=person).delete()
+        self.log_change(request, person, gettext("Took the second step away, to be set up again."))
+        messages.success(request, _("At the next sign-in they set up the second step again."))
+        return redirect("admin:clinic_user_change", pk)
+
+    @admin.display(description=_("roles"))
+    def roles(self, person) -> str:
+        """Names of the groups."""
+        return ", ".join(group.name for group in person.groups.all())
+
+    @admin.display(description=_("second step"))
+    def second_step(self, person) -> str:
+        """Whether an authenticator app is set up."""
+        return gettext("set up") if person.has_totp else gettext("not yet")
+
+
+DAY_FORMATS = ["%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y-%m-%d", "%d %B %Y", "%d %b %Y"]
+
+
+def day_in(text: str) -> date | None:
+    """The day somebody means by 4/5/1990, 4.5.1990, 1990-05-04 or 4 May 1990; None when it is no day."""
+    parts = text.replace(",", " ").replace("/", " ").replace(".", " ").replace("-", " ").split()
+    if len(parts) != 3:
+        return None
+    year, month, day = parts if len(parts[0]) == 4 else reversed(parts)
+    number = month_number(month)
+    if number is None or not (year.isdecimal() and len(year) == 4 and day.isdecimal()):
+        return None
+    try:
+        return date(int(year), number, int(day))
+    except ValueError:
+        return None
+
+
+class PatientForm(forms.ModelForm):
+    """A person who is treated. Before a new one is made, likely doubles are shown and have to be looked at."""
+
+    birth_date = forms.DateField(
+        label=_("date of birth"),
+        input_formats=DAY_FORMATS,
+        widget=forms.DateInput(format="%d/%m/%Y"),
+        help_text=_("Day, month, year, such as 4/5/1990 or 4 May 1990."),
+    )
+    is_somebody_new = forms.BooleanField(
+        label=_("I have looked: this is another person"),
+        required=False,
+        help_text=_("Only needed when we know somebody who looks the same. Two records cannot be made one later."),
+    )
+
+    class Meta:
+        model = Patient
+        fields = ["name", "birth_date", "phone", "email"]
+
+    def clean_birth_date(self) -> date:
+        """A day on which somebody can have been born."""
+        day = self.cleaned_data["birth_date"]
+        if not date(1900, 1, 1) <= day <= timezone.localdate():
+            raise ValidationError(_("Nobody was born on that day. Please check the year."))
+        return day
+
+    def clean(self) -> dict:
+        """Shows who looks like the same person, once."""
+        cleaned = super().clean() or self.cleaned_data
+        if self.instance.pk is None and not self.errors and not cleaned.get("is_somebody_new"):
+            asked = Patient(**{name: cleaned[name] for name in ("name", "birth_date", "phone", "email")})
+            doubles = list(asked.likely_duplicates()[:5])
+            if doubles:
+                raise ValidationError(
+                    format_html(
+                        "{} {}",
+                        _("We may know this person already. Look first, or tick the box below:"),
+                        format_html_join(
+                            ", ",
+                            '<a href="{}">{}</a> ({}, {}, {})',
+                            (
+                                (
+                                    reverse("admin:clinic_patient_change", args=[patient.pk]),
+                                    patient.name,
+                                    f"{patient.birth_date:%d/%m/%Y}",
+                                    patient.phone or "–",
+                                    patient.reference,
+                                )
+                                for patient in doubles
+                            ),
+                        ),
+                    )
+                )
+        return cleaned
+
+
+@admin.register(Patient)
+class PatientAdmin(KeptAdmin):
+    """Patients: found by name, phone, birth date or reference."""
+
+    form = PatientForm
+    list_display = ["name", "born", "phone", "reference", "signs_in"]
+    ordering = ["-created_at"]
+    search_fields = ["name"]  # shows the search box; the search itself is below
+    search_help_text = _("Name, phone, date of birth (4/5/1990 or 4 May 1990) or reference")
+
+    def get_queryset(self, request):
+        """All for who runs the desk or reads screenings; for a practitioner, those they see about now."""
+        patients = super().get_queryset(request).select_related("user")
+        sees_all = request.user.has_perm("clinic.change_patient") or request.user.has_perm("screening.view_answers")
+        if sees_all or request.user.has_perm("clinic.change_clinic"):
+            return patients
+        return patients.filter(pk__in=patients_treated_by(request.user, timezone.now()))
+
+    def get_search_results(self, request, queryset, search_term):
+        """By birth date, reference, phone or all words of the name; a birth date may follow a name."""
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        day = day_in(text)
+        if day is not None:
+            return queryset.filter(birth_date=day), False
+        digits = "".join(letter for letter in text if letter.isdecimal())
+        looks_like_phone = len(digits) >= 5 and not any(letter.isalpha() for letter in text)
+        if looks_like_phone:
+            return queryset.filter(phone__contains=digits.lstrip("0")), False
+        words = Q()
+        for word in text.split():
+            words &= Q(name__icontains=word)
+        return queryset.filter(words | Q(reference__iexact=text) | Q(email__iexact=text)), False
+
+    def get_fields(self, request, obj=None):
+        """The question about doubles only for a new one; the reference for one who has it."""
+        fields = ["name", "birth_date", "phone", "email"]
+        return [*fields, "is_somebody_new"] if obj is None else ["reference", *fields]
+
+    def get_readonly_fields(self, request, obj=None):
+        """The reference is never chosen."""
+        return ["reference"] if obj is not None else []
+
+    @admin.display(description=_("born"), ordering="birth_date")
+    def born(self, patient) -> str:
+        """As it is said on the phone."""
+        return f"{patient.birth_date:%d/%m/%Y}"
+
+    @admin.display(description=_("signs in"))
+    def signs_in(self, patient) -> str:
+        """Whether they have proven an address."""
+        return patient.user.email if patient.user else gettext("by phone only")
+
+
+class NotRung(NeedsFirst):
+    """Who has not been rung yet."""
+
+    needs = _("to ring")
+
+    def needing(self, queryset):
+        """Not done."""
+        return queryset.filter(done_at=None)
+
+
+@admin.register(CallBack)
+class CallBackAdmin(KeptAdmin):
+    """Who asked to be rung, oldest first. One button: rung."""
+
+    list_display_links = None
+    list_filter = [NotRung]
+    ordering = ["created_at"]
+
+    def has_add_permission(self, request) -> bool:
+        """Patients ask on a page; the desk rings at once."""
+        return False
+
+    def get_list_display(self, request):
+        """The button is for who may press it."""
+        last = "rung" if request.user.has_perm("clinic.change_callback") else "rung_by"
+        return ["name", "phone_link", "about", "language", "asked", last]
+
+    def get_queryset(self, request):
+        """With who rang."""
+        return super().get_queryset(request).select_related("done_by")
+
+    def get_urls(self) -> list:
+        """Adds the verb; there is no form to edit what somebody asked."""
+        view = self.admin_site.admin_view(require_POST(self.mark_rung))
+        return [path("<int:pk>/rung/", view, name="clinic_callback_rung"), *super().get_urls()]
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        """Not by a form: see `rung`."""
+        return False
+
+    def mark_rung(self, request, pk: int) -> HttpResponse:
+        """Records that they were rung, with who and when."""
+        if not request.user.has_perm("clinic.change_callback"):
+            raise PermissionDenied
+        call_back = get_object_or_404(CallBack, pk=pk)
+        call_back.mark_done(by=request.user, now=timezone.now())
+        messages.success(request, gettext("%(name)s was rung.") % {"name": call_back.name})
+        return redirect("admin:clinic_callback_changelist")
+
+    @admin.display(description=_("phone"))
+    def phone_link(self, call_back):
+        """To press on a phone."""
+        return format_html('<a href="tel:{}">{}</a>', call_back.phone.as_e164, call_back.phone)
+
+    @admin.display(description=_("asked"), ordering="created_at")
+    def asked(self, call_back) -> datetime:
+        """When."""
+        return call_back.created_at
+
+    @admin.display(description=_("rung"))
+    def rung_by(self, call_back) -> str:
+        """Who and when."""
+        if call_back.done_at is None:
+            return gettext("not yet")
+        when = timezone.localtime(call_back.done_at)
+        return gettext("%(name)s, %(when)s") % {"name": call_back.done_by, "when": f"{when:%d/%m/%Y %H:%M}"}
+
+    @admin.display(description=_("rung"))
+    def rung(self, call_back):
+        """Who and when, or the button. It posts within the form of the list, which carries the CSRF token."""
+        if call_back.done_at:
+            return self.rung_by(call_back)
+        return format_html(
+            '<button class="verb verb-first" type="submit" formaction="{}">{} <span class="visually-hidden">{}</span>'
+            "</button>",
+            reverse("admin:clinic_callback_rung", args=[call_back.pk]),
+            _("Rung"),
+            call_back.name,
+        )

@@ -24,7 +24,8 @@ class ClinicConfig(AppConfig):
         ],
         "Practitioner": ["clinic.view_patient", "clinic.view_treatment"],
         "Clinician": ["clinic.view_patient", "clinic.view_treatment"],
-        "Lead clinician": ["clinic.view_patient", "clinic.view_treatment"],
+        # Lead clinicians give the clinical roles (clinic/admin.py), managers the others.
+        "Lead clinician": ["clinic.view_patient", "clinic.view_treatment", "clinic.view_user", "clinic.change_user"],
         "Content editor": [],
         "Manager": [
             *(
@@ -33,6 +34,7 @@ class ClinicConfig(AppConfig):
                 for verb in ("view", "add", "change")
             ),
             "clinic.delete_treatmentprice",
+            "clinic.view_area",
             "clinic.view_clinic",
             "clinic.change_clinic",
             "clinic.view_patient",
@@ -43,9 +45,12 @@ class ClinicConfig(AppConfig):
     def ready(self) -> None:
         from allauth.mfa.signals import authenticator_added
 
-        from clinic import accounts, roles
+        from clinic import accounts, panels, roles
+        from clinic.registry import register_panel
 
         post_migrate.connect(roles.after_migrate, dispatch_uid="clinic.roles.after_migrate")
+        register_panel(panels.OPENING)
+        register_panel(panels.CALL_BACKS)
         authenticator_added.connect(accounts.note_second_factor, dispatch_uid="clinic.accounts.note_second_factor")
 
 

@@ -10,3 +10,9 @@ class OutboxConfig(AppConfig):
         "Front desk": ["outbox.view_message", "outbox.change_message"],
         "Manager": ["outbox.view_message"],
     }
+
+    def ready(self) -> None:
+        from clinic.registry import register_panel
+        from outbox import panels
+
+        register_panel(panels.DASHBOARD)

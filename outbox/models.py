@@ -9,6 +9,9 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+# A worker that lives is done with a message long before (the mail server is given 20 seconds).
+UNCLEAR_AFTER = timedelta(minutes=10)
+
 
 class MessageQuerySet(models.QuerySet):
     """Messages by what has to happen to them."""
@@ -22,9 +25,7 @@ class MessageQuerySet(models.QuerySet):
 
         One that was sent again is settled.
         """
-        return self.filter(
-            state=Message.State.SENDING, claimed_at__lt=now - timedelta(minutes=10), resends__isnull=True
-        )
+        return self.filter(state=Message.State.SENDING, claimed_at__lt=now - UNCLEAR_AFTER, resends__isnull=True)
 
     def needs_somebody(self, *, now) -> "MessageQuerySet":
         """Waiting, unclear, or given up and not sent again."""
@@ -96,3 +97,8 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} ({self.get_state_display()})"
+
+    def is_unclear(self, *, now) -> bool:
+        """As `unclear` of the list; reads `resends` once prefetched."""
+        too_old = self.claimed_at is not None and self.claimed_at < now - UNCLEAR_AFTER
+        return self.state == self.State.SENDING and too_old and not self.resends.all()
