@@ -53,7 +53,7 @@ LOCATIONS = [
         "name": "Bath, Milsom House",
         "address": "Milsom House\n4 Example Street\nBath BA1 0XX",
         "directions": "Five minutes from the station. The door is left of the bookshop. There is a lift.",
-        "phone": "+441632960100",
+        "phone": "+441174960100",
         "out_of_hours": "When we are closed, call NHS 111 for advice about your skin.",
         "emergency": "In an emergency call 999. Trouble breathing, a swollen face or tongue, and collapse are emergencies.",
         "time_zone": "Europe/London",
@@ -200,10 +200,10 @@ class Maker:
         Clinic.objects.filter(pk=1).update(
             name="Fine Line Scar Clinic",
             tagline="We treat scars with microneedling, slowly and with care.",
-            phone="+441632960100",
+            phone="+441174960100",
             email="hello@demo.example",
             sender_name="Fine Line",
-            outage_contact="Ellis Grant, 01632 960102",
+            outage_contact="Ellis Grant, 0117 496 0102",
         )
         self.locations = {fields["slug"]: Location.objects.create(**fields) for fields in LOCATIONS}
         for slug, names in ROOMS.items():
@@ -283,7 +283,7 @@ class Maker:
             name=name,
             birth_date=self.now.date() - timedelta(days=self.random.randint(23 * 366, 62 * 365)),
             email=f"{name.lower().replace(' ', '.')}@demo.example",
-            phone=f"+44163296{self.random.randint(200, 999):04d}",
+            phone=f"+44117496{self.random.randint(200, 999):04d}",
             created_at=self.now - timedelta(days=30),
         )
 
@@ -546,7 +546,7 @@ class Maker:
         for about, language in (("form", ""), ("talk", ""), ("language", "Maltese")):
             CallBack.objects.create(
                 name=next(self.names),
-                phone=f"+44163296{self.random.randint(200, 999):04d}",
+                phone=f"+44117496{self.random.randint(200, 999):04d}",
                 about=about,
                 language=language,
                 request_key=uuid.uuid4(),
