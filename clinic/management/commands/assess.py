@@ -40,13 +40,13 @@ class Command(BaseCommand):
         parser.add_argument("--answers", metavar="FILE", help="answers by link_id as JSON; - reads them from the input")
 
     def handle(self, *args, questionnaire, on, answered, birth_date, answers, **options):
-        result = assessment.assess(
-            self.questionnaire(questionnaire),
-            self.answers(answers),
-            on=a_day(on),
-            answered_on=a_day(answered) if answered else None,
-            known_birth_date=a_day(birth_date) if birth_date else None,
-        )
+        days = {
+            "on": a_day(on),
+            "answered_on": a_day(answered) if answered else None,
+            "known_birth_date": a_day(birth_date) if birth_date else None,
+        }
+        said = self.answers(answers)
+        result = assessment.assess(self.questionnaire(questionnaire), said, **days)
         self.stdout.write(json.dumps(result.as_dict()))
         # Standard output stays plain JSON; what was wrong with an answer is said beside it.
         for link_id, fault in result.unreadable:
