@@ -217,7 +217,7 @@ class ReviewRequestAdmin(OwnPages):
             if not (blocked and value in Review.CLEARING) and not (simple and value == Review.Outcome.CLEARED)
         ]
         first = [line for line in lines if line.first]
-        changed = [line for line in lines if line.earlier]
+        changed = reading.changed(lines)
         return self.page(
             request,
             "review",
@@ -313,10 +313,10 @@ class ReviewRequestAdmin(OwnPages):
 
 OUTCOME_WORDS = {
     Review.Outcome.CLEARED: gettext_lazy("Cleared"),
-    Review.Outcome.CLEARED_WITH_CONDITIONS: gettext_lazy("Cleared, with conditions"),
-    Review.Outcome.NEEDS_INFORMATION: gettext_lazy("Ask the patient something"),
+    Review.Outcome.CLEARED_WITH_CONDITIONS: gettext_lazy("Cleared with conditions"),
+    Review.Outcome.NEEDS_INFORMATION: gettext_lazy("Ask the patient"),
     Review.Outcome.DEFERRED: gettext_lazy("Not yet"),
-    Review.Outcome.CONSULTATION_REQUIRED: gettext_lazy("A consultation first"),
+    Review.Outcome.CONSULTATION_REQUIRED: gettext_lazy("Consultation first"),
     Review.Outcome.NOT_SUITABLE: gettext_lazy("Not suitable"),
 }
 
@@ -417,7 +417,7 @@ class ResponseAdmin(OwnPages):
             effect_word=Effect(found.effect).label,
             day=found.on,
             findings=findings,
-            changed=[line for line in lines if line.earlier],
+            changed=reading.changed(lines),
             first=[line for line in lines if line.first],
             rest=reading.by_section(line for line in lines if not line.first),
             earlier=earlier,

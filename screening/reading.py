@@ -161,6 +161,11 @@ def lines_of(
     return lines
 
 
+def changed(lines: Iterable[Line]) -> list[Line]:
+    """What was answered differently before; first what has become harmless since (H10)."""
+    return sorted((line for line in lines if line.earlier), key=lambda line: line.first)
+
+
 def findings_of(found: rules.Assessment, lines: list[Line]) -> list[Read]:
     """The findings worst first, each with the answers it is about and what it takes."""
     by_link_id = {line.link_id: line for line in lines}
