@@ -1,6 +1,7 @@
 """What editors and clinicians fill in about the education pages."""
 
 from datetime import timedelta
+from typing import cast
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -24,6 +25,15 @@ def plain(field: forms.Field) -> forms.Field:
     """The field, refusing control characters."""
     field.validators = [*field.validators, NoControlCharacters()]
     return field
+
+
+class RelatedField(forms.ModelMultipleChoiceField):
+    """Other pages, by the title of their newest version."""
+
+    widget = forms.CheckboxSelectMultiple
+
+    def label_from_instance(self, obj: Article) -> str:
+        return obj.latest_title or obj.slug
 
 
 class ArticleForm(forms.ModelForm):
@@ -59,13 +69,13 @@ class ArticleForm(forms.ModelForm):
     class Meta:
         model = Article
         fields = ["slug", "order", "next_step", "related"]
+        field_classes = {"related": RelatedField}
         widgets = {"related": forms.CheckboxSelectMultiple}
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         others = Article.objects.exclude(pk=self.instance.pk).with_titles()
-        self.fields["related"].queryset = others
-        self.fields["related"].label_from_instance = lambda article: article.latest_title or article.slug
+        cast(forms.ModelMultipleChoiceField, self.fields["related"]).queryset = others
         if self.instance.pk:  # its address is in links and in findings
             del self.fields["slug"]
 

@@ -172,6 +172,16 @@ class Article(models.Model):
     )
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    # Set by the QuerySet's `published`, `search`, `with_titles`, `with_states` and `with_needs`, and only then.
+    reviewed_on: date
+    review_due: date | None
+    reviewed_by: str
+    headline: str
+    found: str
+    latest_title: str | None
+    state: str
+    published_version: int | None
+
     objects = ArticleQuerySet.as_manager()
 
     class Meta:

@@ -11,6 +11,7 @@ import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -18,6 +19,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 FOLDER = Path(settings.BASE_DIR) / "static" / "pictures"
 MAX_UPLOAD_BYTES = 5 * 1024 * 1024
@@ -31,7 +35,7 @@ class Drawing:
     """One of our own drawings. `tall` is the variant for phones, where labels would otherwise be too small."""
 
     name: str
-    alt: str
+    alt: "StrOrPromise"
     tall: bool = False
 
 
@@ -113,12 +117,12 @@ def clean_upload(upload) -> CleanPicture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=list(FORMATS))
-            if image.width * image.height > MAX_PIXELS:
+            opened = Image.open(io.BytesIO(data), formats=list(FORMATS))
+            if opened.width * opened.height > MAX_PIXELS:
                 raise ValidationError(_("This picture has more than 40 million pixels. Make it smaller and try again."))
-            kind = image.format
-            image.load()
-            image = ImageOps.exif_transpose(image)
+            kind = str(opened.format)
+            opened.load()
+            image = ImageOps.exif_transpose(opened)
     except ValidationError:
         raise
     except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning):

@@ -6,6 +6,7 @@ editor types can look like one of our pieces, and our pieces need no exception i
 """
 
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import nh3
@@ -106,7 +107,7 @@ def _prepare(body: str):
     return tokens, headings
 
 
-def problems(body: str, *, sources: list[str] = (), pictures_known: set[str] = frozenset()) -> list[Problem]:
+def problems(body: str, *, sources: Sequence[str] = (), pictures_known: Collection[str] = ()) -> list[Problem]:
     """What stops a body from being saved: unknown placeholders, sources or pictures, missing or doubled heading ids,
     headings of level 1, links that are neither https nor inside this site. `sources` are the keys of the revision's
     sources; `pictures_known` the names of uploaded pictures.
@@ -162,7 +163,7 @@ def clean(html: str) -> str:
     )
 
 
-def render(body: str, *, sources: list[str] = (), uploads: dict | None = None) -> Page:
+def render(body: str, *, sources: Sequence[str] = (), uploads: dict | None = None) -> Page:
     """The page of a body. `sources` are the keys in their order (their numbers); `uploads` maps names of uploaded
     pictures to objects with `html()`. An unknown name, which saving refuses, shows nothing here rather than failing.
     """
@@ -211,7 +212,7 @@ def render(body: str, *, sources: list[str] = (), uploads: dict | None = None) -
 _SOURCE = r"\{\{\s*source\s*:\s*(?P<names>[a-z0-9, -]+?)\s*\}\}"
 
 
-def _citations(names: str, sources: list[str]) -> str:
+def _citations(names: str, sources: Sequence[str]) -> str:
     """Small numbers that lead to the sources below the text."""
     numbers = [sources.index(name.strip()) + 1 for name in names.split(",") if name.strip() in sources]
     if not numbers:

@@ -82,6 +82,7 @@ def json_ld(request: HttpRequest, page: Article) -> SafeString:
     from clinic.models import Clinic
 
     revision, clinic = page.published_revision, Clinic.get()
+    assert revision is not None and page.published_at is not None  # noqa: S101, PT018 `published()` asks for both
     data = {
         "@context": "https://schema.org",
         "@type": "MedicalWebPage",
