@@ -1,4 +1,6 @@
-"""A surgery with the shipped questionnaire in force."""
+"""A surgery with the shipped questionnaire, published when a test first needs it: that takes its time."""
+
+from functools import cached_property
 
 import pytest
 
@@ -6,14 +8,23 @@ from tests import make
 from tests.screening.conftest import harmless_answers, publish
 
 
-def open_surgery(**policies) -> make.Surgery:
-    """Two nurses, two rooms, real questions. `surgery.answers` lead to nothing."""
-    surgery = make.Surgery(questionnaire=False, **policies)
-    surgery.questionnaire = publish("microneedling", surgery.treatment)
-    surgery.answers = harmless_answers(surgery.questionnaire)
-    return surgery
+class ScreeningSurgery(make.Surgery):
+    """Two nurses, two rooms, real questions."""
+
+    def __init__(self, **policies):
+        super().__init__(questionnaire=False, **policies)
+        del self.questionnaire
+
+    @cached_property
+    def questionnaire(self):
+        return publish("microneedling", self.treatment)
+
+    @cached_property
+    def answers(self) -> dict:
+        """Answers that lead to nothing."""
+        return harmless_answers(self.questionnaire)
 
 
 @pytest.fixture
 def surgery(db):
-    return open_surgery()
+    return ScreeningSurgery()
