@@ -6,6 +6,7 @@ Free is what `booking.availability` says; this module only asks it and arranges 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from urllib.parse import urlencode
 
 from booking.availability import DAY, Diary, Slot
@@ -123,14 +124,21 @@ class Place:
     location: Location
     times: list[Time] = field(default_factory=list)
 
-    @property
+    @cached_property
     def open(self) -> list[Time]:
-        """Those that stand on the page; two more are not worth a press."""
-        return self.times if len(self.times) <= AT_FIRST + 2 else self.times[:AT_FIRST]
+        """Those that stand on the page: some of the morning and of the afternoon; two more are not worth a press."""
+        if len(self.times) <= AT_FIRST + 2:
+            return self.times
+        zone = self.location.zone
+        morning = [time for time in self.times if time.starts_at.astimezone(zone).hour < 12]
+        afternoon = self.times[len(morning) :]
+        late = min(len(afternoon), max(AT_FIRST // 2, AT_FIRST - len(morning)))
+        return morning[: AT_FIRST - late] + afternoon[:late]
 
-    @property
+    @cached_property
     def more(self) -> list[Time]:
-        return self.times[len(self.open) :]
+        """The other ones."""
+        return [time for time in self.times if time not in self.open]
 
 
 @dataclass
