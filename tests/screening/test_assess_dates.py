@@ -428,3 +428,84 @@ def test_only_dates_are_taken_as_dates():
             assess(shipped(), {}, on=TODAY, answered_on=wrong)
     with pytest.raises(TypeError):
         assess(shipped(), {}, on=TODAY, known_birth_date="1990-05-17")
+
+
+STEROIDS = {
+    "weak-immunity": "yes",
+    "weak-immunity-cause": "x",
+    "weak-immunity-steroids": "ended-within-4-weeks",
+    "weak-immunity-steroids-ended": "2025",
+}
+DATED = [
+    *[
+        row
+        for item in ("rosacea", "eczema", "psoriasis")
+        for row in (
+            (
+                {item: "past", f"{item}-where": "x", f"{item}-last-flare": "2026-06"},
+                f"{item}-flare-under-12-months",
+                ("contraindicated", "O2", ()),
+            ),
+            (
+                {item: "past", f"{item}-where": "x", f"{item}-last-flare": "2026-06"},
+                f"{item}-date-does-not-fit",
+                ("review", "O1", ()),
+            ),
+        )
+    ],
+    (
+        {"scar-age": "under-6-months", "scar-healed-on": "2020"},
+        "scar-age-date-does-not-fit",
+        ("review", "O1", ()),
+    ),
+    (
+        {"sun-tan": "yes", "sun-tan-kind": "tan", "sun-tan-when": "2025"},
+        "sun-tan-date-does-not-fit",
+        ("review", "O1", ()),
+    ),
+    ({"sun-tan": "yes", "sun-tan-kind": "tan", "sun-tan-when": "2025"}, "sun-tan-as-answered", ("defer", "O1", ())),
+    (STEROIDS, "weak-immunity-date-does-not-fit", ("review", "O1", ("prescriber",))),
+    (STEROIDS, "weak-immunity-steroids-as-answered", ("defer", "O1", ("prescriber",))),
+    (
+        {
+            "cancer-treatment": "ended-within-12-months",
+            "cancer-treatment-ended": "2020",
+            "cancer-treatment-area": "no",
+        },
+        "cancer-treatment-date-does-not-fit",
+        ("review", "O1", ()),
+    ),
+    (
+        {"recent-procedures": ["filler"], "recent-procedures-filler-on": "2026-07"},
+        "filler-4-weeks-to-6-months",
+        ("review", "O1", ()),
+    ),
+    (
+        {"recent-procedures": ["operation"], "recent-procedures-operation-on": "2026-02"},
+        "operation-6-to-12-months",
+        ("review", "O1", ()),
+    ),
+    ({"pregnancy": "yes", "pregnancy-due": "2028-01-01"}, "pregnancy-due-does-not-fit", ("review", "O1", ())),
+    (
+        {
+            "diabetes": "yes",
+            "diabetes-controlled": "yes",
+            "diabetes-hba1c": 7,
+            "diabetes-hba1c-unit": "mmol-mol",
+        },
+        "diabetes-hba1c-does-not-fit",
+        ("review", "O1", ()),
+    ),
+    (
+        {"cold-sores": "before", "cold-sores-kidney-or-allergy": "not-sure"},
+        "cold-sores-kidney-or-allergy",
+        ("review", "O1", ("prescriber",)),
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "rule", "expected"), DATED)
+def test_findings_that_hang_on_a_follow_up_have_their_override_and_needs(changes, rule, expected):
+    finding = found(ask(changes), rule)
+
+    assert (finding.effect, finding.override, finding.needs) == expected

@@ -40,13 +40,13 @@ class Command(BaseCommand):
         parser.add_argument("--answers", metavar="FILE", help="answers by link_id as JSON; - reads them from the input")
 
     def handle(self, *args, questionnaire, on, answered, birth_date, answers, **options):
-        days = {
-            "on": a_day(on),
-            "answered_on": a_day(answered) if answered else None,
-            "known_birth_date": a_day(birth_date) if birth_date else None,
-        }
+        day = a_day(on)
+        answered_on = a_day(answered) if answered else None
+        known = a_day(birth_date) if birth_date else None
         said = self.answers(answers)
-        result = assessment.assess(self.questionnaire(questionnaire), said, **days)
+        result = assessment.assess(
+            self.questionnaire(questionnaire), said, on=day, answered_on=answered_on, known_birth_date=known
+        )
         self.stdout.write(json.dumps(result.as_dict()))
         # Standard output stays plain JSON; what was wrong with an answer is said beside it.
         for link_id, fault in result.unreadable:
