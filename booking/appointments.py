@@ -27,6 +27,7 @@ from screening.clearance import (
     clearance_for,
     close_request,
     may_ask,
+    rechecked,
     request_review,
 )
 
@@ -756,6 +757,8 @@ def _book_by_phone(*, patient, treatment, area, slot, by, now, overbook_reason, 
     _check_area(treatment, area)
     area = area if treatment.needs_screening else None
     location = _places(slot)[1]
+    if patient.age_on(now.astimezone(location.zone).date()) < ADULT:
+        raise NotAllowed(_("We treat adults only: this patient is not yet 18. Nothing was booked."))
     day = slot.starts_at.astimezone(location.zone).date()
     found = clearance_for(patient, treatment, area=area, on=day, now=now)
     if not found.cleared and found.why in ("blocked", "not-suitable", "deferred", "consultation-required"):
@@ -1091,24 +1094,34 @@ def no_show(appointment: Appointment, *, by: User, now: datetime) -> Appointment
 
 
 @_verb
-def check_in(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
+def check_in(
+    appointment: Appointment, *, by: User, identity_confirmed: bool = False, agreed: bool = False, now: datetime
+) -> Appointment:
     """The practitioner has the patient before them: `arrived` to `checked-in`, on the same local day.
 
-    Only the appointment's own practitioner; a treatment only while it is cleared for today. The short re-check is
-    recorded before (`screening`), and may have put the visit back to pending. Raises NotAllowed.
+    Only the appointment's own practitioner, who has confirmed who this is. A treatment also takes the patient's
+    agreement, the short re-check of that day without anything new (`screening.clearance.recheck`; one with something
+    new puts the visit back to pending), and a clearance for today. Consequences: who confirmed, and when, is kept with
+    the visit, and when the patient agreed. Raises NotAllowed.
     """
     appointment = _locked(appointment)
     _own_practitioner(appointment, by)
     _status_is(appointment, Status.ARRIVED)
     if _local_day(appointment, now) != appointment.local_date:
         raise NotAllowed(_("A visit can only begin on its day."))
+    if not identity_confirmed:
+        raise NotAllowed(_("Please make sure first that this is the right person."))
+    record = {"identity_confirmed_at": now, "identity_confirmed_by": by, "agreed_at": None}
     if appointment.treatment.needs_screening:
+        if not rechecked(appointment.patient, on=appointment.local_date):
+            raise NotAllowed(_("Please ask the short questions first."))
+        if not agreed:
+            raise NotAllowed(_("Please record that the patient agrees to the treatment."))
         found = _clearance(appointment, now=now)
         if not found.cleared:
             raise NotAllowed(_("A clinician has to look at the answers first. Not today."))
-        if found.review_id != appointment.review_id:
-            return _change(appointment, Status.CHECKED_IN, now=now, review_id=found.review_id)
-    return _change(appointment, Status.CHECKED_IN, now=now)
+        record |= {"agreed_at": now, "review_id": found.review_id}
+    return _change(appointment, Status.CHECKED_IN, now=now, **record)
 
 
 @_verb
@@ -1253,6 +1266,9 @@ def _put_back(visit: Appointment, *, now: datetime) -> Appointment:
         now=now,
         review=None,
         answer_by=availability.promise(now=now, location=visit.room.location),
+        identity_confirmed_at=None,
+        identity_confirmed_by=None,
+        agreed_at=None,
     )
 
 

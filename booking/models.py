@@ -272,6 +272,15 @@ class Appointment(models.Model):
     answer_by = models.DateTimeField(_("we answer by"), null=True, blank=True)
     form_due_by = models.DateTimeField(_("form due by"), null=True, blank=True)
     information_asked_at = models.DateTimeField(null=True, blank=True)
+    identity_confirmed_at = models.DateTimeField(null=True, blank=True)
+    identity_confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    agreed_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text=_("When the patient agreed to the treatment, before who confirmed who they are."),
+    )
     cancelled_at = models.DateTimeField(null=True, blank=True)
     cancelled_by = models.CharField(max_length=10, blank=True, choices=CancelledBy.choices)
     cancelled_by_user = models.ForeignKey(
@@ -356,6 +365,11 @@ class Appointment(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(status="proposed") | Q(hold_expires_at__isnull=False), name="booking_appointment_hold_ends"
+            ),
+            models.CheckConstraint(
+                condition=Q(identity_confirmed_at__isnull=False, identity_confirmed_by__isnull=False)
+                | Q(identity_confirmed_at__isnull=True, identity_confirmed_by__isnull=True, agreed_at__isnull=True),
+                name="booking_appointment_check_in_who_and_when",
             ),
             models.CheckConstraint(
                 condition=(

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Q
 from django.dispatch import Signal
 from django.utils import timezone
 
 from clinic.models import Area, Clinic, Patient, Treatment, User
+from clinic.registry import patients_treated_by
 from screening import assessment as rules
 from screening import sealing
 from screening.models import Questionnaire, QuestionnaireResponse, Review, ReviewRequest
@@ -356,6 +358,92 @@ def may_ask(response_id: int, treatment: Treatment, *, area: Area | None, on: da
             break
         earliest = at_earliest.earliest
     return no("rules")
+
+
+# ---------------------------------------------------------------- the treating practitioner
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a clinician wrote for whoever treats, with who decided and which answers it stands on."""
+
+    words: str
+    readable: bool
+    decided_by: str
+    decided_at: datetime
+    response_uuid: uuid.UUID
+
+
+def conditions_for(
+    patient: Patient, treatment: Treatment, *, area: Area | None, by: User, now: datetime
+) -> Conditions | None:
+    """The conditions of the decision that clears this patient for this treatment and area; None where none clears.
+
+    Only for who may read every answer, or treats this patient about now (DESIGN section 1); others get
+    PermissionDenied. `readable` is False where the sealed words cannot be opened: then nobody knows the conditions.
+    """
+    may = by.has_perm("screening.view_answers") or (
+        by.has_perm("screening.view_own_patients_answers") and patient.pk in patients_treated_by(by, now)
+    )
+    if not may:
+        raise PermissionDenied
+    if area is None:
+        return None
+    review = (
+        Review.objects.filter(patient=patient, treatment=treatment, area=area)
+        .select_related("response__data_key", "decided_by")
+        .order_by("-id")
+        .first()
+    )
+    if review is None or review.outcome not in Review.CLEARING:
+        return None
+    try:
+        words, readable = str(words_of(review).get("conditions", "")), True
+    except sealing.SealBroken:
+        log.exception("The conditions of a review could not be read.")
+        words, readable = "", False
+    return Conditions(words, readable, str(review.decided_by), review.decided_at, review.response.uuid)
+
+
+def recheck_steps(data=None, *, today: date) -> list | None:
+    """The forms of the short re-check, one a step, empty or bound to what was posted; None where none is published.
+
+    today: the local day of the visit. Each has `tree()` for the template and `answers()` once it is valid.
+    """
+    from screening import forms, reviews  # both read this module
+
+    questionnaire = reviews.recheck_questionnaire()
+    if questionnaire is None:
+        return None
+    steps = forms.steps_of(questionnaire.definition())
+    return [forms.StepForm(data, step=step, answers={}, today=today) for step in steps]
+
+
+def recheck(patient: Patient, answers: dict[str, Any], *, by: User, today: date, now: datetime) -> bool:
+    """Stores the short re-check (`reviews.record_recheck`). True when nothing speaks against treating today.
+
+    False: a clinician has to look first; the patient's booked visits are back to pending already. Raises
+    ValidationError (a dict by link_id where answers are missing), and then nothing is stored.
+    """
+    from screening import reviews
+
+    found = reviews.record_recheck(patient, answers, by=by, today=today, now=now)
+    return found.effect in ("none", "advise")
+
+
+def rechecked(patient: Patient, *, on: date) -> bool:
+    """Whether the last short re-check of that local day found nothing that a clinician has to look at."""
+    last = (
+        QuestionnaireResponse.objects.filter(
+            patient=patient,
+            questionnaire__purpose=Questionnaire.Purpose.RECHECK,
+            status__in=FINISHED,
+            answered_on=on,
+        )
+        .order_by("-completed_at", "-id")
+        .first()
+    )
+    return last is not None and not last.reopens
 
 
 def _uuid(text: Any) -> uuid.UUID | None:

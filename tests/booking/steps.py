@@ -104,3 +104,31 @@ def messages(appointment: Appointment, *, waiting: bool = True) -> list[str]:
     if waiting:
         found = found.filter(state="queued")
     return list(found.values_list("kind", flat=True))
+
+
+def rechecked(appointment: Appointment, *, by=None, now=None, **changes) -> bool:
+    """The short re-check of that day, harmless but for `changes` (link_id with _ for -); True: nothing new."""
+    from screening.reviews import recheck_questionnaire
+    from tests.screening.conftest import publish
+
+    questionnaire = recheck_questionnaire() or publish("microneedling-recheck")
+    answers = {
+        question.link_id: [question.no_finding[-1]] if question.kind == "choices" else question.no_finding[-1]
+        for question in questionnaire.definition().questions
+        if not question.parent
+    } | {link_id.replace("_", "-"): value for link_id, value in changes.items()}
+    return clearance.recheck(
+        appointment.patient,
+        answers,
+        by=by or appointment.practitioner.user,
+        today=appointment.local_date,
+        now=now or appointment.starts_at,
+    )
+
+
+def check_in(appointment: Appointment, *, by=None, now=None) -> Appointment:
+    """All three parts: the right person, nothing new, agreed."""
+    by, now = by or appointment.practitioner.user, now or appointment.starts_at
+    if appointment.treatment.needs_screening:
+        rechecked(appointment, by=by, now=now)
+    return appointments.check_in(appointment, by=by, identity_confirmed=True, agreed=True, now=now)

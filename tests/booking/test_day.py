@@ -88,8 +88,8 @@ def test_only_its_own_practitioner_checks_in_and_closes(surgery):
     both.groups.add(Group.objects.get(name="Practitioner"))
     for user in (surgery.desk, both, surgery.clinician, surgery.practitioners[1].user):
         with pytest.raises(NotAllowed):
-            appointments.check_in(appointment, by=user, now=now)
-    checked = appointments.check_in(appointment, by=surgery.practitioner.user, now=now)
+            appointments.check_in(appointment, by=user, identity_confirmed=True, agreed=True, now=now)
+    checked = steps.check_in(appointment, by=surgery.practitioner.user, now=now)
     assert checked.status == "checked-in"
     with pytest.raises(NotAllowed):
         appointments.fulfil(checked, by=surgery.practitioners[1].user, now=now)
@@ -103,20 +103,20 @@ def test_their_own_practitioner_without_the_permission_does_not_check_in(surgery
     user.groups.clear()
     user = type(user).objects.get(pk=user.pk)
     with pytest.raises(NotAllowed):
-        appointments.check_in(appointment, by=user, now=appointment.starts_at)
+        appointments.check_in(appointment, by=user, identity_confirmed=True, agreed=True, now=appointment.starts_at)
 
 
 def test_nobody_is_checked_in_on_another_day(surgery):
     appointment = steps.arrived(surgery)
     with pytest.raises(NotAllowed):
-        appointments.check_in(appointment, by=surgery.practitioner.user, now=appointment.starts_at + timedelta(days=1))
+        steps.check_in(appointment, now=appointment.starts_at + timedelta(days=1))
 
 
 def test_a_visit_closed_by_mistake_is_open_again(surgery):
     appointment = steps.arrived(surgery)
     now = appointment.starts_at
     by = surgery.practitioner.user
-    done = appointments.fulfil(appointments.check_in(appointment, by=by, now=now), by=by, now=now)
+    done = appointments.fulfil(steps.check_in(appointment, by=by, now=now), by=by, now=now)
     with pytest.raises(NotAllowed):
         appointments.undo(done, by=surgery.desk, now=now)
     assert appointments.undo(done, by=by, now=now + timedelta(minutes=10)).status == "checked-in"

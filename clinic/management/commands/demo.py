@@ -412,10 +412,20 @@ class Maker:
             appointments.arrive(appointment, by=self.users["desk"], now=start - timedelta(minutes=7))
         if start + timedelta(minutes=2) <= self.now:
             appointment.refresh_from_db()
-            appointments.check_in(appointment, by=by, now=start + timedelta(minutes=2))
+            if appointment.treatment.needs_screening:
+                self.recheck(appointment, by=by, at=start + timedelta(minutes=1))
+            appointments.check_in(
+                appointment, by=by, identity_confirmed=True, agreed=True, now=start + timedelta(minutes=2)
+            )
         if end <= self.now:
             appointment.refresh_from_db()
             appointments.fulfil(appointment, by=by, now=end)
+
+    def recheck(self, appointment: Appointment, *, by: User, at: datetime) -> None:
+        """The short questions before a session, all answered with nothing new."""
+        questions = reviews.recheck_questionnaire().definition().questions
+        answers = {q.link_id: HARMLESS.get(q.link_id, q.no_finding[-1]) for q in questions if not q.parent}
+        reviews.record_recheck(appointment.patient, answers, by=by, today=appointment.local_date, now=at)
 
     def any_treatment(self) -> str:
         return self.random.choice(["acne-scars-face"] * 5 + ["acne-scars-back", "surgical-scar", "stretch-marks"])
