@@ -54,6 +54,7 @@ def site(transactional_db, settings, live_server) -> str:
     """The demonstration, small, on a live server. Returns its address."""
     connection_created.connect(as_web_role)
     settings.PUBLIC_URL = live_server.url
+    settings.DEBUG = True  # the demonstration is only made, and signed in to without a second factor, in development
     call_command("setup_clinic", verbosity=0)
     call_command("demo", patients=13, verbosity=0)
     yield live_server.url
