@@ -1,0 +1,611 @@
+"""The patient's booking pages: what is offered, free times, a held time, the confirmation."""
+
+import re
+import uuid
+from datetime import date, timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from booking import appointments
+from booking.models import Appointment, HoldDetails
+from clinic.models import Patient
+from outbox.models import Message
+from tests import make
+from tests.booking import steps
+from tests.booking.conftest import open_surgery
+from tests.make import NOW
+
+pytestmark = pytest.mark.django_db
+
+BANNED = re.compile(
+    r"\b(safe|cleared|passed|perfect|flaws?|imperfections?|suffer\w*|transform\w*|painless|permanent|guaranteed)\b"
+    r"|only today|only 2 left",
+    re.IGNORECASE,
+)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """What time it is on the pages: Monday 1 March 2027, 09:00 in London, until it is moved."""
+
+    class Clock:
+        now = NOW
+
+    clock = Clock()
+    monkeypatch.setattr("django.utils.timezone.now", lambda: clock.now)
+    return clock
+
+
+@pytest.fixture
+def surgery(db, clock):
+    return open_surgery()
+
+
+def put(client, **values) -> None:
+    """Writes into the session of this browser."""
+    session = client.session
+    session.update(values)
+    session.save()
+
+
+def words(response) -> str:
+    """What a page says, without its markup; never with a word that no patient may read."""
+    assert response.status_code in (200, 404), response.status_code
+    text = re.sub(r"<[^>]+>", " ", response.content.decode())
+    text = re.sub(r"\s+", " ", text)
+    assert not BANNED.search(text), BANNED.search(text)
+    return text
+
+
+def patient_who_signs_in(client, **fields) -> Patient:
+    """A patient with a login, signed in on this browser."""
+    patient = make.make_patient(**fields)
+    user = make.make_user(email=patient.email, name=patient.name)
+    Patient.objects.filter(pk=patient.pk).update(user=user)
+    patient.refresh_from_db()
+    client.force_login(user)
+    return patient
+
+
+def times_of(treatment) -> str:
+    return reverse("booking:slots", args=[treatment.slug])
+
+
+def keys_on(response) -> list[str]:
+    """The times that can be chosen on a page."""
+    return re.findall(r'type="radio"[^>]*value="([^"]+)"', response.content.decode())
+
+
+def choose(client, treatment, key: str | None = None, **more):
+    """Chooses a time, the first on the page unless told otherwise."""
+    key = key or keys_on(client.get(times_of(treatment)))[0]
+    return client.post(times_of(treatment), {"start": key, "request_key": str(uuid.uuid4()), **more})
+
+
+def held_uuid(response) -> str:
+    """The uuid of the hold that a choice led to."""
+    assert response.status_code == 302, words(response)
+    return re.fullmatch(r"/book/hold/([0-9a-f-]{36})/", response.url).group(1)
+
+
+DETAILS = {
+    "name": "Rosa Example",
+    "phone": "020 7946 0018",
+    "email": "rosa@example.org",
+    "birth_date_day": "4",
+    "birth_date_month": "May",
+    "birth_date_year": "1990",
+    "action": "details",
+}
+
+
+def code_in(message: Message) -> str:
+    return re.search(r"code: (\S+)", message.text).group(1)
+
+
+# ---------------------------------------------------------------- prices
+
+
+def test_prices_people_places_and_next_free_come_before_any_question(client, surgery):
+    surgery.treatment.sessions_min, surgery.treatment.sessions_max = 3, 6
+    surgery.treatment.save()
+    text = words(client.get(reverse("booking:treatments")))
+    assert "£150" in text
+    assert "£450 to £900" in text
+    assert "45 minutes" in text
+    assert "3 to 6 sessions, 4 weeks apart or more" in text
+    assert surgery.practitioner.name in text
+    assert surgery.practitioner.registration in text
+    assert surgery.location.name in text
+    assert "Wednesday 3 March" in text  # the first day after the promise and its margin, for somebody new
+
+
+def test_a_treatment_without_price_hours_or_people_says_what_to_do(client, surgery):
+    bare = make.make_treatment(price=None)
+    page = words(client.get(reverse("booking:treatments")))
+    assert bare.name in page
+    assert "Please ask us" in page
+    assert "No time is free online at the moment. Please call us." in page
+
+
+def test_a_treatment_that_is_not_offered_is_nowhere(client, surgery):
+    hidden = make.make_treatment(name="Hidden one", is_active=False)
+    assert hidden.name not in words(client.get(reverse("booking:treatments")))
+    assert client.get(times_of(hidden)).status_code == 404
+    assert client.post(times_of(hidden), {}).status_code == 404
+    assert client.get(reverse("booking:slots_json", args=[hidden.slug])).status_code == 404
+
+
+def test_a_clinic_without_treatments_says_so(client, db):
+    make.make_clinic()
+    assert "We do not take bookings online yet" in words(client.get(reverse("booking:treatments")))
+
+
+def test_before_the_clinic_is_set_up_no_page_breaks(client, db):
+    treatment = make.make_consultation()
+    assert client.get(reverse("booking:treatments")).status_code == 200
+    assert client.get(times_of(treatment)).status_code == 503
+    assert client.get(reverse("booking:slots_json", args=[treatment.slug])).status_code == 503
+
+
+def test_the_future_price_is_not_todays(client, surgery):
+    surgery.treatment.prices.create(amount=999, valid_from=date(2027, 3, 2))
+    assert "£999" not in words(client.get(reverse("booking:treatments")))
+
+
+# ---------------------------------------------------------------- times
+
+
+def test_looking_at_times_needs_no_screening(client, surgery):
+    page = client.get(times_of(surgery.treatment))
+    text = words(page)
+    assert "Next free" in text
+    assert "Wednesday 3 March, 09:00" in text
+    assert "No times from Saturday 6 March to Sunday 7 March." in text
+    assert "First a few questions" in text
+    assert keys_on(page)
+
+
+def test_choosing_before_the_questions_leads_to_them_and_comes_back_to_the_time(client, surgery):
+    key = keys_on(client.get(times_of(surgery.treatment)))[3]
+    response = choose(client, surgery.treatment, key)
+    assert response.url == f"{reverse('screening:start')}?treatment={surgery.treatment.slug}"
+    assert not Appointment.objects.exists()
+    put(client, screening=str(steps.answered(surgery).uuid))
+    page = client.get(times_of(surgery.treatment))
+    assert "You chose this time before, and it is free" in words(page)
+    assert f'name="start" value="{key}"' in page.content.decode()
+
+
+def test_answers_that_allow_it_hold_the_time(client, surgery):
+    response = steps.answered(surgery)
+    put(client, screening=str(response.uuid))
+    held = Appointment.objects.get(uuid=held_uuid(choose(client, surgery.treatment)))
+    assert (held.status, held.patient, held.response_id, held.area.code) == ("proposed", None, response.pk, "face")
+    assert client.session["hold"] == str(held.uuid)
+
+
+def test_answers_that_forbid_it_get_a_kind_page_and_no_time(client, surgery):
+    put(client, screening=str(steps.answered(surgery, pregnant="yes").uuid))
+    key = steps.slot(surgery).key
+    for page in (client.get(times_of(surgery.treatment)), choose(client, surgery.treatment, key)):
+        text = words(page)
+        assert "not right for you at the moment" in text
+        assert "Times for a consultation" in text
+        assert not keys_on(page)
+        assert "pregnan" not in text.lower()
+    assert not Appointment.objects.exists()
+
+
+def test_a_wait_with_a_date_lets_times_begin_there(client, surgery):
+    answers = {"isotretinoin": "yes", "isotretinoin_still": "no", "isotretinoin_last_dose": "2026-09-20"}
+    put(client, screening=str(steps.answered(surgery, **answers).uuid))
+    page = client.get(times_of(surgery.treatment))
+    text = words(page)
+    assert "You can ask for a time from Saturday 20 March" in text
+    assert min(keys_on(page)) >= "20270320"
+    before = choose(client, surgery.treatment, steps.slot(surgery).key)
+    assert "This treatment is possible from Saturday 20 March 2027 on." in words(before)
+    assert not Appointment.objects.exists()
+
+
+def test_the_answers_of_another_browser_count_for_nothing(client, surgery):
+    steps.answered(surgery)
+    put(client, screening=str(uuid.uuid4()))
+    assert choose(client, surgery.treatment).url.startswith(reverse("screening:start"))
+
+
+def test_a_consultation_is_held_without_any_question(client, surgery):
+    held = Appointment.objects.get(uuid=held_uuid(choose(client, surgery.consultation)))
+    assert (held.status, held.response) == ("proposed", None)
+
+
+def test_several_areas_are_asked_for_before_a_time_can_be_chosen(client, surgery):
+    scar = make.make_treatment(areas=("belly", "chest"))
+    scar.practitioners.set(surgery.practitioners)
+    page = client.get(times_of(scar))
+    assert "Which part of your body" in words(page)
+    assert not keys_on(page)
+    answer = choose(client, scar, steps.slot(surgery).key)
+    assert "Choose the part of your body first" in words(answer)
+    assert keys_on(client.get(times_of(scar), {"area": "chest"}))
+    assert not keys_on(client.get(times_of(scar), {"area": "face"}))  # not a part this treatment is for
+
+
+def test_the_loser_sees_just_taken_and_other_times(client, surgery):
+    key = keys_on(client.get(times_of(surgery.consultation)))[0]
+    slot = appointments.Slot.from_key(key)
+    for practitioner, room in zip(surgery.practitioners, surgery.rooms, strict=True):
+        taken = appointments.Slot(slot.starts_at, practitioner.pk, room.pk, slot.location_id)
+        steps.held(surgery, treatment=surgery.consultation, slot=taken)
+    page = choose(client, surgery.consultation, key)
+    assert "That time has just been taken" in words(page)
+    assert key not in keys_on(page)
+    assert keys_on(page)
+    assert "hold" not in client.session
+
+
+def test_sending_the_form_twice_holds_one_time(client, surgery):
+    key, request_key = keys_on(client.get(times_of(surgery.consultation)))[0], str(uuid.uuid4())
+    first = choose(client, surgery.consultation, key, request_key=request_key)
+    second = choose(client, surgery.consultation, key, request_key=request_key)
+    assert first.url == second.url
+    assert Appointment.objects.count() == 1
+
+
+def test_choosing_another_time_gives_the_first_one_back(client, surgery):
+    first = Appointment.objects.get(uuid=held_uuid(choose(client, surgery.consultation)))
+    page = client.get(times_of(surgery.consultation))
+    assert "We keep" in words(page)
+    near = steps.slot(surgery, first.local_date, "13:15").key
+    second = Appointment.objects.get(uuid=held_uuid(choose(client, surgery.consultation, near)))
+    first.refresh_from_db()
+    assert (first.status, second.status) == ("cancelled", "proposed")
+
+
+def test_a_practitioner_and_a_place_can_be_chosen(client, surgery):
+    other = make.make_location(name="Valletta", slug="valletta", time_zone="Europe/Malta")
+    make.make_room(other)
+    make.make_hours(surgery.practitioners[1], other, weekdays=[2])
+    page = client.get(times_of(surgery.consultation), {"location": "valletta"})
+    text = words(page)
+    assert "Malta time" in text
+    assert {key.split("-")[3] for key in keys_on(page)} == {str(other.pk)}
+    who = surgery.practitioners[0]
+    page = client.get(times_of(surgery.consultation), {"practitioner": who.slug})
+    assert {key.split("-")[1] for key in keys_on(page)} == {str(who.pk)}
+
+
+def test_the_first_free_time_far_away_is_said_instead_of_nothing(client, surgery):
+    make.make_closure(surgery.location, date(2027, 3, 1), date(2027, 4, 20))
+    assert "Wednesday 21 April, 09:00" in words(client.get(times_of(surgery.consultation)))
+
+
+def test_no_time_within_the_horizon_says_whom_to_call(client, surgery):
+    make.make_closure(surgery.location, date(2027, 3, 1), date(2027, 12, 31))
+    page = client.get(times_of(surgery.consultation))
+    assert "No time is free online at the moment" in words(page)
+    assert not keys_on(page)
+
+
+def test_weeks_lead_on_and_back(client, surgery):
+    first = client.get(times_of(surgery.consultation)).content.decode()
+    assert "Earlier times" not in first
+    later = re.search(r'class="weeks-later" href="([^"]+)"', first).group(1).replace("&amp;", "&")
+    second = client.get(later)
+    assert "from=2027-03-08" in later
+    assert min(keys_on(second)) >= "20270308"
+    back = re.search(r'class="weeks-earlier" href="([^"]+)"', second.content.decode()).group(1)
+    assert "from=2027-03-01" in back
+    end = client.get(times_of(surgery.consultation), {"from": "2027-05-30"})
+    assert "Later times" not in words(end)
+
+
+def test_a_signed_in_patient_who_was_decided_on_takes_three_pages(client, surgery, clock):
+    patient = patient_who_signs_in(client)
+    before = steps.booked(surgery, patient=patient)
+    appointments.cancel(before, by="patient", now=NOW)
+    page = client.get(times_of(surgery.treatment))
+    assert "First a few questions" not in words(page)
+    assert min(keys_on(page)).startswith("20270301T13")  # the lead time only: nobody has to look first
+    held = Appointment.objects.get(uuid=held_uuid(choose(client, surgery.treatment)))
+    text = words(client.get(reverse("booking:hold", args=[held.uuid])))
+    assert patient.name in text
+    assert "Book this time" in text
+    response = client.post(reverse("booking:hold", args=[held.uuid]), {"action": "confirm"})
+    assert response.url == reverse("booking:appointment", args=[held.uuid])
+    held.refresh_from_db()
+    assert (held.status, held.patient) == ("booked", patient)
+
+
+def test_somebody_under_18_who_signs_in_cannot_book_anything(client, surgery):
+    patient_who_signs_in(client, birth_date=date(2010, 1, 1))
+    for page in (
+        client.get(times_of(surgery.consultation)),
+        choose(client, surgery.consultation, "20270303T0900Z-1-1-1"),
+    ):
+        text = words(page)
+        assert "Under 18 we do not book online" in text
+        assert not keys_on(page)
+    assert not Appointment.objects.exists()
+
+
+# ---------------------------------------------------------------- times for machines
+
+
+def test_the_times_for_machines_say_where_and_when(client, surgery):
+    response = client.get(reverse("booking:slots_json", args=[surgery.consultation.slug]), {"from": "2027-03-29"})
+    body = response.json()
+    assert response["Cache-Control"] == "no-store"
+    assert (body["from"], body["until"], body["minutes"]) == ("2027-03-29", "2027-04-04", 30)
+    assert body["times"][0] == {
+        "starts_at": "2027-03-29T09:00:00+01:00",  # summer time has begun there
+        "ends_at": "2027-03-29T09:30:00+01:00",
+        "location": surgery.location.slug,
+        "time_zone": "Europe/London",
+        "practitioner": body["times"][0]["practitioner"],
+    }
+    again = client.get(
+        reverse("booking:slots_json", args=[surgery.consultation.slug]),
+        {"from": "2027-03-29"},
+        headers={"If-None-Match": response["ETag"]},
+    )
+    assert again.status_code == 304
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "32", "9999999999", "x", "１", "", "1\x00"])
+def test_nonsense_days_are_left_out(client, surgery, days):
+    body = client.get(reverse("booking:slots_json", args=[surgery.consultation.slug]), {"days": days}).json()
+    assert len({time["starts_at"][:10] for time in body["times"]}) == 5
+    assert body["not_understood"] is (days != "")
+
+
+# ---------------------------------------------------------------- a held time
+
+
+def test_from_a_time_to_a_booked_consultation_with_a_real_code(client, surgery):
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))])
+    text = words(client.get(page))
+    assert "We keep it until 09:10" in text
+    assert "Who is coming?" in text
+    response = client.post(page, DETAILS)
+    assert response.url == reverse("account_confirm_login_code")
+    message = Message.objects.get(kind="code")
+    assert message.to == "rosa@example.org"
+    assert "Write the code" in words(client.get(page))
+    response = client.post(response.url, {"code": code_in(message)})
+    assert response.url == page
+    text = words(client.get(page))
+    assert "Rosa Example" in text
+    assert "Book this time" in text
+    response = client.post(page, {"action": "confirm"})
+    visit = Appointment.objects.get()
+    assert response.url == reverse("booking:appointment", args=[visit.uuid])
+    assert (visit.status, visit.patient.email, visit.patient.birth_date) == (
+        "booked",
+        "rosa@example.org",
+        date(1990, 5, 4),
+    )
+    assert not {"hold", "hold_details"} & set(client.session.keys())
+    assert "Booked" in words(client.get(response.url))
+
+
+def test_a_treatment_is_asked_for_and_says_until_when_we_answer(client, surgery):
+    response = steps.answered(surgery)
+    put(client, screening=str(response.uuid))
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.treatment))])
+    assert "date of birth" not in words(client.get(page))  # the questions have asked it
+    client.post(page, {key: value for key, value in DETAILS.items() if not key.startswith("birth_date")})
+    assert HoldDetails.objects.get().birth_date == date(1990, 5, 4)
+    client.force_login(get_user_model().objects.get(email="rosa@example.org"))
+    assert "We answer by Tuesday 17:00" in words(client.get(page))
+    done = client.post(page, {"action": "confirm"})
+    text = words(client.get(done.url))
+    assert "We answer by Tuesday 17:00" in text
+    assert "please do not travel yet" in text
+    visit = Appointment.objects.get()
+    assert (visit.status, visit.response_id) == ("pending", response.pk)
+    response.refresh_from_db()
+    assert response.patient == visit.patient
+
+
+def test_wrong_details_are_said_field_by_field_and_nothing_typed_is_lost(client, surgery):
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))])
+    wrong = DETAILS | {"phone": "12", "email": "not an address", "birth_date_day": "31", "birth_date_month": "2"}
+    response = client.post(page, wrong)
+    html = response.content.decode()
+    text = words(response)
+    assert "<title>Error: " in html
+    assert "There is no 31 February 1990" in text
+    assert "Write an e-mail address such as" in text
+    for link in ("#id_phone", "#id_email", "#id_birth_date_day"):
+        assert f'href="{link}"' in html
+    for typed in ("Rosa Example", "not an address", 'value="12"', 'value="31"'):
+        assert typed in html
+    assert not HoldDetails.objects.exists()
+
+
+def test_under_18_gives_the_time_back_and_keeps_nothing(client, surgery):
+    uuid_ = held_uuid(choose(client, surgery.consultation))
+    response = client.post(reverse("booking:hold", args=[uuid_]), DETAILS | {"birth_date_year": "2010"})
+    assert "Under 18 we do not book online" in words(response)
+    assert Appointment.objects.get().status == "cancelled"
+    assert not HoldDetails.objects.exists()
+    assert not get_user_model().objects.filter(email=DETAILS["email"]).exists()
+    assert not {"hold", "hold_details"} & set(client.session.keys())
+
+
+@pytest.mark.parametrize("year", ["1899", "2027", "2099", "0000"])
+def test_a_birth_date_that_cannot_be_is_refused(client, surgery, year):
+    uuid_ = held_uuid(choose(client, surgery.consultation))
+    response = client.post(
+        reverse("booking:hold", args=[uuid_]), DETAILS | {"birth_date_year": year, "birth_date_month": "6"}
+    )
+    assert "Error: " in response.content.decode()
+    assert not HoldDetails.objects.exists()
+
+
+def test_more_time_is_five_minutes_up_to_ten_times(client, surgery):
+    uuid_ = held_uuid(choose(client, surgery.consultation))
+    page = reverse("booking:hold", args=[uuid_])
+    for _press in range(10):
+        assert "I need more time" in words(client.get(page))
+        client.post(page, {"action": "more-time"})
+    text = words(client.get(page))
+    assert "We keep it until 10:00" in text
+    assert "I need more time" not in text
+    assert "cannot keep this time any longer" in words(client.post(page, {"action": "more-time"}, follow=True))
+
+
+def test_giving_the_time_back(client, surgery):
+    uuid_ = held_uuid(choose(client, surgery.consultation))
+    response = client.post(reverse("booking:hold", args=[uuid_]), {"action": "release"}, follow=True)
+    assert "We gave that time back" in words(response)
+    assert Appointment.objects.get().status == "cancelled"
+    assert "hold" not in client.session
+
+
+def test_an_expired_hold_can_still_be_confirmed(client, surgery, clock):
+    patient = patient_who_signs_in(client)
+    uuid_ = held_uuid(choose(client, surgery.consultation))
+    page = reverse("booking:hold", args=[uuid_])
+    clock.now += timedelta(minutes=30)
+    assert "Nobody has taken it yet" in words(client.get(page))
+    client.post(page, {"action": "confirm"})
+    visit = Appointment.objects.get()
+    assert (visit.status, visit.patient) == ("booked", patient)
+
+
+def test_an_expired_hold_that_somebody_took_says_so_and_keeps_what_was_typed(client, surgery, clock):
+    key = keys_on(client.get(times_of(surgery.consultation)))[0]
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation, key))])
+    client.post(page, DETAILS)
+    clock.now += timedelta(minutes=30)
+    slot = appointments.Slot.from_key(key)
+    for practitioner, room in zip(surgery.practitioners, surgery.rooms, strict=True):
+        taken = appointments.Slot(slot.starts_at, practitioner.pk, room.pk, slot.location_id)
+        steps.held(surgery, treatment=surgery.consultation, slot=taken, now=clock.now)
+    for response in (client.get(page), client.post(page, {"action": "more-time"}), client.post(page, DETAILS)):
+        text = words(response)
+        assert "That time has gone" in text
+        assert "you need not write it again" in text
+    again = client.get(reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))]))
+    html = again.content.decode()
+    assert 'value="Rosa Example"' in html
+    assert 'value="rosa@example.org"' in html
+    assert 'value="1990"' in html
+
+
+def test_details_of_a_lost_time_count_once_the_address_is_proven(client, surgery):
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))])
+    client.post(page, DETAILS)
+    client.force_login(get_user_model().objects.get(email="rosa@example.org"))
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation, steps.slot(surgery).key))])
+    assert "Book this time" in words(client.get(page))
+    client.post(page, {"action": "confirm"})
+    assert Appointment.objects.get(status="booked").patient.name == "Rosa Example"
+
+
+def test_a_second_person_with_the_same_address_is_refused_kindly_and_the_hold_stays(client, surgery):
+    first = make.make_patient(email="rosa@example.org", birth_date=date(1960, 1, 1))
+    user = make.make_user(email="rosa@example.org")
+    Patient.objects.filter(pk=first.pk).update(user=user)
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))])
+    client.post(page, DETAILS)
+    client.force_login(user)
+    text = words(client.post(page, {"action": "confirm"}))
+    assert "cannot match this date of birth with this address" in text
+    assert "Please call us" in text
+    held = Appointment.objects.get()
+    assert (held.status, held.patient) == ("proposed", None)
+    assert HoldDetails.objects.filter(appointment=held).exists()
+
+
+def test_answers_with_another_birth_date_are_refused_kindly_and_the_hold_stays(client, surgery):
+    put(client, screening=str(steps.answered(surgery).uuid))
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.treatment))])
+    patient = make.make_patient(birth_date=date(1991, 1, 1))
+    user = make.make_user(email=patient.email)
+    Patient.objects.filter(pk=patient.pk).update(user=user)
+    client.force_login(user)
+    assert "cannot match the date of birth" in words(client.post(page, {"action": "confirm"}))
+    assert Appointment.objects.get().status == "proposed"
+
+
+def test_somebody_else_who_is_signed_in_is_said_and_can_sign_out_without_losing_the_time(client, surgery):
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))])
+    client.post(page, DETAILS)
+    client.force_login(make.make_user(email="other@example.org"))
+    text = words(client.get(page))
+    assert "Somebody else is signed in" in text
+    assert "other@example.org" in text
+    words(client.post(page, {"action": "confirm"}, follow=True))
+    assert Appointment.objects.get().status == "proposed"
+    response = client.post(page, {"action": "not-me"}, follow=True)
+    assert "_auth_user_id" not in client.session
+    assert "Rosa Example" in response.content.decode()
+    assert Appointment.objects.get().status == "proposed"
+
+
+def test_signing_out_gives_back_a_time_that_was_held_in_somebodys_name(client, surgery):
+    patient_who_signs_in(client)
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))])
+    response = client.post(page, {"action": "not-me"}, follow=True)
+    assert "You are signed out" in words(response)
+    assert Appointment.objects.get().status == "cancelled"
+
+
+def test_staff_are_told_to_sign_out_first(client, surgery):
+    client.force_login(surgery.desk)
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))])
+    assert "as a member of staff" in words(client.get(page))
+    for action in ("details", "confirm"):
+        words(client.post(page, DETAILS | {"action": action}, follow=True))
+    assert Appointment.objects.get().status == "proposed"
+    assert not HoldDetails.objects.exists()
+
+
+def test_a_hold_opens_only_for_the_browser_that_made_it(client, surgery, django_user_model):
+    held = steps.held(surgery, treatment=surgery.consultation)
+    page = reverse("booking:hold", args=[held.uuid])
+    nowhere = reverse("booking:hold", args=[uuid.uuid4()])
+    for url in (page, nowhere):
+        for response in (client.get(url), client.post(url, {"action": "release"})):
+            assert response.status_code == 302
+            assert response.url.startswith(reverse("account_login"))
+    patient_who_signs_in(client)
+    for url in (page, nowhere):
+        assert client.get(url).status_code == 404
+        assert client.post(url, {"action": "release"}).status_code == 404
+    held.refresh_from_db()
+    assert held.status == "proposed"
+
+
+# ---------------------------------------------------------------- queries
+
+
+def queries_of(client, url: str) -> int:
+    with CaptureQueriesContext(
+        connection,
+    ) as found:
+        assert client.get(url).status_code == 200
+    return len(found)
+
+
+def test_the_public_pages_ask_a_constant_number_of_queries(client, surgery):
+    pages = [reverse("booking:treatments"), times_of(surgery.consultation), times_of(surgery.treatment)]
+    once = [queries_of(client, page) for page in pages]
+    for _row in range(2):
+        place = make.make_location()
+        make.make_room(place)
+        treatment = make.make_treatment()
+        who = make.make_practitioner(treatment, surgery.consultation, surgery.treatment)
+        make.make_hours(who, place)
+        steps.talk(surgery, clock=f"1{_row}:00")
+    thrice = [queries_of(client, page) for page in pages]
+    assert thrice == once
+    assert max(once) <= 12, once
