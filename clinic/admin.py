@@ -1,18 +1,21 @@
-"""The admin site: one for all apps, with its first page, and the shared nouns: people, places, what is offered."""
+"""The shared nouns in the staff site: people, places, what is offered."""
 
 from datetime import date, datetime
 
+from allauth.account import admin as _account_admin  # noqa: F401
 from allauth.account.forms import default_token_generator
 from allauth.account.internal.flows.password_reset import request_password_reset
+from allauth.mfa import admin as _mfa_admin  # noqa: F401
 from allauth.mfa.models import Authenticator
+from allauth.usersessions import admin as _usersessions_admin  # noqa: F401
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth import admin as _auth_admin  # noqa: F401
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Exists, OuterRef, Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -20,7 +23,6 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from clinic import views
 from clinic.forms import month_number
 from clinic.models import (
     Area,
@@ -40,63 +42,11 @@ from clinic.registry import patients_treated_by
 # could hand out these roles could make up a "clinician", and the wall around reviews would be a formality.
 CLINICAL_ROLES = ("Practitioner", "Clinician", "Lead clinician")
 
-
-class ClinicAdminSite(admin.AdminSite):
-    """The staff site, in the clinic's look. Signing in and out are the site's own (password and second factor)."""
-
-    site_header = _("Staff")
-    site_title = _("Staff")
-    index_title = _("Today")
-    enable_nav_sidebar = False
-
-    def get_urls(self) -> list:
-        """Adds the page of what must happen before opening."""
-        return [path("opening/", self.admin_view(self.opening), name="opening"), *super().get_urls()]
-
-    def index(self, request: HttpRequest, extra_context=None) -> HttpResponse:
-        """Panels of the apps first, then everything there is."""
-        panels = views.drawn_panels("dashboard", request, timezone.now())
-        return super().index(request, {"panels": panels, **(extra_context or {})})
-
-    def opening(self, request: HttpRequest) -> HttpResponse:
-        """What must happen before patients may come."""
-        context = {
-            **self.each_context(request),
-            "title": _("Before opening"),
-            "panels": views.drawn_panels("opening", request, timezone.now()),
-        }
-        return TemplateResponse(request, "admin/opening.html", context)
-
-    def login(self, request: HttpRequest, extra_context=None) -> HttpResponse:
-        """The site's own sign-in page: Django's would ask for no second factor."""
-        back = request.GET.get("next") or reverse("admin:index")
-        if request.user.is_authenticated:
-            if not request.user.is_staff:
-                raise PermissionDenied
-            return redirect("admin:index")
-        return redirect(f"{reverse('account_login')}?{views.next_query(back)}")
-
-    def logout(self, request: HttpRequest, extra_context=None) -> HttpResponse:
-        """The site's own."""
-        return redirect("account_logout")
-
-    def password_change(self, request: HttpRequest, extra_context=None) -> HttpResponse:
-        """The site's own."""
-        return redirect("account_change_password")
-
-
-# Imported after the class above: these modules register with the site while this one is still being read.
-from allauth.account import admin as _account_admin  # noqa: E402, F401
-from allauth.mfa import admin as _mfa_admin  # noqa: E402, F401
-from allauth.usersessions import admin as _usersessions_admin  # noqa: E402, F401
-from django.contrib.auth import admin as _auth_admin  # noqa: E402, F401
-
-# The roles are fixed in code (clinic/roles.py), and nobody edits sign-in data by hand.
+# The roles are fixed in code (clinic/roles.py), and nobody edits sign-in data by hand. (The modules are imported
+# above, so that what they register is there to be taken away.)
 for model in list(admin.site._registry):
     if model is Group or model._meta.app_label in ("account", "mfa", "usersessions"):
         admin.site.unregister(model)
-
-site = admin.site
 
 
 class KeptAdmin(admin.ModelAdmin):

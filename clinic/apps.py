@@ -57,7 +57,7 @@ class ClinicConfig(AppConfig):
 class ClinicAdminConfig(AdminConfig):
     """django.contrib.admin with the clinic's own site as the default."""
 
-    default_site = "clinic.admin.ClinicAdminSite"
+    default_site = "clinic.site.ClinicAdminSite"
 
 
 def append_only_tables() -> list[str]:

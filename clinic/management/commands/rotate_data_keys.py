@@ -1,8 +1,12 @@
-"""`manage.py rotate_data_keys`: wraps every data key with the newest key of DATA_KEYS, so that an older one can go."""
+"""`manage.py rotate_data_keys`: wraps every data key with the newest key of DATA_KEYS, so that an older one can go.
+
+The second factors of staff are encrypted with the same keys and follow.
+"""
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from clinic import accounts
 from screening.models import QuestionnaireResponse
 from screening.sealing import SealBroken, rewrap
 
@@ -21,6 +25,8 @@ class Command(BaseCommand):
                 changed += rewrap(response)
             except SealBroken:
                 unreadable += 1
+        factors = accounts.rewrap_second_factors()
+        self.stdout.write(f"{factors} second factors of staff are encrypted with {newest!r}.")
         self.stdout.write(f"{changed} keys are now wrapped by {newest!r}.")
         if unreadable:
             raise CommandError(f"{unreadable} keys could not be opened. Keep the older keys in DATA_KEYS.")

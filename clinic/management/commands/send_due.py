@@ -1,6 +1,5 @@
 """The worker beside the site: sends what waits, and does what is due by the clock."""
 
-import importlib.util
 import logging
 import signal
 import threading
@@ -11,11 +10,16 @@ from django.core.management.base import BaseCommand
 from django.db import close_old_connections, connection
 from django.utils import timezone
 
+from booking import appointments
 from clinic import accounts
 from clinic.models import Clinic
 from outbox import worker
+from screening import responses
 
 log = logging.getLogger(__name__)
+
+# What only time brings about, once a minute. Each takes `now`.
+CLOCKS = (appointments.sweep, responses.forget_expired, worker.forget_codes, accounts.forget_unproven)
 
 
 class Command(BaseCommand):
@@ -65,18 +69,9 @@ class Command(BaseCommand):
 
     def tidy(self) -> None:
         """What is due by the clock, each on its own: one that fails does not keep the others from happening."""
-        for verb in (*clocks(), worker.forget_codes, accounts.forget_unproven):
+        for verb in CLOCKS:
             try:
                 verb(now=timezone.now())
             except Exception:
                 log.exception("%s.%s failed", verb.__module__, verb.__name__)
                 connection.close()
-
-
-def clocks() -> list:
-    """The verbs of the apps that the clock calls."""
-    if importlib.util.find_spec("booking.appointments") is None:
-        return []
-    from booking import appointments
-
-    return [appointments.sweep]

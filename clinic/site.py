@@ -1,0 +1,56 @@
+"""The staff site itself. In a module of its own: Django makes it while the admin modules of the apps are being read."""
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from clinic import views
+
+
+class ClinicAdminSite(admin.AdminSite):
+    """The staff site, in the clinic's look. Signing in and out are the site's own (password and second factor)."""
+
+    site_header = _("Staff")
+    site_title = _("Staff")
+    index_title = _("Today")
+    enable_nav_sidebar = False
+
+    def get_urls(self) -> list:
+        """Adds the page of what must happen before opening."""
+        return [path("opening/", self.admin_view(self.opening), name="opening"), *super().get_urls()]
+
+    def index(self, request: HttpRequest, extra_context=None) -> HttpResponse:
+        """Panels of the apps first, then everything there is."""
+        panels = views.drawn_panels("dashboard", request, timezone.now())
+        return super().index(request, {"panels": panels, **(extra_context or {})})
+
+    def opening(self, request: HttpRequest) -> HttpResponse:
+        """What must happen before patients may come."""
+        context = {
+            **self.each_context(request),
+            "title": _("Before opening"),
+            "panels": views.drawn_panels("opening", request, timezone.now()),
+        }
+        return TemplateResponse(request, "admin/opening.html", context)
+
+    def login(self, request: HttpRequest, extra_context=None) -> HttpResponse:
+        """The site's own sign-in page: Django's would ask for no second factor."""
+        back = request.GET.get("next") or reverse("admin:index")
+        if request.user.is_authenticated:
+            if not request.user.is_staff:
+                raise PermissionDenied
+            return redirect("admin:index")
+        return redirect(f"{reverse('account_login')}?{views.next_query(back)}")
+
+    def logout(self, request: HttpRequest, extra_context=None) -> HttpResponse:
+        """The site's own."""
+        return redirect("account_logout")
+
+    def password_change(self, request: HttpRequest, extra_context=None) -> HttpResponse:
+        """The site's own."""
+        return redirect("account_change_password")

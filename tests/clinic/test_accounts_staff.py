@@ -1,0 +1,234 @@
+"""Staff sign in with a password and a second factor, and their screens lock when nobody is there."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+
+from clinic import accounts
+from clinic.models import User
+from outbox.models import Message
+from tests.make import make_clinic, make_user
+
+PASSWORD = "correct horse battery"
+LOGIN, CODE, SET_UP = "/accounts/login/", "/accounts/2fa/authenticate/", "/accounts/2fa/totp/activate/"
+
+
+@pytest.fixture(autouse=True)
+def _fresh(db, settings):
+    cache.clear()
+    make_clinic(is_demo=False)
+    settings.STAFF_SECOND_FACTOR = True
+
+
+@pytest.fixture
+def boss(db):
+    return make_user("Manager", email="boss@example.org", password=PASSWORD)
+
+
+def sign_in(client, email="boss@example.org", to=""):
+    return client.post(LOGIN + (f"?next={to}" if to else ""), {"login": email, "password": PASSWORD, "next": to})
+
+
+def figures(secret, step=0):
+    return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + step))
+
+
+def set_up(client):
+    again = client.get(SET_UP)  # the password is asked once more before anything about signing in changes
+    assert client.post(again.url, {"password": PASSWORD}).url == SET_UP
+    assert client.get(SET_UP).status_code == 200
+    secret = client.session["mfa.totp.secret"]
+    assert client.post(SET_UP, {"code": figures(secret)}).status_code == 302
+    return secret
+
+
+def locked_since(client, seconds):
+    session = client.session
+    session["staff_seen"] = time.time() - seconds
+    session.save()
+
+
+def test_without_a_second_factor_the_admin_leads_to_setting_one_up(client, boss):
+    assert sign_in(client).url == "/admin/"
+    assert client.get("/admin/").url == SET_UP
+    set_up(client)
+    assert client.get("/admin/").status_code == 200
+
+
+def test_the_next_sign_in_asks_for_it(client, boss):
+    sign_in(client)
+    secret = set_up(client)
+    cache.clear()  # the figures of this half minute count once
+    other = Client()
+    assert sign_in(other).url == CODE
+    assert other.get("/admin/").status_code == 302, "a password alone opens nothing"
+    assert other.post(CODE, {"code": "000000"}).status_code == 200
+    assert other.get("/admin/").status_code == 302
+    assert other.post(CODE, {"code": figures(secret)}).url == "/admin/"
+    assert other.get("/admin/").status_code == 200
+
+
+def test_a_recovery_code_works_once(client, boss):
+    sign_in(client)
+    set_up(client)
+    code = Authenticator.objects.get(type="recovery_codes").wrap().get_unused_codes()[0]
+    for expected in (200, 302):
+        other = Client()
+        sign_in(other)
+        other.post(CODE, {"code": code})
+        assert other.get("/admin/").status_code == expected
+
+
+def test_a_session_from_before_it_was_set_up_signs_in_again(client, boss):
+    other = Client()
+    sign_in(other)
+    sign_in(client)
+    set_up(client)
+    assert other.get("/admin/").url.startswith(LOGIN)
+    assert "_auth_user_id" not in other.session
+
+
+def test_the_secret_is_not_readable_in_the_database(client, boss, settings):
+    sign_in(client)
+    secret = set_up(client)
+    stored = Authenticator.objects.get(type="totp").data["secret"]
+    assert secret not in stored and stored.startswith("test:")
+    adapter = accounts.MFAAdapter()
+    assert adapter.decrypt(stored) == secret
+    seed = Authenticator.objects.get(type="recovery_codes").data["seed"]
+    assert seed.startswith("test:")
+    settings.DATA_KEYS = [("test", bytes(32))]
+    with pytest.raises(ValueError):
+        adapter.decrypt(stored)
+    settings.DATA_KEYS = [("other", bytes(32))]
+    with pytest.raises(ValueError):
+        adapter.decrypt(stored)
+
+
+def test_an_older_key_can_go_after_rewrapping(client, boss, settings):
+    sign_in(client)
+    secret = set_up(client)
+    settings.DATA_KEYS = [("newer", b"n" * 32), *settings.DATA_KEYS]
+    assert accounts.rewrap_second_factors() == 2
+    settings.DATA_KEYS = [("newer", b"n" * 32)]
+    assert accounts.MFAAdapter().decrypt(Authenticator.objects.get(type="totp").data["secret"]) == secret
+    assert len(Authenticator.objects.get(type="recovery_codes").wrap().get_unused_codes()) == 10
+
+
+def test_a_demonstration_on_a_developers_machine_does_not_ask(client, boss, settings):
+    make_clinic(is_demo=True)
+    sign_in(client)
+    assert client.get("/admin/").url == SET_UP, "not with DEBUG off"
+    settings.DEBUG = True
+    assert client.get("/admin/").status_code == 200
+    make_clinic(is_demo=False)
+    assert client.get("/admin/").url == SET_UP, "not without a demonstration"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"STAFF_SECOND_FACTOR": "false"}, "STAFF_SECOND_FACTOR"), ({"STAFF_SECOND_FACTOR": "true"}, "")],
+)
+def test_the_second_factor_cannot_be_switched_off_outside_development(changes, message):
+    env = {**os.environ, "DEBUG": "false", "DATABASE_URL": "postgresql://a:b@db.example/c", **changes}
+    env |= {"EMAIL_URL": "smtp://mail.example"}
+    done = subprocess.run([sys.executable, "-c", "import clinic.settings"], env=env, capture_output=True, text=True)
+    assert (done.returncode != 0) == bool(message) and message in done.stderr
+
+
+def test_staff_get_no_code_and_a_code_never_lets_staff_in(client, boss):
+    client.post("/accounts/login/code/", {"email": boss.email})
+    assert not Message.objects.exists()
+    client.cookies.clear()
+    patient = accounts.user_for("anna@example.org")
+    client.post("/accounts/login/code/", {"email": patient.email})
+    code = Message.objects.get().text.split("code: ")[1].split()[0]
+    User.objects.filter(pk=patient.pk).update(is_staff=True)  # made staff while the code was on its way
+    client.post("/accounts/login/code/confirm/", {"code": code})
+    assert "_auth_user_id" not in client.session
+
+
+def test_the_admins_own_sign_in_is_not_there(client, boss):
+    assert client.get("/admin/").url == "/admin/login/?next=%2Fadmin%2F"
+    assert client.get("/admin/login/?next=/admin/clinic/").url == "/accounts/login/?next=%2Fadmin%2Fclinic%2F"
+    client.post("/admin/login/", {"username": boss.email, "password": PASSWORD})
+    assert "_auth_user_id" not in client.session
+    client.force_login(accounts.user_for("anna@example.org"))
+    assert client.get("/admin/login/").status_code == 403
+
+
+def test_after_the_sign_in_one_is_where_one_wanted_to_be(client, boss):
+    page = reverse("admin:clinic_room_changelist")
+    assert sign_in(client, to=page).url == page
+    client.post("/accounts/logout/")
+    assert sign_in(client, to="https://elsewhere.example/").url == "/admin/"
+
+
+@pytest.fixture
+def at_work(client, boss, settings):
+    settings.STAFF_SECOND_FACTOR = False
+    sign_in(client)
+    assert client.get("/admin/").status_code == 200
+    return client
+
+
+def test_an_idle_screen_locks_and_the_same_page_comes_back(at_work, settings):
+    page = reverse("admin:clinic_room_changelist") + "?q=1"
+    locked_since(at_work, settings.STAFF_IDLE_SECONDS - 5)
+    assert at_work.get(page).status_code == 200
+    locked_since(at_work, settings.STAFF_IDLE_SECONDS + 5)
+    answer = at_work.get(page)
+    assert answer.status_code == 403 and "You have been signed out" in answer.content.decode()
+    assert "We did not receive" not in answer.content.decode()
+    assert "_auth_user_id" not in at_work.session
+    assert "/accounts/login/?next=/admin/clinic/room/%3Fq%3D1" in answer.content.decode()
+    assert sign_in(at_work, to=page).url == page
+
+
+def test_what_is_sent_after_the_lock_is_not_done_and_that_is_said(at_work, settings):
+    from clinic.models import Room
+    from tests.make import make_location
+
+    place = make_location()
+    add = reverse("admin:clinic_room_add")
+    locked_since(at_work, settings.STAFF_IDLE_SECONDS + 5)
+    answer = at_work.post(
+        add, {"location": place.pk, "name": "Three"}, headers={"referer": f"http://testserver{add}?_popup=0"}
+    )
+    assert answer.status_code == 403 and "We did not receive what you sent" in answer.content.decode()
+    assert f"next={add}%3F_popup%3D0" in answer.content.decode()
+    assert not Room.objects.exists()
+
+
+@pytest.mark.parametrize("referer", ["https://elsewhere.example/x", "http://[", "javascript:alert(1)", ""])
+def test_the_lock_never_leads_elsewhere(at_work, settings, referer):
+    locked_since(at_work, settings.STAFF_IDLE_SECONDS + 5)
+    answer = at_work.post(reverse("admin:clinic_room_add"), {}, headers={"referer": referer})
+    assert "next=/admin/&" in answer.content.decode() or 'next=/admin/"' in answer.content.decode()
+
+
+def test_working_keeps_the_screen_open(at_work, settings):
+    for _visit in range(3):
+        locked_since(at_work, settings.STAFF_IDLE_SECONDS - 30)
+        assert at_work.get("/admin/").status_code == 200
+        assert time.time() - at_work.session["staff_seen"] < 5
+
+
+def test_patients_are_not_locked_out(client, settings):
+    client.force_login(accounts.user_for("anna@example.org"))
+    locked_since(client, settings.STAFF_IDLE_SECONDS * 3)
+    assert client.get("/my/").status_code == 200
+
+
+def test_part_of_a_page_tells_the_browser_to_sign_in(at_work, settings):
+    locked_since(at_work, settings.STAFF_IDLE_SECONDS + 5)
+    answer = at_work.get("/admin/", headers={"hx-request": "true"})
+    assert answer["HX-Redirect"] == "/admin/"
