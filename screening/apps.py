@@ -28,3 +28,10 @@ class ScreeningConfig(AppConfig):
         ],
     }
     append_only_tables = ["screening_assessment", "screening_review", "screening_cosignature", "screening_reply"]
+
+    def ready(self) -> None:
+        from clinic.registry import register_panel
+        from screening import panels
+
+        for panel in (panels.WHO_WAITS, panels.OPENING, panels.MINE):
+            register_panel(panel)

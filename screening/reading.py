@@ -10,7 +10,6 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from clinic.models import User
 from screening import assessment as rules
 from screening import clearance, responses, sealing
 from screening.models import Effect, QuestionnaireResponse, Review
@@ -251,11 +250,6 @@ def days_left(day: date | None, today: date) -> str:
     return _("tomorrow") if days == 1 else ngettext("in %d day", "in %d days", days) % days
 
 
-def may_read(user: User, response: QuestionnaireResponse, *, treated: set[int]) -> bool:
-    """Whether somebody may read these answers: clinicians all, practitioners those of the patients they treat about now
-    (`treated`, from clinic.registry). Superusers, desk, editors and managers never."""
-    if not user.is_active:
-        return False
-    if user.has_perm("screening.view_answers"):
-        return True
-    return user.has_perm("screening.view_own_patients_answers") and response.patient_id in treated
+def long_day(day: date) -> str:
+    """A day with its weekday and the month's name."""
+    return formats.date_format(day, "l j F Y")

@@ -15,4 +15,5 @@ urlpatterns = [
     path("leave/", views.leave, name="leave"),
     path("birth-date/", views.birth_date, name="birth_date"),
     path("reply/<uuid:review_uuid>/", views.reply, name="reply"),
+    path("decision/<uuid:review_uuid>/", views.decision, name="decision"),
 ]

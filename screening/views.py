@@ -54,10 +54,13 @@ class Here:
     """The answers of whoever sits at this device. `away`: the birth date is asked before anything is shown."""
 
     response: QuestionnaireResponse
-    definition: Definition
     answers: dict[str, Any]
     now: datetime
     away: bool
+
+    @property
+    def definition(self) -> Definition:
+        return self.response.questionnaire.definition()
 
     @property
     def today(self) -> date:
@@ -95,7 +98,7 @@ def _here(request: HttpRequest, now: datetime) -> Here | None:
     except SealBroken:
         return None
     away = clearance.BIRTH_DATE in answers and verbs.is_away(response, now=now)
-    return Here(response, response.questionnaire.definition(), answers, now, away)
+    return Here(response, answers, now, away)
 
 
 def _session_uuid(request: HttpRequest) -> uuid.UUID | None:
@@ -163,12 +166,11 @@ def start(request: HttpRequest) -> HttpResponse:
         request.session[SESSION_KEY] = str(response.uuid)
         return redirect("screening:step", 1)
     here = _here(request, now) if _session_uuid(request) else None
-    return render(
-        request,
-        "screening/start.html",
-        {"form": form, "treatment": treatment, "questionnaire": questionnaire, "here": here}
-        | {"talk": results.talk(), "steps": len(steps_of(questionnaire.definition())) if questionnaire else 0},
-    )
+    context = {"form": form, "treatment": treatment, "questionnaire": questionnaire, "here": here}
+    if questionnaire is not None:
+        definition = questionnaire.definition()
+        context |= {"steps": len(steps_of(definition)), "groups": results.who_waits(definition)}
+    return render(request, "screening/start.html", context | {"talk": results.talk()})
 
 
 def _chosen_treatment(slug: str) -> Treatment | None:
@@ -418,3 +420,29 @@ def reply(request: HttpRequest, review_uuid: uuid.UUID) -> HttpResponse:
         return redirect("screening:reply", review.uuid)
     answered = hasattr(review, "reply")
     return render(request, "screening/reply.html", {"form": form, "question": question, "answered": answered})
+
+
+# ---------------------------------------------------------------- what a clinician decided
+
+
+@page("GET", "HEAD")
+@login_required
+def decision(request: HttpRequest, review_uuid: uuid.UUID) -> HttpResponse:
+    """What a clinician decided about this patient's answers, why in the patient's words, and what can be done now."""
+    patient = _patient(request)
+    if patient is None:
+        raise Http404
+    review = get_object_or_404(
+        Review.objects.select_related(
+            "response__questionnaire", "response__data_key", "treatment", "area", "assessment"
+        ),
+        uuid=review_uuid,
+        patient=patient,
+        response__patient=patient,
+        response__status__in=clearance.FINISHED,
+    )
+    if review.outcome == Review.Outcome.NEEDS_INFORMATION:
+        return redirect("screening:reply", review.uuid)
+    review.response.patient = patient
+    result = results.result_of(review.response, today=review.assessment.on, now=timezone.now())
+    return render(request, "screening/decision.html", {"review": review, "result": result})

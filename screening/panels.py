@@ -1,0 +1,143 @@
+"""What screening shows on gathered pages: who waits, what is missing before opening, a patient's own answers."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+
+from clinic.models import Clinic, Patient, Treatment
+from clinic.registry import Panel
+from screening import clearance, reading, reviews
+from screening.models import Questionnaire, QuestionnaireResponse, Review, ReviewRequest
+
+
+def who_waits(request: HttpRequest, now: datetime) -> dict:
+    """How many wait for a clinician, the longest, the nearest visit, how many past the promise. One query."""
+    found = reviews.waiting(now)
+    today = timezone.localdate(now)
+    nearest = timezone.localdate(found.nearest_visit) if found.nearest_visit else None
+    return {
+        "waiting": found,
+        "oldest": reading.how_long(found.oldest, now) if found.oldest else "",
+        "nearest": nearest,
+        "nearest_left": reading.days_left(nearest, today),
+    }
+
+
+def missing_before_opening() -> list[str]:
+    """What has to happen to the questionnaires before patients may come; empty when nothing has."""
+    missing = []
+    active = list(Questionnaire.objects.active().prefetch_related("treatments"))
+    full = [found for found in active if found.purpose == Questionnaire.Purpose.SCREENING]
+    if not full:
+        missing.append(_("Publish the questions asked before treatment: one clinician proposes, the lead publishes."))
+    if not any(found.purpose == Questionnaire.Purpose.RECHECK for found in active):
+        missing.append(_("Publish the short questions asked before each session: nobody is checked in without them."))
+    for treatment in Treatment.objects.offered().filter(kind=Treatment.Kind.TREATMENT) if full else []:
+        if not any(not found.treatments.all() or treatment in found.treatments.all() for found in full):
+            missing.append(_("%(treatment)s: no published questions cover it.") % {"treatment": treatment})
+    clinic = Clinic.get()
+    lead = clinic.lead_clinician if clinic else None
+    if lead is not None and not lead.has_perm("screening.publish_questionnaire"):
+        missing.append(_("The lead clinician who is named does not have the role Lead clinician."))
+    return missing
+
+
+def before_opening(request: HttpRequest, now: datetime) -> dict | None:
+    """Shown to whoever runs the house and to clinicians; the link only to who may open it."""
+    may_open = request.user.has_perm("screening.view_questionnaire")
+    if not (may_open or request.user.has_perm("clinic.change_clinic")):
+        return None
+    return {
+        "missing": missing_before_opening(),
+        "link": reverse("admin:screening_questionnaire_changelist") if may_open else "",
+    }
+
+
+@dataclass(frozen=True)
+class Mine:
+    """What one treatment of one area stands at, in words for the patient."""
+
+    what: str
+    state: str
+    more: str
+    link: str = ""
+    link_words: str = ""
+
+
+def my_answers(request: HttpRequest, now: datetime) -> dict | None:
+    """A patient's own answers: when they were given, what stands where, what comes next. None without answers."""
+    patient = getattr(request.user, "patient", None)
+    if patient is None:
+        return None
+    response = (
+        clearance.finished_responses([patient.pk])
+        .filter(questionnaire__purpose=Questionnaire.Purpose.SCREENING)
+        .select_related("questionnaire")
+        .first()
+    )
+    if response is None:
+        return None
+    newest = clearance.finished_responses([patient.pk]).first()
+    clinic = Clinic.get()
+    last_day = response.answered_on + timedelta(days=min(clinic.screening_valid_days, 90) if clinic else 90)
+    again = (
+        newest.pk != response.pk or clearance.out_of_date(response.questionnaire) or timezone.localdate(now) > last_day
+    )
+    return {
+        "response": response,
+        "last_day": last_day,
+        "again": again,
+        "rows": [] if again else _rows(patient, response),
+    }
+
+
+def _rows(patient: Patient, response: QuestionnaireResponse) -> list[Mine]:
+    here = {}
+    for review in response.reviews.select_related("treatment", "area", "reply").order_by("-id"):
+        here.setdefault((review.treatment_id, review.area_id), review)
+    requests = ReviewRequest.objects.filter(response=response, closed_at=None).select_related("treatment", "area")
+    waiting = {(found.treatment_id, found.area_id): found for found in requests}
+    rows = [
+        Mine(
+            f"{found.treatment}, {found.area}",
+            _("A clinician has your answers"),
+            _("We answer by %(when)s.") % {"when": _moment(found.answer_by)} if found.answer_by else "",
+        )
+        for found in waiting.values()
+    ]
+    return rows + [_decided(review) for key, review in here.items() if key not in waiting]
+
+
+def _moment(when: datetime) -> str:
+    return formats.date_format(timezone.localtime(when), "l j F, H:i")
+
+
+def _decided(review: Review) -> Mine:
+    what = f"{review.treatment}, {review.area}"
+    link = reverse("screening:decision", args=[review.uuid])
+    outcome = review.outcome
+    if outcome in Review.CLEARING:
+        until = reading.long_day(review.valid_until)
+        return Mine(what, _("A clinician said yes"), _("For visits up to %(day)s.") % {"day": until})
+    if outcome == Review.Outcome.NEEDS_INFORMATION:
+        if hasattr(review, "reply"):
+            return Mine(what, _("A clinician has your reply"), "")
+        reply = reverse("screening:reply", args=[review.uuid])
+        return Mine(what, _("A clinician has a question for you"), "", reply, _("Read it and answer"))
+    if outcome == Review.Outcome.DEFERRED:
+        more = ""
+        if review.deferred_until:
+            more = _("You can ask again for a time from %(day)s.") % {"day": reading.long_day(review.deferred_until)}
+        return Mine(what, _("Not yet"), more, link, _("Why, and what you can do"))
+    if outcome == Review.Outcome.CONSULTATION_REQUIRED:
+        return Mine(what, _("A clinician would like to see you first"), "", link, _("Why, and what you can do"))
+    return Mine(what, _("Not right for you at the moment"), "", link, _("Why, and what you can do"))
+
+
+WHO_WAITS = Panel("dashboard", 5, "screening/panels/who_waits.html", who_waits, "screening.decide")
+OPENING = Panel("opening", 20, "screening/panels/before_opening.html", before_opening)
+MINE = Panel("my", 20, "screening/panels/my_answers.html", my_answers)
