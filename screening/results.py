@@ -21,6 +21,8 @@ from screening.models import QuestionnaireResponse
 # The answer about worry over appearance is never named back (LOOK): its reasons may invite to a talk, but no link
 # leads to a paragraph that says why.
 NEVER_NAMED = "appearance-distress"
+# Findings about the questionnaire, not about the patient: the page says so once, at its head.
+OUR_FAULT = (rules.CHECK_BROKEN, rules.CHECK_NO_RULES)
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,7 @@ def result_of(response: QuestionnaireResponse, *, today: date, now: datetime) ->
     found = clearance.says(response, today, now=now)
     earliest = found.earliest
     if found.effect == "contraindicated":
-        broken = {rules.CHECK_BROKEN, rules.CHECK_NO_RULES} & {finding.rule for finding in found.findings}
-        kind = "fault" if broken else "not-now"
+        kind = "fault" if any(finding.rule in OUR_FAULT for finding in found.findings) else "not-now"
     elif found.effect == "defer":
         earliest = _first_open_day(response, found, today=today, now=now)
         kind = "from" if earliest else "wait"
@@ -111,7 +112,7 @@ def _first_open_day(
 
 def _reasons(found: rules.Assessment) -> Iterator[Reason]:
     for finding in found.findings:
-        if finding.is_note or not finding.reason:
+        if finding.is_note or not finding.reason or finding.rule in OUR_FAULT:
             continue
         article, _hash, paragraph = finding.anchor.partition("#")
         named = not any(link_id.startswith(NEVER_NAMED) for link_id in finding.questions)
@@ -128,6 +129,20 @@ def _reasons(found: rules.Assessment) -> Iterator[Reason]:
 
 def _words(text: str) -> str:
     return gettext(text) if text else ""  # gettext("") is the catalogue's header
+
+
+def who_waits(definition: rules.Questionnaire) -> dict[str, list[rules.Rule]]:
+    """The public rules that mean waiting or another choice, under the title of the step that asks about them; each
+    title once. A rule belongs to the question that its paragraph is named after."""
+    titles = {section.code: section.title for section in definition.sections}
+    groups: dict[str, list[rules.Rule]] = {title: [] for title in titles.values()}
+    seen: set[str] = set()
+    for rule in definition.public_rules():
+        if rule.effect in rules.BLOCKING and rule.title and rule.title not in seen:
+            seen.add(rule.title)
+            question = definition.by_link_id.get(rule.anchor.partition("#")[2])
+            groups.setdefault(titles.get(question.section, "") if question else "", []).append(rule)
+    return {title: group for title, group in groups.items() if group}
 
 
 def answers_by_step(

@@ -4,8 +4,8 @@ from datetime import date
 from typing import Any
 
 from django import template
+from django.template.defaultfilters import linebreaksbr
 from django.utils import formats
-from django.utils.html import linebreaks
 from django.utils.safestring import SafeString
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
@@ -24,7 +24,7 @@ def answer(item: dict[str, Any]) -> str | SafeString:
     if kind in ("day", "date"):
         return date_in_words(value)
     if kind == "text":
-        return linebreaks(str(value), autoescape=True)
+        return linebreaksbr(str(value))
     return f"{value:g} {item.get('unit', '')}".strip() if isinstance(value, (int, float)) else str(value)
 
 

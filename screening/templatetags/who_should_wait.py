@@ -4,6 +4,7 @@ from django import template
 
 from screening import assessment as rules
 from screening.models import Questionnaire
+from screening.results import who_waits
 
 register = template.Library()
 
@@ -12,11 +13,13 @@ register = template.Library()
 def public_rules() -> list[rules.Rule]:
     """`{% load who_should_wait %}{% public_rules as rules %}`: the public rules that mean waiting or another choice, of
     every active screening questionnaire, each title once, in the order of the questions. Five queries a questionnaire.
+
+    Each has title, reason, advice and anchor ("who-should-wait#keloid": page and paragraph).
     """
     found: dict[str, rules.Rule] = {}
     active = Questionnaire.objects.active().filter(purpose=Questionnaire.Purpose.SCREENING).order_by("name")
     for questionnaire in active:
-        for rule in questionnaire.definition().public_rules():
-            if rule.effect in rules.BLOCKING and rule.title:
+        for group in who_waits(questionnaire.definition()).values():
+            for rule in group:
                 found.setdefault(rule.title, rule)
     return list(found.values())

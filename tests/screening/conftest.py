@@ -1,5 +1,6 @@
 """The shipped questionnaire, published by two people, and answers that lead to nothing."""
 
+from datetime import timedelta
 from functools import cache
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from screening import definition
 from screening.models import Questionnaire
 from tests.make import NOW, make_treatment, make_user
+from tests.screening.walk import Walker
 
 
 @cache
@@ -50,3 +52,24 @@ def questionnaire(treatment):
 @pytest.fixture
 def harmless(questionnaire):
     return harmless_answers(questionnaire)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of the pages: `clock.now` is what time it is, and can be moved."""
+
+    class Clock:
+        now = NOW
+
+        def forward(self, **delta):
+            self.now += timedelta(**delta)
+
+    clock = Clock()
+    monkeypatch.setattr("django.utils.timezone.now", lambda: clock.now)
+    return clock
+
+
+@pytest.fixture
+def walker(client, questionnaire, treatment, clock):
+    """A patient at the screening pages, on 1 March 2027."""
+    return Walker(client, questionnaire, treatment)
