@@ -1,0 +1,140 @@
+"""The front desk books somebody who phones."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from booking import appointments
+from booking.appointments import NotAllowed, Taken, TooClose
+from booking.models import Appointment
+from outbox.models import Message
+from tests import make
+from tests.booking import steps
+from tests.make import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+def phone(surgery, treatment, *, patient=None, by=None, area="face", slot=None, now=NOW, **wanted):
+    return appointments.book_by_phone(
+        patient=patient or make.make_patient(),
+        treatment=treatment,
+        area=make.area(area) if treatment.needs_screening else None,
+        slot=slot or steps.slot(surgery),
+        by=by or surgery.desk,
+        now=now,
+        **wanted,
+    )
+
+
+def test_a_consultation_is_booked_at_once(surgery):
+    appointment = phone(surgery, surgery.consultation)
+    assert (appointment.status, appointment.channel, appointment.created_by) == ("booked", "phone", surgery.desk)
+    assert appointment.price == 40
+    assert steps.messages(appointment) == ["booked"]
+
+
+def test_a_treatment_waits_for_the_form_and_the_link_is_sent(surgery):
+    appointment = phone(surgery, surgery.treatment)
+    assert (appointment.status, appointment.form_due_by) == ("pending", NOW + timedelta(hours=48))
+    message = Message.objects.get(subject_uuid=appointment.uuid)
+    assert message.kind == "form_due"
+    assert "http://testserver/appointments/link/" in message.text
+    assert "Wednesday 3 March 2027, 09:00" in message.text
+
+
+def test_the_form_of_a_near_visit_is_due_sooner(surgery):
+    appointment = phone(surgery, surgery.treatment, slot=steps.slot(surgery, date(2027, 3, 3)))
+    assert appointment.form_due_by == appointment.starts_at - timedelta(hours=24)
+
+
+def test_answers_we_have_go_to_the_clinicians(surgery):
+    patient = make.make_patient()
+    response = steps.answered(surgery, patient)
+    appointment = phone(surgery, surgery.treatment, patient=patient)
+    assert (appointment.status, appointment.form_due_by, appointment.response_id) == ("pending", None, response.pk)
+    assert steps.request_of(appointment).response == response
+    assert steps.messages(appointment) == ["asked_for"]
+
+
+def test_a_cleared_patient_is_booked(surgery):
+    patient = make.make_patient()
+    first = steps.booked(surgery, patient=patient)
+    second = phone(
+        surgery, surgery.treatment, patient=patient, slot=steps.slot(surgery, steps.VISIT + timedelta(days=28))
+    )
+    assert (second.status, second.review_id) == ("booked", first.review_id)
+
+
+def test_a_no_of_the_rules_or_a_clinician_counts_on_the_phone_too(surgery):
+    patient = make.make_patient()
+    steps.answered(surgery, patient, pregnancy="yes")
+    with pytest.raises(NotAllowed):
+        phone(surgery, surgery.treatment, patient=patient)
+    decided = steps.asked(surgery, clock="14:00")
+    steps.decide(decided, "not-suitable")
+    with pytest.raises(NotAllowed):
+        phone(surgery, surgery.treatment, patient=decided.patient)
+    assert not Appointment.objects.filter(channel="phone").exists()
+    assert phone(surgery, surgery.consultation, patient=patient).status == "booked"
+
+
+def test_the_interval_counts_for_staff_too(surgery):
+    patient = make.make_patient()
+    steps.booked(surgery, patient=patient)
+    with pytest.raises(TooClose) as refused:
+        phone(surgery, surgery.treatment, patient=patient, slot=steps.slot(surgery, steps.VISIT + timedelta(days=27)))
+    assert refused.value.first_day_possible == steps.VISIT + timedelta(days=28)
+
+
+def test_no_lead_time_and_no_horizon_but_never_before_the_promise(surgery):
+    assert phone(surgery, surgery.consultation, slot=steps.slot(surgery, make.TODAY, "09:15")).status == "booked"
+    assert phone(surgery, surgery.consultation, slot=steps.slot(surgery, date(2027, 12, 1))).status == "booked"
+    with pytest.raises(Taken):
+        phone(surgery, surgery.consultation, slot=steps.slot(surgery, date(2027, 2, 26)))
+    with pytest.raises(Taken):
+        phone(surgery, surgery.treatment, slot=steps.slot(surgery, date(2027, 3, 2), "14:00"))
+
+
+def test_only_the_desk(surgery):
+    for user in (surgery.clinician, surgery.practitioner.user, make.make_user()):
+        with pytest.raises(NotAllowed):
+            phone(surgery, surgery.consultation, by=user)
+
+
+def test_somebody_without_an_address_is_booked_and_gets_no_message(surgery):
+    appointment = phone(surgery, surgery.consultation, patient=make.make_patient(email=""))
+    assert appointment.status == "booked"
+    assert not Message.objects.exists()
+
+
+def test_the_same_press_twice_is_one_appointment(surgery):
+    import uuid
+
+    key, patient = uuid.uuid4(), make.make_patient()
+    first = phone(surgery, surgery.consultation, patient=patient, request_key=key)
+    assert phone(surgery, surgery.consultation, patient=patient, request_key=key) == first
+
+
+def test_overbooking_is_recorded_with_who_and_why(surgery):
+    phone(surgery, surgery.consultation)
+    with pytest.raises(Taken) as refused:
+        phone(surgery, surgery.consultation)
+    assert refused.value.alternatives
+    beside = phone(surgery, surgery.consultation, overbook_reason=" her scar has opened ")
+    assert (beside.lane, beside.overbooked_by, beside.overbook_reason) == (1, surgery.desk, "her scar has opened")
+    assert beside.room == surgery.rooms[1]
+    with pytest.raises(Taken):  # twice is enough, and there is no third room
+        phone(surgery, surgery.consultation, overbook_reason="another one")
+
+
+def test_a_free_time_is_not_overbooked(surgery):
+    appointment = phone(surgery, surgery.consultation, overbook_reason="just in case")
+    assert (appointment.lane, appointment.overbook_reason) == (0, "")
+
+
+def test_overbooking_without_who_and_why_is_refused_by_the_database(surgery):
+    appointment = phone(surgery, surgery.consultation)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Appointment.objects.filter(pk=appointment.pk).update(lane=1)

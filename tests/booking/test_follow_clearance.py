@@ -1,0 +1,224 @@
+"""Appointments follow what screening decides, in the same transaction."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from booking import appointments
+from booking.appointments import NotAllowed
+from outbox.models import Message
+from screening import reviews
+from screening.models import ReviewRequest
+from tests import make
+from tests.booking import steps
+from tests.make import NOW
+from tests.screening import decisions
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("outcome", ["cleared", "cleared-with-conditions"])
+def test_cleared_is_booked_and_told_with_the_calendar_file(surgery, outcome):
+    appointment = steps.asked(surgery)
+    review = steps.decide(appointment, outcome)
+    assert (appointment.status, appointment.review) == ("booked", review)
+    assert steps.messages(appointment) == ["booked"]
+    message = Message.objects.get(kind="booked")
+    assert "BEGIN:VEVENT" in message.calendar
+    assert "Test patch" not in message.text
+
+
+def test_a_decision_moves_only_what_it_is_about(surgery):
+    back = make.make_treatment(areas=("upper-back",))
+    back.practitioners.set(surgery.practitioners)
+    surgery.questionnaire  # noqa: B018 - published with the first treatment only
+    patient = make.make_patient()
+    appointment = steps.asked(surgery, patient=patient)
+    other = make.make_appointment(patient=patient, treatment=back, area=make.area("upper-back"))
+    stranger = steps.asked(surgery, clock="14:00")
+    steps.decide(appointment)
+    other.refresh_from_db(), stranger.refresh_from_db()
+    assert (appointment.status, other.status, stranger.status) == ("booked", "pending", "pending")
+
+
+def test_all_visits_that_wait_for_the_decision_are_booked_if_it_covers_their_day(surgery):
+    make.make_clinic(horizon_days=200)
+    patient = make.make_patient()
+    first = steps.asked(surgery, patient=patient)
+    second = steps.asked(surgery, steps.VISIT + timedelta(days=28), patient=patient)
+    too_late = make.make_appointment(
+        patient=patient, treatment=surgery.treatment, starts_at=make.at(steps.VISIT + timedelta(days=100))
+    )
+    steps.decide(first)
+    second.refresh_from_db(), too_late.refresh_from_db()
+    assert (first.status, second.status, too_late.status) == ("booked", "booked", "pending")
+
+
+def test_a_question_keeps_the_time_and_asks(surgery):
+    appointment = steps.asked(surgery)
+    steps.decide(appointment, "needs-information", question="When did your keloid heal?")
+    assert (appointment.status, appointment.information_asked_at) == ("pending", NOW)
+    assert steps.messages(appointment) == ["information_needed"]
+    assert "keloid" not in Message.objects.get(kind="information_needed").text
+
+
+@pytest.mark.parametrize("outcome", ["deferred", "not-suitable"])
+def test_a_no_gives_the_time_back_with_a_neutral_message(surgery, outcome):
+    appointment = steps.asked(surgery)
+    review = steps.decide(appointment, outcome)
+    assert (appointment.status, appointment.cancelled_by, appointment.cancelled_by_user, appointment.cancel_reason) == (
+        "cancelled",
+        "clinician",
+        review.decided_by,
+        "clinical",
+    )
+    assert steps.messages(appointment) == ["not_possible"]
+    assert "METHOD:CANCEL" in Message.objects.get(kind="not_possible").calendar
+
+
+def test_a_consultation_first_takes_the_same_time_in_one_step(surgery):
+    appointment = steps.asked(surgery)
+    steps.decide(appointment, "consultation-required")
+    assert (appointment.status, appointment.treatment, appointment.area) == ("booked", surgery.consultation, None)
+    assert appointment.starts_at == make.at(steps.VISIT, "10:00")
+    assert appointment.ends_at == appointment.starts_at + timedelta(minutes=30)
+    assert (appointment.price, appointment.sequence) == (40, 1)
+    assert steps.messages(appointment) == ["booked"]
+
+
+def test_a_consultation_that_does_not_fit_is_not_squeezed_in(surgery):
+    surgery.consultation.duration_minutes = 60
+    surgery.consultation.save(update_fields=["duration_minutes"])
+    appointment = steps.asked(surgery)
+    steps.decide(appointment, "consultation-required")
+    assert (appointment.status, appointment.cancel_reason) == ("cancelled", "clinical")
+    assert steps.messages(appointment) == ["not_possible"]
+
+
+def test_somebody_who_gives_no_consultations_gives_none(surgery):
+    surgery.practitioner.treatments.remove(surgery.consultation)
+    appointment = steps.asked(surgery)
+    steps.decide(appointment, "consultation-required")
+    assert appointment.status == "cancelled"
+
+
+# --- answers change
+
+
+def test_new_answers_put_a_booked_visit_back_and_keep_its_time(surgery):
+    appointment = steps.booked(surgery)
+    later = NOW + timedelta(hours=1)
+    response = steps.answered(surgery, appointment.patient, now=later)
+    appointment.refresh_from_db()
+    assert (appointment.status, appointment.review, appointment.starts_at) == (
+        "pending",
+        None,
+        make.at(steps.VISIT, "10:00"),
+    )
+    assert appointment.response_id == response.pk
+    assert appointment.answer_by == make.at("2027-03-02", "17:00")
+    assert steps.request_of(appointment).response == response
+    assert steps.messages(appointment) == ["back_to_pending"]
+    steps.decide(appointment, now=later)
+    assert appointment.status == "booked"
+
+
+def test_new_answers_that_block_leave_the_decision_to_a_clinician(surgery):
+    appointment = steps.booked(surgery)
+    steps.answered(surgery, appointment.patient, now=NOW + timedelta(hours=1), pregnancy="yes")
+    appointment.refresh_from_db()
+    assert appointment.status == "pending"
+    assert steps.request_of(appointment).needed_at == appointment.starts_at
+
+
+def test_withdrawn_answers_put_it_back_and_ask_for_new_ones(surgery):
+    appointment = steps.booked(surgery)
+    later = NOW + timedelta(hours=1)
+    reviews.mark_in_error(appointment.response, by=surgery.clinician, now=later)
+    appointment.refresh_from_db()
+    assert (appointment.status, appointment.review) == ("pending", None)
+    assert appointment.form_due_by == later + timedelta(hours=48)
+    assert steps.messages(appointment) == ["form_due", "back_to_pending"]
+    assert not ReviewRequest.objects.filter(closed_at=None).exists()
+
+
+def test_somebody_who_has_arrived_waits_again_too(surgery):
+    appointment = steps.arrived(surgery)
+    steps.answered(surgery, appointment.patient, now=appointment.starts_at - timedelta(minutes=2))
+    appointment.refresh_from_db()
+    assert appointment.status == "pending"
+
+
+def test_history_stays_as_it_was(surgery):
+    appointment = steps.arrived(surgery)
+    by, now = surgery.practitioner.user, appointment.starts_at
+    done = appointments.fulfil(steps.check_in(appointment, by=by, now=now), by=by, now=now)
+    steps.answered(surgery, appointment.patient, now=now + timedelta(hours=1))
+    done.refresh_from_db()
+    assert (done.status, done.review_id) == ("fulfilled", appointment.review_id)
+    with connection.cursor() as cursor:  # the deferred wall agrees
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_consultations_do_not_care(surgery):
+    patient = make.make_patient()
+    steps.booked(surgery, patient=patient)
+    talk = steps.talk(surgery, clock="14:00", patient=patient)
+    steps.answered(surgery, patient, now=NOW + timedelta(hours=1))
+    talk.refresh_from_db()
+    assert talk.status == "booked"
+
+
+def test_a_no_after_a_yes_takes_a_booked_visit_back(surgery):
+    appointment = steps.booked(surgery)
+    request = decisions.ask(appointment.patient, surgery.treatment, on=steps.VISIT)
+    decisions.decide(request, "not-suitable", now=NOW + timedelta(minutes=5))
+    appointment.refresh_from_db()
+    assert appointment.status == "cancelled"
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_a_question_after_a_yes_puts_a_booked_visit_back(surgery):
+    appointment = steps.booked(surgery)
+    request = decisions.ask(appointment.patient, surgery.treatment, on=steps.VISIT)
+    decisions.decide(request, "needs-information", now=NOW + timedelta(minutes=5))
+    appointment.refresh_from_db()
+    assert (appointment.status, appointment.information_asked_at) == ("pending", NOW + timedelta(minutes=5))
+
+
+def test_an_error_while_following_rolls_the_decision_back(surgery, monkeypatch):
+    appointment = steps.asked(surgery)
+    from booking import notices
+
+    def broken(*args, **kwargs):
+        raise RuntimeError("no more paper")
+
+    monkeypatch.setattr(notices, "booked", broken)
+    request = steps.request_of(appointment)
+    with pytest.raises(RuntimeError):
+        decisions.decide(request, "cleared")
+    appointment.refresh_from_db()
+    assert appointment.status == "pending"
+    assert not appointment.patient.reviews.exists()
+
+
+# --- the patient, or the desk, wants a consultation instead
+
+
+def test_a_patient_turns_what_waits_into_a_consultation(surgery):
+    appointment = steps.asked(surgery)
+    talk = appointments.turn_into_consultation(appointment, by="patient", now=NOW)
+    assert (talk.pk, talk.status, talk.treatment) == (appointment.pk, "booked", surgery.consultation)
+    assert not ReviewRequest.objects.filter(closed_at=None).exists()
+    with pytest.raises(NotAllowed):
+        appointments.turn_into_consultation(talk, by="patient", now=NOW)
+
+
+def test_staff_need_the_right_to(surgery):
+    appointment = steps.asked(surgery)
+    for by, user in (("staff", surgery.clinician), ("clinician", surgery.desk), ("staff", None)):
+        with pytest.raises(NotAllowed):
+            appointments.turn_into_consultation(appointment, by=by, user=user, now=NOW)
+    assert appointments.turn_into_consultation(appointment, by="staff", user=surgery.desk, now=NOW).status == "booked"

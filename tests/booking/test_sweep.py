@@ -1,0 +1,191 @@
+"""What only time brings about, each thing once."""
+
+from datetime import timedelta
+
+import pytest
+
+from booking import appointments
+from booking.models import Appointment, HoldDetails
+from outbox.models import Message
+from screening.models import ReviewRequest
+from tests import make
+from tests.booking import steps
+from tests.make import NOW
+from tests.screening import decisions
+
+pytestmark = pytest.mark.django_db
+
+
+def sweep(now):
+    """The counts that are not zero; a second sweep at the same moment finds nothing left to do."""
+    counts = {name: count for name, count in appointments.sweep(now=now).items() if count}
+    before = Message.objects.count()
+    again = {name: count for name, count in appointments.sweep(now=now).items() if count}
+    assert Message.objects.count() == before
+    assert not set(again) - {"reminded", "warned"}
+    return counts
+
+
+def test_forgotten_holds_are_freed_with_what_was_typed(surgery):
+    hold = steps.held(surgery, treatment=surgery.consultation)
+    appointments.take_details(
+        hold, name="Ada", phone="+447700900123", email="a@example.org", birth_date=NOW.date().replace(1990), now=NOW
+    )
+    assert sweep(NOW + timedelta(minutes=69)) == {}  # it may still be confirmed
+    assert sweep(NOW + timedelta(minutes=71)) == {"holds": 1}
+    hold.refresh_from_db()
+    assert (hold.status, hold.cancelled_by, hold.cancel_reason) == ("cancelled", "system", "hold-expired")
+    assert not HoldDetails.objects.exists()
+
+
+def test_clinician_and_desk_are_warned_a_day_and_four_hours_before(surgery):
+    make.make_clinic(email="desk@clinic.example", lead_clinician=surgery.clinician)
+    appointment = steps.asked(surgery)
+    start = appointment.starts_at
+    assert sweep(start - timedelta(hours=25)) == {}
+    assert sweep(start - timedelta(hours=24)) == {"warned": 1}
+    assert sweep(start - timedelta(hours=23)) == {}
+    assert sweep(start - timedelta(hours=4)) == {"warned": 1}
+    warnings = Message.objects.filter(kind="review_due")
+    assert sorted(warnings.values_list("to", flat=True)) == sorted([surgery.clinician.email, "desk@clinic.example"] * 2)
+    for message in warnings:
+        assert appointment.patient.name not in message.text and appointment.reference in message.text
+
+
+def test_two_hours_before_it_is_released_with_an_apology(surgery):
+    appointment = steps.asked(surgery)
+    assert sweep(appointment.starts_at - timedelta(hours=2, seconds=1)).get("released") is None
+    assert sweep(appointment.starts_at - timedelta(hours=2)) == {"released": 1}
+    appointment.refresh_from_db()
+    assert (appointment.status, appointment.cancelled_by, appointment.cancel_reason) == (
+        "cancelled",
+        "system",
+        "not-reviewed",
+    )
+    assert "promise_missed" in steps.messages(appointment)
+    assert "asked_for" not in steps.messages(appointment)
+    assert not ReviewRequest.objects.filter(closed_at=None).exists()
+
+
+def test_a_booked_visit_is_left_alone(surgery):
+    appointment = steps.booked(surgery)
+    assert sweep(appointment.starts_at - timedelta(hours=1)) == {}
+    appointment.refresh_from_db()
+    assert appointment.status == "booked"
+
+
+def test_a_question_is_repeated_after_two_days_and_the_time_released_after_five(surgery):
+    appointment = steps.asked(surgery)
+    steps.decide(appointment, "needs-information")
+    assert sweep(NOW + timedelta(days=2) - timedelta(seconds=1)) == {}
+    assert sweep(NOW + timedelta(days=2)) == {"reminded": 1}
+    assert sweep(NOW + timedelta(days=3)) == {}
+    assert steps.messages(appointment) == ["information_needed"] * 2
+    assert sweep(NOW + timedelta(days=5)) == {"no_answer": 1}
+    appointment.refresh_from_db()
+    assert (appointment.status, appointment.cancel_reason) == ("cancelled", "no-answer")
+    assert steps.messages(appointment) == ["cancelled"]
+
+
+def test_somebody_who_replied_is_not_reminded(surgery):
+    from screening import reviews
+
+    appointment = steps.asked(surgery)
+    review = steps.decide(appointment, "needs-information")
+    reviews.reopen(review, now=NOW + timedelta(days=1))
+    assert sweep(NOW + timedelta(days=6)) == {}
+    appointment.refresh_from_db()
+    assert (appointment.status, appointment.information_asked_at) == ("pending", None)
+
+
+def phoned(surgery, patient=None, **wanted):
+    return appointments.book_by_phone(
+        patient=patient or make.make_patient(),
+        treatment=surgery.treatment,
+        area=make.area(),
+        slot=wanted.pop("slot", None) or steps.slot(surgery),
+        by=surgery.desk,
+        now=NOW,
+        **wanted,
+    )
+
+
+def test_a_form_is_asked_for_again_and_the_time_released_when_it_does_not_come(surgery):
+    surgery.questionnaire  # noqa: B018 - in force
+    appointment = phoned(surgery)
+    assert sweep(NOW + timedelta(hours=23)) == {}
+    assert sweep(NOW + timedelta(hours=24)) == {"reminded": 1}
+    assert sweep(NOW + timedelta(hours=30)) == {}
+    assert steps.messages(appointment) == ["form_due", "form_due"]
+    assert sweep(NOW + timedelta(hours=48)) == {"form_missing": 1}
+    appointment.refresh_from_db()
+    assert (appointment.status, appointment.cancel_reason) == ("cancelled", "form-missing")
+    assert steps.messages(appointment) == ["cancelled"]
+
+
+def test_a_form_that_came_goes_to_the_clinicians(surgery):
+    patient = make.make_patient()
+    appointment = phoned(surgery, patient)
+    response = steps.answered(surgery, patient, now=NOW + timedelta(hours=1))
+    sweep(NOW + timedelta(hours=2))
+    appointment.refresh_from_db()
+    assert (appointment.form_due_by, appointment.response_id) == (None, response.pk)
+    assert appointment.answer_by == make.at("2027-03-02", "17:00")
+    request = steps.request_of(appointment)
+    assert (request.response, request.answer_by) == (response, appointment.answer_by)
+    assert sweep(NOW + timedelta(hours=49)) == {}
+    decisions.decide(request, now=NOW + timedelta(hours=50))
+    appointment.refresh_from_db()
+    assert appointment.status == "booked"
+
+
+def test_a_form_that_says_no_is_still_read_by_a_clinician(surgery):
+    patient = make.make_patient()
+    appointment = phoned(surgery, patient)
+    steps.answered(surgery, patient, now=NOW + timedelta(hours=1), pregnancy="yes")
+    sweep(NOW + timedelta(hours=2))
+    appointment.refresh_from_db()
+    assert (appointment.status, appointment.form_due_by) == ("pending", None)
+    assert steps.request_of(appointment).needed_at == appointment.starts_at
+
+
+def test_one_that_cannot_be_handled_stops_no_other(surgery, monkeypatch):
+    first, second = steps.asked(surgery), steps.asked(surgery, clock="14:00")
+    from booking import notices
+
+    tell = notices.promise_missed
+
+    def broken_for_one(appointment, *, now):
+        if appointment.pk == first.pk:
+            raise RuntimeError("no more paper")
+        return tell(appointment, now=now)
+
+    monkeypatch.setattr(notices, "promise_missed", broken_for_one)
+    counts = appointments.sweep(now=second.starts_at - timedelta(hours=1))
+    assert (counts["released"], counts["failed"]) == (1, 1)
+    assert list(Appointment.objects.filter(status="cancelled")) == [second]
+
+
+def test_todays_visit_that_was_put_back_is_left_to_staff(surgery):
+    appointment = steps.arrived(surgery)
+    late = appointment.starts_at + timedelta(minutes=2)
+    steps.answered(surgery, appointment.patient, now=late)
+    assert sweep(late + timedelta(minutes=1)) == {}
+    appointment.refresh_from_db()
+    assert appointment.status == "pending"
+
+
+# --- to do
+
+
+def test_the_list_of_what_to_do(surgery):
+    surgery.questionnaire  # noqa: B018
+    form = phoned(surgery)
+    away = steps.talk(surgery, clock="12:00")
+    make.make_time_off(surgery.practitioner, away.starts_at, away.starts_at + timedelta(minutes=1))
+    closed = steps.talk(surgery, steps.VISIT + timedelta(days=1))
+    make.make_closure(surgery.location, closed.local_date)
+    past = make.make_appointment(treatment=surgery.consultation, status="booked", starts_at=NOW - timedelta(days=2))
+    soon = make.make_appointment(status="pending", starts_at=NOW + timedelta(hours=20))
+    lists = {name: list(found) for name, found in appointments.attention(NOW).items()}
+    assert lists == {"form_due": [form], "to_move": [away, closed], "review_soon": [soon], "not_closed": [past]}
