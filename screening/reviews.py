@@ -349,7 +349,7 @@ def _decide(
             wrong["outcome"] = _("These answers are about another part of the body. New answers are needed.")
         if not wrong:
             valid_from, valid_until = days_covered(response, found, words["reasons"], now=now)
-            if valid_until < valid_from:
+            if valid_until < found.on:
                 wrong["outcome"] = _("These answers are too old for that day. New answers are needed.")
     if wrong:
         raise Refused(wrong)

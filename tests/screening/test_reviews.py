@@ -1,0 +1,560 @@
+"""A named clinician decides: who may, what it takes, what follows, and that nothing else clears anybody."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from clinic.models import User
+from screening import clearance, responses, reviews
+from screening.models import Assessment, QuestionnaireResponse, Review, ReviewRequest
+from tests.make import NOW, TODAY, area, make_appointment, make_clinic, make_patient, make_user
+from tests.screening.conftest import harmless_answers, publish
+from tests.screening.decisions import VISIT, answer, ask, decide, heard, words_for
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+LOOK = {"diabetes": "yes", "diabetes-controlled": "yes"}
+ROLES = ["Front desk", "Practitioner", "Clinician", "Lead clinician", "Content editor", "Manager"]
+
+
+@pytest.fixture
+def patient():
+    make_clinic()
+    return make_patient()
+
+
+@pytest.fixture
+def clinician():
+    return make_user(role="Clinician", name="Dr Ines Fuchs")
+
+
+def waits(patient, treatment, questionnaire, answers, **more):
+    answer(questionnaire, answers, patient)
+    return ask(patient, treatment, **more)
+
+
+def refused(call, *arguments, **more):
+    with pytest.raises(reviews.Refused) as caught:
+        call(*arguments, **more)
+    return caught.value
+
+
+# ---------------------------------------------------------------- the worklist
+
+
+def test_the_worst_comes_first_then_the_nearest_then_the_longest(treatment, questionnaire, harmless):
+    make_clinic()
+    given = {
+        "harmless, tomorrow": ({}, TODAY + DAY, NOW),
+        "to look at, late": (LOOK, VISIT, NOW),
+        "to look at, soon": (LOOK, TODAY + 2 * DAY, NOW),
+        "no, no visit": ({"keloid": "yes", "keloid-where": "ear"}, None, NOW),
+        "harmless, tomorrow, longer": ({}, TODAY + DAY, NOW - timedelta(hours=1)),
+    }
+    for name, (answers, on, now) in given.items():
+        person = make_patient(name=name)
+        response = answer(questionnaire, {**harmless, **answers}, person, now=now)
+        responses.assess_on(response, on=on or TODAY, now=now)
+        request = ask(person, treatment, on=on, now=now)
+        if on == TODAY + DAY:  # the same visit for both
+            ReviewRequest.objects.filter(pk=request.pk).update(needed_at=NOW + DAY)
+    assert [row.response.patient.name for row in reviews.worklist(NOW)] == [
+        "no, no visit",
+        "to look at, soon",
+        "to look at, late",
+        "harmless, tomorrow, longer",
+        "harmless, tomorrow",
+    ]
+
+
+def test_what_was_never_assessed_comes_first(treatment, questionnaire, harmless):
+    for name, answers in [("assessed", LOOK), ("not", {})]:
+        person = make_patient(name=name)
+        response = answer(questionnaire, {**harmless, **answers}, person)
+        ask(person, treatment)
+        if name == "assessed":
+            responses.assess_on(response, on=VISIT, now=NOW)
+    assert [row.response.patient.name for row in reviews.worklist(NOW)] == ["not", "assessed"]
+
+
+def test_the_worklist_is_one_query(patient, treatment, questionnaire, harmless, django_assert_num_queries):
+    for person in (patient, make_patient(), make_patient()):
+        waits(person, treatment, questionnaire, harmless)
+        with django_assert_num_queries(1):
+            shown = [
+                (row.response.patient.name, row.treatment.name, row.area.code, row.effect, row.being_read_by)
+                for row in reviews.worklist(NOW)
+            ]
+        assert (person.name, treatment.name, "face", "incomplete", None) in shown
+
+
+def test_the_figures_of_the_worklist(patient, treatment, questionnaire, harmless):
+    assert reviews.waiting(NOW) == reviews.Waiting(0, None, None, 0)
+    waits(patient, treatment, questionnaire, harmless)
+    request = waits(make_patient(), treatment, questionnaire, harmless, on=TODAY + DAY)
+    ReviewRequest.objects.filter(pk=request.pk).update(answer_by=NOW - DAY)
+    found = reviews.waiting(NOW)
+    assert (found.count, found.oldest, found.overdue) == (2, NOW, 1)
+    assert found.nearest_visit == NOW + DAY + timedelta(hours=1)
+
+
+# ---------------------------------------------------------------- reading
+
+
+def test_opening_says_who_reads_and_stores_what_the_rules_say(patient, treatment, questionnaire, harmless, clinician):
+    request = waits(patient, treatment, questionnaire, {**harmless, **LOOK})
+    assert not Assessment.objects.exists()
+    assessment = reviews.open_for_reading(request, by=clinician, now=NOW)
+    assert (assessment.on, assessment.effect) == (VISIT, "review")
+    request.refresh_from_db()
+    assert request.being_read_by == clinician
+    other = make_user(role="Clinician")
+    assert reviews.is_being_read(request, by=other, now=NOW)
+    assert not reviews.is_being_read(request, by=clinician, now=NOW)
+    assert not reviews.is_being_read(request, by=other, now=NOW + timedelta(minutes=21))
+
+
+@pytest.mark.parametrize("role", ["Front desk", "Practitioner", "Content editor", "Manager", None])
+def test_nobody_else_opens_it(patient, treatment, questionnaire, harmless, role):
+    request = waits(patient, treatment, questionnaire, harmless)
+    refused(reviews.open_for_reading, request, by=make_user(role=role), now=NOW)
+    request.refresh_from_db()
+    assert request.being_read_by is None
+
+
+# ---------------------------------------------------------------- who may
+
+
+@pytest.mark.parametrize("role", [*ROLES, None, "superuser"])
+def test_only_clinicians_clear(patient, treatment, questionnaire, harmless, role):
+    """H07, with nothing found: the milder the answers, the stricter the person."""
+    request = waits(patient, treatment, questionnaire, harmless)
+    by = User.objects.create_superuser("root@example.org", "x" * 20) if role == "superuser" else make_user(role=role)
+    assessment = reviews.stored_assessment(request.response, on=VISIT, now=NOW)
+    arguments = {"outcome": "cleared", "by": by, "now": NOW, "assessment": assessment, "reasons": {}, "statement": "x"}
+    if role in ("Clinician", "Lead clinician"):
+        assert reviews.decide(request, **arguments).outcome == "cleared"
+    else:
+        refused(reviews.decide, request, **arguments)
+        assert not Review.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "override", "who"),
+    [
+        (LOOK, "O1", {"Clinician", "Lead clinician"}),
+        ({"sun-tan": "not-sure"}, "O1", {"Clinician", "Lead clinician"}),
+        ({"breastfeeding": "yes"}, "O1", {"Clinician", "Lead clinician"}),
+        ({"keloid": "yes", "keloid-where": "ear"}, "O2", set()),
+        (
+            {"skin-cancer-area": "past", "skin-cancer-area-what": "a spot", "skin-cancer-area-when": "2015"},
+            "O2",
+            set(),
+        ),
+        ({"pregnancy": "might-be"}, "O0", set()),
+        ({"cold-sores": "now"}, "O0", set()),
+        (
+            {"appearance-distress": "yes", "appearance-distress-stops-you": "yes"},
+            "O1",
+            {"Lead clinician"},
+        ),
+    ],
+)
+def test_each_class_of_finding_takes_its_people(treatment, questionnaire, harmless, given, override, who):
+    """H07: role by class. O0 never, O2 not yet by anybody, "lead-clinician" only by one; words or not."""
+    make_clinic()
+    for role in ROLES:
+        person = make_patient()
+        request = waits(person, treatment, questionnaire, {**harmless, **given})
+        assessment = reviews.stored_assessment(request.response, on=VISIT, now=NOW)
+        assert assessment.override == override
+        arguments = {
+            "outcome": "cleared",
+            "by": make_user(role=role),
+            "now": NOW,
+            "assessment": assessment,
+            "reasons": words_for(assessment),
+            "statement": "I have read every answer.",
+        }
+        if role in who:
+            assert reviews.decide(request, **arguments).outcome == "cleared"
+        else:
+            refused(reviews.decide, request, **arguments)
+            assert not Review.objects.filter(patient=person).exists()
+
+
+def test_nobody_decides_about_themselves(treatment, questionnaire, harmless, clinician):
+    make_clinic()
+    patient = make_patient(user=clinician)
+    request = waits(patient, treatment, questionnaire, harmless)
+    refused(decide, request, by=clinician)
+    refused(decide, request, "not-suitable", by=clinician)
+    assert not Review.objects.exists()
+    assert decide(request, by=make_user(role="Clinician")).outcome == "cleared"
+
+
+def test_somebody_who_left_decides_nothing(patient, treatment, questionnaire, harmless, clinician):
+    request = waits(patient, treatment, questionnaire, harmless)
+    assessment = reviews.open_for_reading(request, by=clinician, now=NOW)
+    User.objects.filter(pk=clinician.pk).update(is_active=False)
+    refused(
+        reviews.decide,
+        request,
+        outcome="cleared",
+        by=clinician,
+        now=NOW,
+        assessment=assessment,
+        reasons={},
+        statement="x",
+    )
+
+
+# ---------------------------------------------------------------- what it takes
+
+
+def test_every_finding_needs_words_of_its_own(patient, treatment, questionnaire, harmless):
+    request = waits(patient, treatment, questionnaire, {**harmless, **LOOK, "cold-sores": "not-sure"})
+    words = words_for(reviews.stored_assessment(request.response, on=VISIT, now=NOW))
+    assert len(words) == 2
+    for missing in words:
+        for blank in ("", "   ", "\n"):
+            error = refused(decide, request, reasons={**words, missing: blank})
+            assert list(error.message_dict) == [f"reason-{missing}"]
+    assert not Review.objects.exists()
+    review = decide(request, reasons=words)
+    assert clearance.words_of(review)["reasons"] == words
+
+
+@pytest.mark.parametrize(
+    ("outcome", "field", "more"),
+    [
+        ("cleared-with-conditions", "conditions", {"conditions": " "}),
+        ("needs-information", "question", {"question": ""}),
+        ("deferred", "deferred_until", {"deferred_until": TODAY}),
+        ("deferred", "deferred_until", {"deferred_until": date(2099, 1, 1)}),
+        ("cleared", "statement", {"statement": "  "}),
+        ("not-suitable", "statement", {"statement": ""}),
+    ],
+)
+def test_each_outcome_needs_its_words(patient, treatment, questionnaire, harmless, outcome, field, more):
+    request = waits(patient, treatment, questionnaire, harmless)
+    assert field in refused(decide, request, outcome, **more).message_dict
+    assert not Review.objects.exists()
+    request.refresh_from_db()
+    assert request.closed_at is None
+
+
+@pytest.mark.parametrize("outcome", ["", "approved", "CLEARED", None])
+def test_an_outcome_that_does_not_exist(patient, treatment, questionnaire, harmless, outcome):
+    request = waits(patient, treatment, questionnaire, harmless)
+    assert "outcome" in refused(decide, request, outcome).message_dict
+
+
+def test_words_for_a_finding_that_is_not_there(patient, treatment, questionnaire, harmless):
+    request = waits(patient, treatment, questionnaire, harmless)
+    refused(decide, request, reasons={"keloid-yes": "fine"})
+    assert not Review.objects.exists()
+
+
+def test_words_that_cannot_be_stored(patient, treatment, questionnaire, harmless):
+    request = waits(patient, treatment, questionnaire, harmless)
+    refused(decide, request, statement="a\x00b")
+    refused(decide, request, statement="a" * 4001)
+    assert not Review.objects.exists()
+
+
+def test_a_visit_that_moved_has_to_be_read_again(patient, treatment, questionnaire, harmless, clinician):
+    request = waits(patient, treatment, questionnaire, harmless)
+    assessment = reviews.open_for_reading(request, by=clinician, now=NOW)
+    ask(patient, treatment, on=VISIT + DAY)
+    refused(
+        reviews.decide,
+        request,
+        outcome="cleared",
+        by=clinician,
+        now=NOW,
+        assessment=assessment,
+        reasons={},
+        statement="x",
+    )
+
+
+def test_an_assessment_of_other_answers_is_refused(patient, treatment, questionnaire, harmless, clinician):
+    request = waits(patient, treatment, questionnaire, {**harmless, **LOOK})
+    other = answer(questionnaire, harmless, make_patient())
+    assessment = reviews.stored_assessment(other, on=VISIT, now=NOW)
+    refused(
+        reviews.decide,
+        request,
+        outcome="cleared",
+        by=clinician,
+        now=NOW,
+        assessment=assessment,
+        reasons={},
+        statement="x",
+    )
+    assert not Review.objects.exists()
+
+
+def test_findings_that_became_worse_are_not_decided_on_as_they_were(patient, treatment, questionnaire, harmless):
+    """The birth date was corrected after the rules had been asked: the stored assessment is milder than the truth."""
+    request = waits(patient, treatment, questionnaire, harmless)
+    reviews.stored_assessment(request.response, on=VISIT, now=NOW)
+    patient.birth_date = date(2011, 1, 1)
+    patient.save(update_fields=["birth_date"])
+    refused(decide, request, reasons={})
+    assert not Review.objects.exists()
+
+
+def test_a_recheck_clears_nobody(patient, treatment, questionnaire, harmless):
+    recheck = publish("microneedling-recheck")
+    answers = {key: value for key, value in harmless_answers(recheck).items() if key in _link_ids(recheck)}
+    response = answer(recheck, {**answers, "recheck-unwell": "yes", "recheck-unwell-fever": "no"}, patient)
+    request = ask(patient, treatment)
+    assert request.response == response
+    error = refused(decide, request)
+    assert "outcome" in error.message_dict
+    assert decide(request, "consultation-required").outcome == "consultation-required"
+
+
+def _link_ids(questionnaire):
+    return questionnaire.definition().by_link_id
+
+
+def test_answers_that_were_replaced_are_not_decided_on(patient, treatment, questionnaire, harmless):
+    request = waits(patient, treatment, questionnaire, harmless)
+    reviews.open_for_reading(request, by=make_user(role="Clinician"), now=NOW)
+    answer(questionnaire, harmless, patient, now=NOW + timedelta(hours=1))
+    request.refresh_from_db()
+    assert request.closed_at is not None
+    refused(decide, request)
+    assert not Review.objects.exists()
+
+
+def test_answers_too_old_for_the_visit(patient, treatment, questionnaire, harmless):
+    request = waits(patient, treatment, questionnaire, harmless, on=TODAY + 91 * DAY)
+    assert "outcome" in refused(decide, request).message_dict
+    request = ask(patient, treatment, on=TODAY + 90 * DAY)
+    assert decide(request).valid_until == TODAY + 90 * DAY
+
+
+# ---------------------------------------------------------------- what follows
+
+
+def test_it_is_told_once_with_all_that_listeners_need(patient, treatment, questionnaire, harmless, clinician):
+    request = waits(patient, treatment, questionnaire, harmless)
+    with heard() as told:
+        review = decide(request, "deferred", by=clinician, deferred_until=VISIT)
+    assert told == [
+        {
+            "patient": patient,
+            "treatment": treatment,
+            "area": area(),
+            "outcome": "deferred",
+            "review_id": review.pk,
+            "deferred_until": VISIT,
+            "by": clinician,
+            "now": NOW,
+        }
+    ]
+    request.refresh_from_db()
+    assert (request.closed_at, request.being_read_by) == (NOW, None)
+    assert not reviews.worklist(NOW).exists()
+
+
+def test_if_an_appointment_cannot_follow_nothing_is_decided(patient, treatment, questionnaire, harmless):
+    request = waits(patient, treatment, questionnaire, harmless)
+
+    def fails(**_arguments):
+        raise RuntimeError("the room burnt down")
+
+    clearance.clearance_changed.connect(fails)
+    try:
+        with pytest.raises(RuntimeError):
+            decide(request)
+    finally:
+        clearance.clearance_changed.disconnect(fails)
+    assert not Review.objects.exists()
+    request.refresh_from_db()
+    assert request.closed_at is None
+
+
+def test_the_second_of_two_clinicians_is_told_who_was_first(patient, treatment, questionnaire, harmless, clinician):
+    request = waits(patient, treatment, questionnaire, harmless)
+    second = make_user(role="Clinician")
+    assessment = reviews.open_for_reading(request, by=second, now=NOW)
+    decide(request, by=clinician)
+    with pytest.raises(reviews.AlreadyDecided, match=r"Dr Ines Fuchs, 1 March 2027, 09:00"):
+        reviews.decide(
+            request,
+            outcome="not-suitable",
+            by=second,
+            now=NOW,
+            assessment=assessment,
+            reasons={},
+            statement="x",
+        )
+    assert Review.objects.count() == 1
+
+
+def test_its_words_are_sealed_and_bound_to_it(patient, treatment, questionnaire, harmless):
+    request = waits(patient, treatment, questionnaire, {**harmless, **LOOK})
+    review = decide(request, "cleared-with-conditions", conditions="No numbing cream, please.")
+    assert clearance.words_of(review)["conditions"] == "No numbing cream, please."
+    stored = bytes(Review.objects.get(pk=review.pk).words)
+    assert b"numbing" not in stored and b"read every answer" not in stored
+
+
+def test_a_no_after_a_yes_takes_the_visit_back(patient, treatment, questionnaire, harmless):
+    """What clears is withdrawn, and with it the booked visit: I2 would refuse the transaction otherwise."""
+    waits(patient, treatment, questionnaire, harmless)
+    review = decide(ask(patient, treatment))
+    visit = make_appointment(patient=patient, treatment=treatment, area=area(), review=review, status="booked")
+    decide(ask(patient, treatment), "needs-information")
+    visit.refresh_from_db()
+    assert visit.status == "pending"
+
+
+def test_a_question_comes_back_with_its_reply(patient, treatment, questionnaire, harmless):
+    request = waits(patient, treatment, questionnaire, harmless)
+    review = decide(request, "needs-information")
+    assert not reviews.worklist(NOW).exists()
+    again = reviews.reopen(review, now=NOW + DAY)
+    assert reviews.reopen(review, now=NOW + DAY).pk == again.pk
+    assert (again.needed_on, again.waiting_since, again.response_id) == (VISIT, NOW + DAY, review.response_id)
+    decide(again, now=NOW + DAY)
+    with pytest.raises(reviews.AlreadyDecided):
+        reviews.reopen(review, now=NOW + DAY)
+
+
+# ---------------------------------------------------------------- at the chair
+
+
+@pytest.fixture
+def recheck(questionnaire):
+    return publish("microneedling-recheck")
+
+
+@pytest.fixture
+def quiet(recheck):
+    known = _link_ids(recheck)
+    return {key: value for key, value in harmless_answers(recheck).items() if key in known}
+
+
+@pytest.fixture
+def practitioner():
+    return make_user(role="Practitioner")
+
+
+def test_a_quiet_recheck_changes_nothing(patient, treatment, questionnaire, harmless, quiet, practitioner):
+    waits(patient, treatment, questionnaire, harmless)
+    decide(ask(patient, treatment))
+    with heard() as told:
+        found = reviews.record_recheck(patient, quiet, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
+    assert (found.effect, told) == ("none", [])
+    assert clearance.clearance_for(patient, treatment, area=area(), on=VISIT, now=NOW).cleared
+    stored = QuestionnaireResponse.objects.get(questionnaire__purpose="recheck")
+    assert (stored.status, stored.reopens, stored.assisted_by) == ("completed", False, practitioner)
+    assert Assessment.objects.get(response=stored).on == VISIT
+
+
+@pytest.mark.parametrize(
+    ("given", "effect"),
+    [
+        ({"pregnancy": "yes"}, "defer"),
+        ({"active-skin-infection": "not-sure"}, "review"),
+        ({"recheck-unwell": "yes", "recheck-unwell-fever": "yes"}, "defer"),
+        ({"recheck-new-medicine-or-diagnosis": "yes", "recheck-new-medicine-or-diagnosis-what": "a tablet"}, "review"),
+    ],
+)
+def test_a_recheck_that_finds_something_ends_the_clearance(
+    patient, treatment, questionnaire, harmless, quiet, practitioner, given, effect
+):
+    waits(patient, treatment, questionnaire, harmless)
+    review = decide(ask(patient, treatment))
+    visit = make_appointment(
+        patient=patient, treatment=treatment, area=area(), review=review, status="arrived", starts_at=NOW + 9 * DAY
+    )
+    with heard() as told:
+        found = reviews.record_recheck(patient, {**quiet, **given}, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
+    assert found.effect == effect
+    assert [t["outcome"] for t in told] == ["superseded"]
+    assert not clearance.clearance_for(patient, treatment, area=area(), on=VISIT, now=NOW).cleared
+    visit.refresh_from_db()
+    assert visit.status == "pending"
+
+
+def test_a_recheck_with_a_gap_is_not_stored(patient, treatment, questionnaire, harmless, quiet, practitioner):
+    waits(patient, treatment, questionnaire, harmless)
+    before = QuestionnaireResponse.objects.count()
+    missing = {key: value for key, value in quiet.items() if key != "pregnancy"}
+    error = refused(reviews.record_recheck, patient, missing, by=practitioner, today=VISIT, now=NOW)
+    assert list(error.message_dict) == ["pregnancy"]
+    refused(reviews.record_recheck, patient, {**quiet, "no-such": "yes"}, by=practitioner, today=VISIT, now=NOW)
+    assert QuestionnaireResponse.objects.count() == before
+
+
+@pytest.mark.parametrize("role", ["Front desk", "Content editor", "Manager", None])
+def test_nobody_else_records_it(patient, questionnaire, quiet, role):
+    refused(reviews.record_recheck, patient, quiet, by=make_user(role=role), today=VISIT, now=NOW)
+
+
+def test_without_a_published_recheck_nobody_is_checked_in(patient, questionnaire, practitioner):
+    refused(reviews.record_recheck, patient, {}, by=practitioner, today=VISIT, now=NOW)
+
+
+# ---------------------------------------------------------------- withdrawing
+
+
+def test_withdrawn_answers_are_told_and_leave_the_list(patient, treatment, questionnaire, harmless, clinician):
+    request = waits(patient, treatment, questionnaire, harmless)
+    with heard() as told:
+        reviews.mark_in_error(request.response, by=clinician, now=NOW)
+    assert [(t["outcome"], t["treatment"], t["by"]) for t in told] == [("withdrawn", None, clinician)]
+    assert not reviews.worklist(NOW).exists()
+    stored = QuestionnaireResponse.objects.get(pk=request.response_id)
+    assert (stored.status, stored.entered_in_error_by) == ("entered-in-error", clinician)
+    refused(reviews.mark_in_error, stored, by=clinician, now=NOW)
+
+
+@pytest.mark.parametrize("role", ["Front desk", "Practitioner", "Content editor", "Manager", None])
+def test_only_clinicians_withdraw(patient, questionnaire, harmless, role):
+    response = answer(questionnaire, harmless, patient)
+    refused(reviews.mark_in_error, response, by=make_user(role=role), now=NOW)
+
+
+def test_nobody_withdraws_their_own(questionnaire, harmless, clinician):
+    response = answer(questionnaire, harmless, make_patient(user=clinician))
+    refused(reviews.mark_in_error, response, by=clinician, now=NOW)
+
+
+def test_a_refusal_of_the_database_is_a_sentence(patient, treatment, questionnaire, harmless, monkeypatch):
+    """Should the verb forget to ask, the wall still stands, and the clinician reads words."""
+    request = waits(patient, treatment, questionnaire, harmless)
+    manager = make_user(role="Manager")
+    assessment = reviews.stored_assessment(request.response, on=VISIT, now=NOW)
+    monkeypatch.setattr(reviews, "may_decide", lambda user: True)
+    error = refused(
+        reviews.decide,
+        request,
+        outcome="cleared",
+        by=manager,
+        now=NOW,
+        assessment=assessment,
+        reasons={},
+        statement="x",
+    )
+    assert error.messages == ["Only an active clinician decides."]
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Review.objects.create(
+            response=request.response,
+            assessment=assessment,
+            patient=patient,
+            treatment=treatment,
+            area=area(),
+            outcome="not-suitable",
+            words=b"x",
+            decided_by=manager,
+            decided_at=NOW,
+        )
