@@ -56,6 +56,7 @@ def locked_since(client, seconds):
     session.save()
 
 
+@pytest.mark.django_db(transaction=True)  # allauth tells of it on commit
 def test_without_a_second_factor_the_admin_leads_to_setting_one_up(client, boss):
     assert sign_in(client).url == "/admin/"
     assert client.get("/admin/").url == SET_UP

@@ -1,0 +1,533 @@
+"""The shared nouns in the staff site: who may do what, and lists that cost the same at one row and at three."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from clinic import admin as clinic_admin
+from clinic import panels
+from clinic.models import Area, CallBack, Clinic, Patient, Room, Treatment, TreatmentPrice, User
+from outbox import messages
+from outbox.models import Message
+from tests import make
+
+NOW = timezone.now()
+
+
+@pytest.fixture(autouse=True)
+def _clinic(db):
+    make.make_clinic(outage_contact="Mara, 0117 496 0155")
+
+
+def signed_in(client, role):
+    user = make.make_user(role) if role else make.make_user(is_staff=True, is_superuser=True)
+    client.force_login(user)
+    return user
+
+
+def words(client, name, *args, query=""):
+    answer = client.get(reverse(f"admin:{name}", args=args) + query)
+    assert answer.status_code == 200, answer.status_code
+    return answer.content.decode()
+
+
+def make_message(key="a", **changes):
+    context = {"when": "Thursday", "where": "Here", "link": "https://x.example/", "code": "123456"}
+    kind = changes.pop("kind", "booked")
+    message = messages.queue(kind, key=key, to=f"{key}@example.org", context=context, now=NOW)
+    if changes:
+        Message.objects.filter(pk=message.pk).update(**changes)
+    return Message.objects.get(pk=message.pk)
+
+
+def make_call_back(name="Carla", **changes):
+    from uuid import uuid4
+
+    return CallBack.objects.create(name=name, phone="+447700900111", request_key=uuid4(), created_at=NOW, **changes)
+
+
+# --- lists
+
+
+def one_of_each(number):
+    location = make.make_location()
+    make.make_room(location)
+    treatment = make.make_treatment()
+    make.make_practitioner(treatment, user=make.make_user("Practitioner"))
+    make.make_patient(name=f"Person {number}", birth_date=date(1980, 1, number + 1))
+    make_call_back(f"Caller {number}")
+    make_message(f"m{number}")
+    make_message(f"u{number}", state="sending", claimed_at=NOW - timedelta(hours=1))
+
+
+LISTS = ["clinic_location", "clinic_room", "clinic_treatment", "clinic_practitioner", "clinic_patient", "clinic_user"]
+LISTS += ["clinic_callback", "clinic_area", "outbox_message"]
+
+
+@pytest.mark.parametrize("name", [f"{each}_changelist" for each in LISTS] + ["index", "opening"])
+def test_a_list_costs_the_same_at_one_row_and_at_three(client, name):
+    signed_in(client, None)
+
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            words(client, name)
+        return len(captured)
+
+    one_of_each(0)
+    queries()  # what is cached once a process
+    one = queries()
+    one_of_each(1)
+    one_of_each(2)
+    assert queries() == one
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_nobody_is_deleted(client, name):
+    signed_in(client, None)
+    one_of_each(0)
+    model = {f"clinic_{m.__name__.lower()}": m for m in (Area, CallBack, Patient, Room, Treatment, User)}.get(name)
+    model = model or {"outbox_message": Message}.get(name)
+    pk = model.objects.first().pk if model else 1
+    assert client.post(reverse(f"admin:{name}_delete", args=[pk]), {"post": "yes"}).status_code in (302, 403)
+    if model:
+        assert model.objects.filter(pk=pk).exists()
+    assert "delete_selected" not in words(client, f"{name}_changelist")
+
+
+# --- the clinic, places, treatments
+
+
+def test_the_clinic_is_one_page_with_the_rules_in_words(client):
+    signed_in(client, "Manager")
+    assert client.get(reverse("admin:clinic_clinic_changelist")).url == reverse("admin:clinic_clinic_change", args=[1])
+    page = words(client, "clinic_clinic_change", 1)
+    assert "At most 90" in page and "is_demo" not in page and "_delete" not in page
+    assert client.get(reverse("admin:clinic_clinic_add")).status_code == 403
+
+
+def test_answers_cannot_count_for_longer_than_ninety_days(client):
+    signed_in(client, "Manager")
+    clinic = Clinic.get()
+    data = {
+        field: getattr(clinic, field)
+        for fieldset in clinic_admin.ClinicAdmin.fieldsets
+        for field in fieldset[1]["fields"]
+        if field not in ("lead_clinician", "phone", "consultation_first")
+    }
+    answer = client.post(reverse("admin:clinic_clinic_change", args=[1]), {**data, "screening_valid_days": 91})
+    assert answer.status_code == 200 and "less than or equal to 90" in answer.content.decode()
+    answer = client.post(reverse("admin:clinic_clinic_change", args=[1]), {**data, "screening_valid_days": 60})
+    assert answer.status_code == 302 and Clinic.get().screening_valid_days == 60
+
+
+def test_only_a_lead_clinician_can_be_named_lead_clinician(client):
+    signed_in(client, "Manager")
+    lead, desk = make.make_user("Lead clinician", name="Lena Lead"), make.make_user("Front desk", name="Dora Desk")
+    page = words(client, "clinic_clinic_change", 1)
+    assert str(lead) in page and str(desk) not in page
+
+
+def test_the_kind_of_a_treatment_is_chosen_once(client):
+    signed_in(client, "Manager")
+    treatment = make.make_treatment()
+    assert 'name="kind"' in words(client, "clinic_treatment_add")
+    page = words(client, "clinic_treatment_change", treatment.pk)
+    assert 'name="kind"' not in page and "150.00" in page
+    assert "150.00" in words(client, "clinic_treatment_changelist")
+
+
+def test_the_price_of_today_is_shown_not_the_next_one(client):
+    signed_in(client, "Manager")
+    treatment = make.make_treatment(price="150.00")
+    TreatmentPrice.objects.create(treatment=treatment, amount="999.00", valid_from=NOW.date() + timedelta(days=9))
+    assert "999.00" not in words(client, "clinic_treatment_changelist")
+
+
+@pytest.mark.parametrize("role", ["Front desk", "Practitioner", "Clinician", "Content editor"])
+def test_only_managers_change_policies_places_and_prices(client, role):
+    signed_in(client, role)
+    one_of_each(0)
+    before = Clinic.get().name
+    for name in ("clinic_clinic", "clinic_location", "clinic_room", "clinic_treatment", "clinic_practitioner"):
+        pk = {"clinic_clinic": 1}.get(name) or clinic_admin.admin.site._registry[
+            {"clinic_location": make.Location, "clinic_room": Room, "clinic_treatment": Treatment}.get(
+                name, make.Practitioner
+            )
+        ].model.objects.first().pk
+        assert client.post(reverse(f"admin:{name}_change", args=[pk]), {"name": "Taken over"}).status_code == 403
+        assert client.post(reverse(f"admin:{name}_add"), {"name": "More"}).status_code == 403
+    assert Clinic.get().name == before
+
+
+# --- staff accounts and roles
+
+
+def staff_form(client, user, roles, **changes):
+    data = {"email": user.email, "name": user.name, "is_active": "on", **changes}
+    data["roles"] = [Group.objects.get(name=role).pk for role in roles]
+    return client.post(reverse("admin:clinic_user_change", args=[user.pk]), data)
+
+
+def roles_of(user):
+    return set(user.groups.values_list("name", flat=True))
+
+
+def test_a_manager_adds_staff_who_choose_their_own_password(client):
+    signed_in(client, "Manager")
+    desk = Group.objects.get(name="Front desk")
+    data = {"email": "New@Example.org", "name": "Nina", "is_active": "on", "roles": [desk.pk], "is_superuser": "on"}
+    assert client.post(reverse("admin:clinic_user_add"), data).status_code == 302
+    new = User.objects.get(email="new@example.org")
+    assert new.is_staff and not new.is_superuser and not new.has_usable_password() and roles_of(new) == {"Front desk"}
+    message = Message.objects.get(kind="password_link", to="new@example.org")
+    assert "http://testserver/accounts/password/reset/key/" in message.text
+
+
+def test_the_link_lets_them_choose_a_password(client):
+    from django.test import Client
+
+    boss = signed_in(client, "Manager")
+    new = make.make_user("Front desk", email="nina@example.org")
+    client.post(reverse("admin:clinic_user_password_link", args=[new.pk]))
+    path = Message.objects.get().text.split("http://testserver")[1].split()[0]
+    browser = Client()
+    form = browser.get(path, follow=True)
+    password = "a long password of hers"
+    browser.post(form.request["PATH_INFO"], {"password1": password, "password2": password})
+    new.refresh_from_db()
+    assert new.check_password(password)
+    assert LogEntry.objects.filter(user=boss, object_id=str(new.pk)).exists()
+
+
+def test_nobody_becomes_an_administrator_through_the_staff_site(client):
+    boss = signed_in(client, "Manager")
+    other = make.make_user("Front desk")
+    for user in (boss, other):
+        staff_form(client, user, ["Front desk"], is_superuser="on", is_staff="on", user_permissions=["1"])
+        user.refresh_from_db()
+        assert not user.is_superuser and not user.user_permissions.exists()
+    assert "is_superuser" not in words(client, "clinic_user_change", other.pk)
+
+
+@pytest.mark.parametrize("role", ["Clinician", "Lead clinician", "Practitioner"])
+def test_a_manager_gives_no_clinical_role_to_anybody(client, role):
+    boss = signed_in(client, "Manager")
+    other = make.make_user("Front desk")
+    for user in (boss, other):
+        had = roles_of(user)
+        staff_form(client, user, [*had, role])
+        assert roles_of(user) == had
+    assert role not in clinic_admin.roles_to_give(boss)
+
+
+def test_nobody_changes_their_own_roles(client):
+    boss = signed_in(client, "Manager")
+    staff_form(client, boss, ["Manager", "Front desk"])
+    assert roles_of(boss) == {"Manager"}
+    lead = signed_in(client, "Lead clinician")
+    staff_form(client, lead, [])
+    assert roles_of(lead) == {"Lead clinician"}
+
+
+def test_a_manager_changes_the_other_roles_and_the_clinical_ones_stay(client):
+    boss = signed_in(client, "Manager")
+    clinician = make.make_user("Clinician")
+    staff_form(client, clinician, ["Front desk"])
+    assert roles_of(clinician) == {"Clinician", "Front desk"}
+    staff_form(client, clinician, [])
+    assert roles_of(clinician) == {"Clinician"}
+    entry = LogEntry.objects.filter(user=boss).latest("pk")
+    assert "-Front desk" in entry.change_message
+
+
+def test_a_lead_clinician_gives_clinical_roles_and_changes_nothing_else(client):
+    signed_in(client, "Lead clinician")
+    other = make.make_user("Front desk", name="Dora")
+    staff_form(client, other, ["Clinician"], name="Renamed", email="taken@example.org", is_active="")
+    other.refresh_from_db()
+    assert roles_of(other) == {"Front desk", "Clinician"}
+    assert (other.name, other.is_active) == ("Dora", True) and other.email != "taken@example.org"
+    assert client.get(reverse("admin:clinic_user_add")).status_code == 403
+
+
+def test_a_manager_cannot_take_an_account_over(client):
+    signed_in(client, "Manager")
+    clinician, root = make.make_user("Clinician"), make.make_user(is_staff=True, is_superuser=True)
+    address = clinician.email
+    staff_form(client, clinician, [], email="mine@example.org")
+    clinician.refresh_from_db()
+    assert clinician.email == address
+    assert client.post(reverse("admin:clinic_user_second_step", args=[clinician.pk])).status_code == 403
+    assert staff_form(client, root, [], is_active="").status_code == 403
+    assert client.post(reverse("admin:clinic_user_password_link", args=[root.pk])).status_code == 403
+    root.refresh_from_db()
+    assert root.is_active
+
+
+def test_a_lost_phone_is_set_up_again_by_whoever_gives_the_roles(client):
+    from allauth.mfa.models import Authenticator
+
+    boss = signed_in(client, "Manager")
+    desk = make.make_user("Front desk")
+    for user in (desk, boss):
+        Authenticator.objects.create(user=user, type="totp", data={"secret": "x"})
+    assert client.get(reverse("admin:clinic_user_second_step", args=[desk.pk])).status_code == 405
+    client.post(reverse("admin:clinic_user_second_step", args=[desk.pk]))
+    assert not Authenticator.objects.filter(user=desk).exists()
+    assert client.post(reverse("admin:clinic_user_second_step", args=[boss.pk])).status_code == 403, "not one's own"
+    assert Authenticator.objects.filter(user=boss).exists()
+
+
+def test_leavers_are_switched_off_but_not_oneself(client):
+    boss = signed_in(client, "Manager")
+    leaver = make.make_user("Clinician")
+    staff_form(client, leaver, [], is_active="")
+    leaver.refresh_from_db()
+    assert not leaver.is_active
+    answer = staff_form(client, boss, [], is_active="")
+    boss.refresh_from_db()
+    assert boss.is_active and "your own account" in answer.content.decode()
+
+
+def test_a_patients_account_is_no_staff_account(client):
+    from clinic import accounts
+
+    signed_in(client, "Manager")
+    patient = accounts.user_for("anna@example.org")
+    assert "anna@example.org" not in words(client, "clinic_user_changelist")
+    assert client.get(reverse("admin:clinic_user_change", args=[patient.pk])).status_code == 302
+    answer = client.post(
+        reverse("admin:clinic_user_add"), {"email": "ANNA@example.org", "name": "A", "is_active": "on"}
+    )
+    assert "A patient signs in with this address" in answer.content.decode()
+    patient.refresh_from_db()
+    assert not patient.is_staff
+
+
+def test_roles_and_sign_in_data_are_not_edited_by_hand(client):
+    signed_in(client, None)
+    labels = {model._meta.label for model in clinic_admin.admin.site._registry}
+    assert not {"auth.Group", "account.EmailAddress", "mfa.Authenticator", "usersessions.UserSession"} & labels
+
+
+# --- patients
+
+
+@pytest.mark.parametrize(
+    "search",
+    ["Ada", "love ada", "04/05/1990", "4.5.1990", "1990-05-04", "4 May 1990", "4 may 1990", "07700 900123"]
+    + ["+44 7700 900123", "7700900123", "ADA@example.org", "REFERENCE"],
+)
+def test_a_patient_is_found_by_what_is_said_on_the_phone(client, search):
+    signed_in(client, "Front desk")
+    ada = make.make_patient(name="Ada Lovelace", email="ada@example.org", phone="+447700900123")
+    make.make_patient(name="Grace Hopper", birth_date=date(1985, 12, 9), email="g@example.org", phone="+447700900999")
+    query = ada.reference.lower() if search == "REFERENCE" else search
+    answer = client.get(reverse("admin:clinic_patient_changelist"), {"q": query})
+    assert [patient.name for patient in answer.context["cl"].result_list] == ["Ada Lovelace"]
+
+
+@pytest.mark.parametrize(
+    "search", ["31/02/1990", "32 May 1990", "%", "' OR 1=1 --", "0", "12345", "a" * 500, "٣/٤/١٩٩٠"]
+)
+def test_a_strange_search_finds_nobody_and_breaks_nothing(client, search):
+    signed_in(client, "Front desk")
+    make.make_patient(name="Ada Lovelace")
+    answer = client.get(reverse("admin:clinic_patient_changelist"), {"q": search})
+    assert answer.status_code == 200
+    assert not answer.context["cl"].result_list
+
+
+def test_a_likely_double_is_shown_before_a_new_patient_is_made(client):
+    signed_in(client, "Front desk")
+    known = make.make_patient(name="Ada Lovelace", birth_date=date(1990, 5, 4))
+    data = {"name": "ada lovelace", "birth_date": "4 May 1990", "phone": "+44 7400 555123", "email": ""}
+    answer = client.post(reverse("admin:clinic_patient_add"), data)
+    page = answer.content.decode()
+    assert "We may know this person already" in page
+    assert page.count("Error:") == 1 and "<title>Error:" in page
+    assert answer.status_code == 200 and known.reference in page
+    assert reverse("admin:clinic_patient_change", args=[known.pk]) in page
+    assert Patient.objects.count() == 1
+    assert client.post(reverse("admin:clinic_patient_add"), {**data, "is_somebody_new": "on"}).status_code == 302
+    assert Patient.objects.count() == 2
+
+
+def test_nobody_like_them_needs_no_tick(client):
+    signed_in(client, "Front desk")
+    make.make_patient(name="Ada Lovelace", birth_date=date(1990, 5, 4))
+    data = {"name": "Grace Hopper", "birth_date": "9/12/1985", "phone": "", "email": ""}
+    assert client.post(reverse("admin:clinic_patient_add"), data).status_code == 302
+    assert Patient.objects.get(name="Grace Hopper").birth_date == date(1985, 12, 9)
+
+
+@pytest.mark.parametrize("day", ["4/5/1890", "1/1/2999", "yesterday", "31/2/1990", ""])
+def test_a_day_on_which_nobody_was_born_is_refused(client, day):
+    signed_in(client, "Front desk")
+    data = {"name": "Grace Hopper", "birth_date": day, "phone": "", "email": ""}
+    assert client.post(reverse("admin:clinic_patient_add"), data).status_code == 200
+    assert not Patient.objects.exists()
+
+
+def test_a_name_is_words_and_not_markup(client):
+    signed_in(client, "Front desk")
+    make.make_patient(name="<script>alert(1)</script> Lovelace", birth_date=date(1990, 5, 4))
+    data = {"name": "Ada Lovelace", "birth_date": "4 May 1990", "phone": "", "email": ""}
+    page = client.post(reverse("admin:clinic_patient_add"), data).content.decode()
+    assert "&lt;script&gt;alert(1)" in page and "<script>alert(1)" not in page
+
+
+def test_a_practitioner_sees_the_patients_of_about_now_only(client):
+    surgery = make.make_surgery()
+    mine, other = make.make_patient(name="Mine Patient"), make.make_patient(name="Other Patient")
+    starts = timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(days=2)
+    make.make_appointment(
+        patient=mine,
+        treatment=surgery.consultation,
+        practitioner=surgery.practitioner,
+        room=surgery.room,
+        status="booked",
+        starts_at=starts,
+    )
+    client.force_login(surgery.practitioner.user)
+    page = words(client, "clinic_patient_changelist")
+    assert "Mine Patient" in page and "Other Patient" not in page
+    assert client.get(reverse("admin:clinic_patient_change", args=[other.pk])).status_code == 302
+
+
+# --- call backs
+
+
+def test_call_backs_to_ring_come_first_and_one_button_does_it(client):
+    desk = signed_in(client, "Front desk")
+    call_back = make_call_back()
+    make_call_back("Done Already", done_at=NOW, done_by=desk)
+    page = words(client, "clinic_callback_changelist")
+    assert "Carla" in page and "Done Already" not in page
+    assert "Done Already" in words(client, "clinic_callback_changelist", query="?show=all")
+    rung = reverse("admin:clinic_callback_rung", args=[call_back.pk])
+    assert rung in page and client.get(rung).status_code == 405
+    assert client.post(rung).status_code == 302
+    call_back.refresh_from_db()
+    assert call_back.done_by == desk and call_back.done_at
+    words(client, "index")  # reads the "was rung" message away
+    assert "Carla" not in words(client, "clinic_callback_changelist")
+
+
+def test_who_may_only_look_gets_no_button(client):
+    signed_in(client, "Manager")
+    call_back = make_call_back()
+    rung = reverse("admin:clinic_callback_rung", args=[call_back.pk])
+    assert rung not in words(client, "clinic_callback_changelist") + words(client, "index")
+    assert client.post(rung).status_code == 403
+    call_back.refresh_from_db()
+    assert call_back.done_at is None
+
+
+# --- first page and before opening
+
+
+def test_the_first_page_shows_who_waits_and_how_messages_go(client):
+    signed_in(client, "Front desk")
+    make_call_back()
+    page = words(client, "index")
+    assert "Carla" in page and "Messages are not going out" in page and "Mara, 0117 496 0155" in page
+
+
+def test_what_is_missing_before_opening_is_listed_until_it_is_there(db):
+    Clinic.objects.all().delete()
+    assert len(panels.missing_before_opening(NOW)) == 1
+    make.make_clinic(sender_name="", outage_contact="")
+    listed = " ".join(words for words, _link in panels.missing_before_opening(NOW))
+    for missing in ("lead clinician", "whom to phone", "sender", "telephone", "location", "room", "Offer a treatment"):
+        assert missing in listed
+    make.make_clinic(
+        sender_name="Harbour",
+        outage_contact="Mara",
+        phone="+441174960100",
+        lead_clinician=make.make_user("Lead clinician"),
+    )
+    make.make_room(make.make_location())
+    treatment = make.make_treatment(price=None, areas=())
+    listed = " ".join(words for words, _link in panels.missing_before_opening(NOW))
+    assert "give the price" in listed and "which areas" in listed and "nobody gives it" in listed
+    TreatmentPrice.objects.create(treatment=treatment, amount=1, valid_from=NOW.date())
+    treatment.areas.set([make.area()])
+    nurse = make.make_practitioner(treatment, registration="")
+    assert [words for words, _link in panels.missing_before_opening(NOW)] == [
+        f"{nurse}: write the registration; patients see it."
+    ]
+    nurse.registration = "NMC 1"
+    nurse.save()
+    assert panels.missing_before_opening(NOW) == []
+
+
+def test_the_page_before_opening_is_the_managers(client):
+    signed_in(client, "Manager")
+    assert "Patients are promised an answer" in words(client, "opening")
+    signed_in(client, "Front desk")
+    assert "Patients are promised an answer" not in words(client, "opening")
+
+
+# --- messages
+
+
+def test_messages_that_need_somebody_come_first(client):
+    signed_in(client, "Front desk")
+    make_message("waits")
+    make_message("unclear", state="sending", claimed_at=NOW - timedelta(minutes=11))
+    make_message("failed", state="failed")
+    make_message("gone", state="sent", sent_at=NOW)
+    page = words(client, "outbox_message_changelist")
+    assert "waits@" in page and "unclear@" in page and "failed@" in page and "gone@" not in page
+    assert "unclear: send again?" in page
+    assert "gone@" in words(client, "outbox_message_changelist", query="?show=all")
+
+
+def test_the_words_of_a_code_are_never_shown(client):
+    signed_in(client, "Front desk")
+    code, other = make_message("c", kind="code"), make_message("b")
+    assert "123456" in code.text and "123456" not in words(client, "outbox_message_change", code.pk)
+    assert "Your appointment is confirmed" in words(client, "outbox_message_change", other.pk)
+
+
+def test_sending_again_is_a_press_with_a_name(client):
+    desk = signed_in(client, "Front desk")
+    message = make_message(state="sent", sent_at=NOW)
+    address = reverse("admin:outbox_message_send_again", args=[message.pk])
+    assert address in words(client, "outbox_message_change", message.pk)
+    assert client.get(address).status_code == 405
+    client.post(address)
+    copy = Message.objects.get(resend_of=message)
+    assert copy.resent_by == desk and copy.state == "queued"
+    assert LogEntry.objects.filter(user=desk, object_id=str(message.pk)).exists()
+
+
+def test_an_unclear_one_can_be_left(client):
+    signed_in(client, "Front desk")
+    message = make_message(state="sending", claimed_at=NOW - timedelta(minutes=11))
+    client.post(reverse("admin:outbox_message_settle", args=[message.pk]))
+    message.refresh_from_db()
+    assert message.state == "dropped"
+
+
+def test_who_may_only_look_at_messages_sends_none(client):
+    signed_in(client, "Manager")
+    message = make_message(state="sent", sent_at=NOW)
+    for verb in ("send_again", "settle"):
+        assert client.post(reverse(f"admin:outbox_message_{verb}", args=[message.pk])).status_code == 403
+    assert "Send again" not in words(client, "outbox_message_change", message.pk)
+    assert Message.objects.count() == 1
+
+
+def test_no_form_writes_a_message(client):
+    signed_in(client, None)
+    message = make_message()
+    assert client.get(reverse("admin:outbox_message_add")).status_code == 403
+    assert client.post(reverse("admin:outbox_message_change", args=[message.pk]), {"text": "x"}).status_code == 403
