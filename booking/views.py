@@ -173,13 +173,16 @@ def treatments(request: HttpRequest) -> HttpResponse:
     """Prices, people, places and next free days, before any question (LOOK 3)."""
     locations = places()
     found = offers(locations, now=timezone.now())
+    clinic = Clinic.get()
     return render(
         request,
         "booking/treatments.html",
         {
             "offers": found,
+            "currency": clinic.currency if clinic else "",
             "people": sorted({person for offer in found for person in offer.people}, key=lambda person: person.name),
             "locations": locations,
+            "clinic": clinic,
         },
     )
 
@@ -271,7 +274,7 @@ def slots(request: HttpRequest, slug: str) -> HttpResponseBase:
     context = {"wish": wish, "leave": leave, "kept": kept, "locations": locations, "clinic": clinic}
     if leave.state in ("refused", "too-young"):
         return render(request, f"booking/{leave.state.replace('-', '_')}.html", context | not_now(treatment))
-    form = ChosenTimeForm(request.POST or None)
+    form = ChosenTimeForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             return choose(request, wish, leave, form.cleaned_data, kept=kept, now=now)
@@ -734,7 +737,23 @@ def appointment(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
     visit, whole = found
     if visit.status == Appointment.Status.PROPOSED:
         return redirect("booking:hold", visit.uuid) if whole else not_yours(request)
-    return render(request, "booking/appointment.html", about(visit, whole, now))
+    context = about(visit, whole, now)
+    if whole and visit.treatment.needs_screening:
+        context |= where_to_read(context["state"], visit)
+    return render(request, "booking/appointment.html", context)
+
+
+def where_to_read(state: State, visit: Appointment) -> dict:
+    """The patient's page of a clinician's question or decision. An answered question is none any more."""
+    if state.code == "question":
+        asked = clearance.open_question(visit.patient, visit.treatment, area=visit.area)
+        if asked is None:
+            return {"state": replace(state, code="asked")}
+        return {"reply_url": reverse("screening:reply", args=[asked])}
+    if state.code == "refused":
+        decided = clearance.decision_of(visit.patient, visit.treatment, area=visit.area)
+        return {"decision_url": reverse("screening:decision", args=[decided])} if decided else {}
+    return {}
 
 
 def about(visit: Appointment, whole: bool, now: datetime) -> dict:
@@ -765,7 +784,7 @@ def move(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
     context = about(visit, whole, now)
     if not context["state"].may_move:
         return render(request, "booking/move_not_now.html", context)
-    form = ChosenTimeForm(request.POST or None)
+    form = ChosenTimeForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             appointments.move(visit, slot=form.cleaned_data["start"], by="patient", now=now)

@@ -261,6 +261,21 @@ def clearance_for(patient: Patient, treatment: Treatment, *, area: Area | None, 
     return records.clearance(patient.pk, treatment, area.pk if area else None, on, now)
 
 
+def decision_of(patient: Patient, treatment: Treatment, *, area: Area | None) -> uuid.UUID | None:
+    """The uuid of the latest decision about this patient, treatment and area, for a link to its page."""
+    found = Review.objects.filter(patient=patient, treatment=treatment, area=area).order_by("-id")
+    return found.values_list("uuid", flat=True).first()
+
+
+def open_question(patient: Patient, treatment: Treatment, *, area: Area | None) -> uuid.UUID | None:
+    """The uuid of a decision whose question the patient has not answered yet, for a link; None where none is."""
+    latest = Review.objects.filter(patient=patient, treatment=treatment, area=area).order_by("-id")
+    review = latest.select_related("reply").first()
+    if review is None or review.outcome != Review.Outcome.NEEDS_INFORMATION or hasattr(review, "reply"):
+        return None
+    return review.uuid
+
+
 READY, UPDATE_DUE, WAITING, CANNOT = "ready", "update-due", "waiting", "cannot"
 _READINESS = {
     "cleared": READY,

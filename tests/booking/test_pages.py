@@ -16,16 +16,20 @@ from clinic.models import Patient
 from outbox.models import Message
 from tests import make
 from tests.booking import steps
-from tests.booking.conftest import open_surgery
+from tests.booking.pages import (
+    DETAILS,
+    choose,
+    code_in,
+    held_uuid,
+    keys_on,
+    patient_who_signs_in,
+    put,
+    times_of,
+    words,
+)
 from tests.make import NOW
 
 pytestmark = pytest.mark.django_db
-
-BANNED = re.compile(
-    r"\b(safe|cleared|passed|perfect|flaws?|imperfections?|suffer\w*|transform\w*|painless|permanent|guaranteed)\b"
-    r"|only today|only 2 left",
-    re.IGNORECASE,
-)
 
 
 @pytest.fixture
@@ -41,70 +45,8 @@ def clock(monkeypatch):
 
 
 @pytest.fixture
-def surgery(db, clock):
-    return open_surgery()
-
-
-def put(client, **values) -> None:
-    """Writes into the session of this browser."""
-    session = client.session
-    session.update(values)
-    session.save()
-
-
-def words(response) -> str:
-    """What a page says, without its markup; never with a word that no patient may read."""
-    assert response.status_code in (200, 404), response.status_code
-    text = re.sub(r"<[^>]+>", " ", response.content.decode())
-    text = re.sub(r"\s+", " ", text)
-    assert not BANNED.search(text), BANNED.search(text)
-    return text
-
-
-def patient_who_signs_in(client, **fields) -> Patient:
-    """A patient with a login, signed in on this browser."""
-    patient = make.make_patient(**fields)
-    user = make.make_user(email=patient.email, name=patient.name)
-    Patient.objects.filter(pk=patient.pk).update(user=user)
-    patient.refresh_from_db()
-    client.force_login(user)
-    return patient
-
-
-def times_of(treatment) -> str:
-    return reverse("booking:slots", args=[treatment.slug])
-
-
-def keys_on(response) -> list[str]:
-    """The times that can be chosen on a page."""
-    return re.findall(r'type="radio"[^>]*value="([^"]+)"', response.content.decode())
-
-
-def choose(client, treatment, key: str | None = None, **more):
-    """Chooses a time, the first on the page unless told otherwise."""
-    key = key or keys_on(client.get(times_of(treatment)))[0]
-    return client.post(times_of(treatment), {"start": key, "request_key": str(uuid.uuid4()), **more})
-
-
-def held_uuid(response) -> str:
-    """The uuid of the hold that a choice led to."""
-    assert response.status_code == 302, words(response)
-    return re.fullmatch(r"/book/hold/([0-9a-f-]{36})/", response.url).group(1)
-
-
-DETAILS = {
-    "name": "Rosa Example",
-    "phone": "020 7946 0018",
-    "email": "rosa@example.org",
-    "birth_date_day": "4",
-    "birth_date_month": "May",
-    "birth_date_year": "1990",
-    "action": "details",
-}
-
-
-def code_in(message: Message) -> str:
-    return re.search(r"code: (\S+)", message.text).group(1)
+def surgery(surgery, clock):
+    return surgery
 
 
 # ---------------------------------------------------------------- prices
@@ -190,7 +132,7 @@ def test_answers_that_allow_it_hold_the_time(client, surgery):
 
 
 def test_answers_that_forbid_it_get_a_kind_page_and_no_time(client, surgery):
-    put(client, screening=str(steps.answered(surgery, pregnant="yes").uuid))
+    put(client, screening=str(steps.answered(surgery, pregnancy="yes", pregnancy_due="2027-06-01").uuid))
     key = steps.slot(surgery).key
     for page in (client.get(times_of(surgery.treatment)), choose(client, surgery.treatment, key)):
         text = words(page)
@@ -357,7 +299,7 @@ def test_the_times_for_machines_say_where_and_when(client, surgery):
     assert again.status_code == 304
 
 
-@pytest.mark.parametrize("days", ["0", "-1", "32", "9999999999", "x", "１", "", "1\x00"])
+@pytest.mark.parametrize("days", ["0", "-1", "32", "9999999999", "x", "１", ""])
 def test_nonsense_days_are_left_out(client, surgery, days):
     body = client.get(reverse("booking:slots_json", args=[surgery.consultation.slug]), {"days": days}).json()
     assert len({time["starts_at"][:10] for time in body["times"]}) == 5
@@ -481,7 +423,7 @@ def test_an_expired_hold_can_still_be_confirmed(client, surgery, clock):
 
 
 def test_an_expired_hold_that_somebody_took_says_so_and_keeps_what_was_typed(client, surgery, clock):
-    key = keys_on(client.get(times_of(surgery.consultation)))[0]
+    key = steps.slot(surgery).key
     page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation, key))])
     client.post(page, DETAILS)
     clock.now += timedelta(minutes=30)

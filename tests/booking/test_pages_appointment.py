@@ -1,0 +1,450 @@
+"""A patient's appointment on the pages: how it stands, who may see it, moving, cancelling, links in messages."""
+
+import re
+import uuid
+from datetime import timedelta
+
+import icalendar
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from booking import appointments, links
+from booking.models import Appointment
+from tests import make
+from tests.booking import steps
+from tests.booking.pages import keys_on, patient_who_signs_in, times_of, words
+from tests.make import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """What time it is on the pages, until it is moved."""
+
+    class Clock:
+        now = NOW
+
+    clock = Clock()
+    monkeypatch.setattr("django.utils.timezone.now", lambda: clock.now)
+    return clock
+
+
+@pytest.fixture
+def surgery(surgery, clock):
+    return surgery
+
+
+@pytest.fixture
+def patient(client, surgery):
+    return patient_who_signs_in(client)
+
+
+def page_of(visit, name: str = "appointment") -> str:
+    return reverse(f"booking:{name}", args=[visit.uuid])
+
+
+PAGES = ["appointment", "move", "cancel", "calendar"]
+
+
+# ---------------------------------------------------------------- how it stands
+
+
+def test_asked_for_says_until_when_and_not_to_travel(client, surgery, patient):
+    visit = steps.asked(surgery, patient=patient)
+    text = words(client.get(page_of(visit)))
+    assert "We answer by Tuesday 17:00" in text
+    assert "please do not travel yet" in text
+    assert "Put it in my calendar" not in text
+    assert client.get(page_of(visit, "calendar")).status_code == 404
+    for said in (surgery.treatment.name, surgery.location.address.splitlines()[0], "£150", visit.reference):
+        assert said in text
+
+
+def test_booked_says_when_where_and_what_next(client, surgery, patient):
+    visit = steps.booked(surgery, patient=patient)
+    response = client.get(page_of(visit))
+    text = words(response)
+    assert "We see you on Thursday 11 March, 10:00" in text
+    for said in ("Move it", "Cancel it", "Put it in my calendar", "How to prepare", "Afterwards"):
+        assert said in text
+    assert surgery.location.out_of_hours in text
+    assert surgery.location.emergency in text
+    title = re.search(r"<title>(.*?)</title>", response.content.decode(), re.S).group(1)
+    assert surgery.treatment.name not in title
+    assert patient.name not in title
+
+
+def test_a_question_leads_to_the_page_where_it_is_answered(client, surgery, patient):
+    visit = steps.asked(surgery, patient=patient)
+    review = steps.decide(visit, "needs-information", question="Which medicine is it?")
+    response = client.get(page_of(visit))
+    text = words(response)
+    assert "We need one more thing from you" in text
+    assert "please do not travel yet" in text
+    assert "Which medicine" not in text
+    assert reverse("screening:reply", args=[review.uuid]) in response.content.decode()
+
+
+def test_an_answered_question_is_asked_for_again(client, surgery, patient):
+    visit = steps.asked(surgery, patient=patient)
+    review = steps.decide(visit, "needs-information", question="Which medicine is it?")
+    client.post(reverse("screening:reply", args=[review.uuid]), {"text": "None at all."})
+    text = words(client.get(page_of(visit)))
+    assert "We need one more thing" not in text
+    assert "please do not travel yet" in text
+
+
+def test_a_form_that_is_due_leads_to_the_questions(client, surgery, patient):
+    surgery.questionnaire  # noqa: B018 - published
+    visit = appointments.book_by_phone(
+        patient=patient,
+        treatment=surgery.treatment,
+        area=make.area(),
+        slot=steps.slot(surgery),
+        by=surgery.desk,
+        now=NOW,
+    )
+    response = client.get(page_of(visit))
+    assert "Please answer our questions by Wednesday 09:00" in words(response)
+    assert f"{reverse('screening:start')}?treatment={surgery.treatment.slug}" in response.content.decode()
+
+
+def test_a_decision_against_it_says_where_to_read_why_and_nothing_else(client, surgery, patient):
+    visit = steps.asked(surgery, patient=patient)
+    review = steps.decide(visit, "not-suitable")
+    response = client.get(page_of(visit))
+    text = words(response)
+    assert "This appointment does not take place. Please do not travel." in text
+    assert "Read why" in text
+    assert reverse("screening:decision", args=[review.uuid]) in response.content.decode()
+    assert "Put it in my calendar" not in text
+
+
+@pytest.mark.parametrize(
+    "reason, said",
+    [
+        ("not-reviewed", "That is our mistake, and we are sorry"),
+        ("no-answer", "did not hear from you"),
+        ("form-missing", "were not answered in time"),
+    ],
+)
+def test_what_the_system_cancelled_says_why_in_plain_words(client, surgery, patient, reason, said):
+    visit = make.make_appointment(
+        treatment=surgery.consultation,
+        patient=patient,
+        status="cancelled",
+        cancelled_by="system",
+        cancel_reason=reason,
+        practitioner=surgery.practitioner,
+        room=surgery.room,
+    )
+    text = words(client.get(page_of(visit)))
+    assert said in text
+    assert "Ask for another time" in text
+
+
+@pytest.mark.parametrize(
+    "status, said",
+    [
+        ("arrived", "We know that you have arrived"),
+        ("checked-in", "We know that you have arrived"),
+        ("fulfilled", "Thank you for coming"),
+        ("noshow", "We did not see you that day"),
+        ("cancelled", "You cancelled it"),
+        ("entered-in-error", "This entry was a mistake of ours"),
+    ],
+)
+def test_every_other_status_has_its_words(client, surgery, patient, status, said):
+    visit = make.make_appointment(
+        treatment=surgery.treatment,
+        patient=patient,
+        status=status,
+        practitioner=surgery.practitioner,
+        room=surgery.room,
+    )
+    text = words(client.get(page_of(visit)))
+    assert said in text
+    assert "Move it" not in text
+    assert "Cancel it" not in text
+    if status == "fulfilled":
+        assert "Looking after your skin" in text
+
+
+def test_the_calendar_file_is_neutral_and_takes_itself_out_again(client, surgery, patient):
+    visit = steps.booked(surgery, patient=patient)
+    response = client.get(page_of(visit, "calendar"))
+    assert response["Content-Type"].startswith("text/calendar")
+    assert surgery.treatment.name not in response.content.decode()
+    assert icalendar.Calendar.from_ical(response.content)["method"] == "PUBLISH"
+    client.post(page_of(visit, "cancel"))
+    assert icalendar.Calendar.from_ical(client.get(page_of(visit, "calendar")).content)["method"] == "CANCEL"
+
+
+def test_a_held_time_leads_to_its_own_page(client, surgery, patient):
+    held = steps.held(surgery, treatment=surgery.consultation, patient=patient)
+    assert client.get(page_of(held)).url == reverse("booking:hold", args=[held.uuid])
+
+
+# ---------------------------------------------------------------- who may see it
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_wrong_and_a_foreign_uuid_look_the_same(client, surgery, name):
+    foreign = page_of(steps.booked(surgery), name)
+    wrong = reverse(f"booking:{name}", args=[uuid.uuid4()])
+    for url in (foreign, wrong):
+        response = client.get(url)
+        assert response.status_code == 302
+        assert response.url.startswith(reverse("account_login"))
+    patient_who_signs_in(client)
+    assert [client.get(url).status_code for url in (foreign, wrong)] == [404, 404]
+    client.force_login(surgery.desk)
+    assert client.get(foreign).status_code == 404  # staff have their own pages
+
+
+@pytest.mark.parametrize("name", ["move", "cancel"])
+def test_nobody_else_can_act(client, surgery, name):
+    visit = steps.booked(surgery)
+    data = {"start": steps.slot(surgery, clock="14:00").key}
+    assert client.post(page_of(visit, name), data).status_code == 302
+    patient_who_signs_in(client)
+    assert client.post(page_of(visit, name), data).status_code == 404
+    before = (visit.status, visit.starts_at)
+    visit.refresh_from_db()
+    assert (visit.status, visit.starts_at) == before
+
+
+# ---------------------------------------------------------------- links in messages
+
+
+def test_a_link_opens_when_and_where_and_nothing_more(client, surgery):
+    patient = make.make_patient(name="Ada Secret")
+    visit = steps.booked(surgery, patient=patient)
+    response = client.get(links.make_link(visit, links.SEE, NOW))
+    assert response.url == page_of(visit)  # the token is off the address
+    for name in ("appointment", "move", "cancel"):
+        response = client.get(page_of(visit, name))
+        text = words(response)
+        assert "11 March" in text
+        for secret in ("Secret", surgery.treatment.name, visit.reference, surgery.practitioner.name, "£"):
+            assert secret not in text
+        assert surgery.treatment.slug not in response.content.decode()
+        assert response["Cache-Control"].startswith("max-age=0, no-cache, no-store")
+    assert "Sign in with a code" in words(client.get(page_of(visit)))
+
+
+def test_a_link_alone_can_move_and_cancel_by_post(client, surgery):
+    visit = steps.talk(surgery)
+    client.get(links.make_link(visit, links.SEE, NOW))
+    new = steps.slot(surgery, clock="14:00")
+    client.post(page_of(visit, "move"), {"start": new.key})
+    visit.refresh_from_db()
+    assert visit.starts_at == new.starts_at
+    client.post(page_of(visit, "cancel"))
+    visit.refresh_from_db()
+    assert (visit.status, visit.cancelled_by) == ("cancelled", "patient")
+
+
+def test_a_link_opens_one_appointment_only(client, surgery):
+    visit, other = steps.talk(surgery), steps.talk(surgery, clock="12:00")
+    client.get(links.make_link(visit, links.SEE, NOW))
+    assert client.get(page_of(other)).status_code == 302
+    assert client.post(page_of(other, "cancel")).status_code == 302
+    other.refresh_from_db()
+    assert other.status == "booked"
+
+
+def test_what_a_link_opened_closes_after_two_hours(client, surgery, clock):
+    visit = steps.talk(surgery)
+    client.get(links.make_link(visit, links.SEE, NOW))
+    clock.now += timedelta(hours=2, minutes=1)
+    assert client.get(page_of(visit)).status_code == 302
+    assert client.post(page_of(visit, "cancel")).status_code == 302
+
+
+@pytest.mark.parametrize("purpose", links.PURPOSES)
+def test_opening_a_link_changes_nothing(client, surgery, purpose):
+    visit = steps.asked(surgery)
+    before = Appointment.objects.values().get(pk=visit.pk)
+    url = links.make_link(visit, purpose, NOW)
+    for method in (client.get, client.head):
+        method(url, follow=True)
+    assert client.post(url).status_code == 405
+    assert Appointment.objects.values().get(pk=visit.pk) == before
+
+
+@pytest.mark.parametrize("token", ["x", "a:b:c", "%F0%9F%92%89", "a" * 500])
+def test_a_bad_link_has_a_kind_page(client, surgery, token):
+    response = client.get(f"/appointments/link/{token}/")
+    assert response.status_code == 404
+    assert "This link does not work any more" in words(response)
+
+
+def test_an_old_link_has_the_same_kind_page(client, surgery, clock):
+    url = links.make_link(steps.talk(surgery), links.SEE, NOW)
+    clock.now += timedelta(days=60)
+    assert "This link does not work any more" in words(client.get(url))
+
+
+def test_a_question_behind_a_link_asks_to_sign_in(client, surgery):
+    visit = steps.asked(surgery)
+    review = steps.decide(visit, "needs-information", question="Which medicine is it?")
+    client.get(links.make_link(visit, links.INFORMATION, NOW))
+    response = client.get(page_of(visit))
+    assert "Please sign in to read the question" in words(response)
+    assert str(review.uuid) not in response.content.decode()
+
+
+def test_nonsense_in_the_session_opens_nothing(client, surgery):
+    visit = steps.talk(surgery)
+    for nonsense in ("x", [], {str(visit.uuid): "yes"}, {str(visit.uuid): {}}):
+        session = client.session
+        session["appointment_grants"] = nonsense
+        session.save()
+        assert client.get(page_of(visit)).status_code == 302
+
+
+# ---------------------------------------------------------------- moving
+
+
+def test_moving_shows_times_and_a_post_moves(client, surgery, patient):
+    visit = steps.talk(surgery, patient=patient)
+    page = client.get(page_of(visit, "move"))
+    assert "It stays yours until you have chosen another time" in words(page)
+    key = keys_on(page)[4]
+    response = client.post(page_of(visit, "move"), {"start": key}, follow=True)
+    assert "Your appointment has a new time" in words(response)
+    visit.refresh_from_db()
+    assert visit.starts_at == appointments.Slot.from_key(key).starts_at
+    assert visit.sequence == 1
+
+
+def test_moving_what_is_asked_for_offers_times_after_the_promise_and_says_it_is_looked_at(client, surgery, patient):
+    visit = steps.asked(surgery, patient=patient)
+    page = client.get(page_of(visit, "move"))
+    assert "A clinician looks at the new day too" in words(page)
+    assert min(keys_on(page)) >= "20270303"
+
+
+def test_moving_what_was_decided_offers_the_near_times_and_keeps_it_booked(client, surgery, patient):
+    visit = steps.booked(surgery, patient=patient)
+    page = client.get(page_of(visit, "move"))
+    assert "A clinician looks" not in words(page)
+    client.post(page_of(visit, "move"), {"start": keys_on(page)[0]})
+    visit.refresh_from_db()
+    assert visit.status == "booked"
+
+
+def test_moving_without_a_time_says_what_to_do(client, surgery, patient):
+    visit = steps.talk(surgery, patient=patient)
+    response = client.post(page_of(visit, "move"), {})
+    assert "Choose a time." in words(response)
+    assert "<title>Error: " in response.content.decode()
+
+
+def test_the_loser_of_a_move_keeps_the_appointment(client, surgery, patient):
+    visit = steps.talk(surgery, patient=patient)
+    wanted = steps.slot(surgery, clock="14:00")
+    for practitioner, room in zip(surgery.practitioners, surgery.rooms, strict=True):
+        steps.held(
+            surgery,
+            treatment=surgery.consultation,
+            slot=appointments.Slot(wanted.starts_at, practitioner.pk, room.pk, surgery.location.pk),
+        )
+    response = client.post(page_of(visit, "move"), {"start": wanted.key})
+    assert "That time has just been taken" in words(response)
+    before = visit.starts_at
+    visit.refresh_from_db()
+    assert visit.starts_at == before
+
+
+def test_moving_needs_notice(client, surgery, patient, clock):
+    visit = steps.talk(surgery, patient=patient)
+    clock.now = visit.starts_at - timedelta(hours=23)
+    client.force_login(patient.user)  # the first session has ended
+    assert "Moving it here needs 24 hours of notice" in words(client.get(page_of(visit)))
+    assert "It cannot be moved here any more" in words(client.get(page_of(visit, "move")))
+    words(client.post(page_of(visit, "move"), {"start": steps.slot(surgery, clock="14:00").key}))
+    before = visit.starts_at
+    visit.refresh_from_db()
+    assert visit.starts_at == before
+
+
+# ---------------------------------------------------------------- cancelling
+
+
+def test_a_get_asks_and_a_post_cancels(client, surgery, patient):
+    visit = steps.booked(surgery, patient=patient)
+    text = words(client.get(page_of(visit, "cancel")))
+    assert "Cancel your appointment?" in text
+    assert "This is late" not in text
+    visit.refresh_from_db()
+    assert visit.status == "booked"
+    response = client.post(page_of(visit, "cancel"), follow=True)
+    assert "Your appointment is cancelled" in words(response)
+    assert times_of(surgery.treatment) in response.content.decode()
+    visit.refresh_from_db()
+    assert (visit.status, visit.cancelled_by, visit.cancel_reason, visit.cancelled_late) == (
+        "cancelled",
+        "patient",
+        "patient-asked",
+        False,
+    )
+    assert client.post(page_of(visit, "cancel")).url == page_of(visit)  # twice changes nothing
+
+
+def test_late_is_said_before_the_button(client, surgery, patient, clock):
+    visit = steps.talk(surgery, patient=patient)
+    clock.now = visit.starts_at - timedelta(hours=2)
+    client.force_login(patient.user)
+    text = words(client.get(page_of(visit, "cancel")))
+    assert text.index("This is late") < text.index("Yes, cancel it")
+    client.post(page_of(visit, "cancel"))
+    visit.refresh_from_db()
+    assert visit.cancelled_late
+
+
+def test_after_the_start_it_cannot_be_cancelled(client, surgery, patient, clock):
+    visit = steps.talk(surgery, patient=patient)
+    clock.now = visit.starts_at + timedelta(minutes=1)
+    client.force_login(patient.user)
+    assert "It cannot be cancelled here any more" in words(client.get(page_of(visit, "cancel")))
+    client.post(page_of(visit, "cancel"))
+    visit.refresh_from_db()
+    assert visit.status == "booked"
+
+
+# ---------------------------------------------------------------- my page
+
+
+def test_my_page_shows_what_is_to_come_and_what_was(client, surgery, patient):
+    coming = steps.asked(surgery, patient=patient)
+    gone = steps.talk(surgery, patient=patient, clock="14:00")
+    appointments.cancel(gone, by="patient", now=NOW)
+    steps.talk(surgery, clock="12:00")  # somebody else's
+    response = client.get(reverse("my"))
+    text = words(response)
+    assert "Thursday 11 March, 10:00" in text
+    assert "Asked for, not confirmed" in text
+    assert "Cancelled" in text
+    assert "12:00" not in text
+    assert page_of(coming) in response.content.decode()
+    assert page_of(gone) in response.content.decode()
+
+
+def test_the_pages_ask_a_constant_number_of_queries(client, surgery, patient):
+    def queries(url):
+        with CaptureQueriesContext(connection) as found:
+            assert client.get(url).status_code == 200
+        return len(found)
+
+    visit = steps.talk(surgery, patient=patient)
+    pages = [page_of(visit), page_of(visit, "cancel"), reverse("my")]
+    once = [queries(page) for page in pages]
+    for hour in (12, 14):
+        steps.talk(surgery, patient=patient, clock=f"{hour}:00")
+    assert [queries(page) for page in pages] == once
+    assert max(once[:2]) <= 12, once
