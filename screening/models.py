@@ -36,7 +36,7 @@ class QuestionnaireQuerySet(models.QuerySet):
 
 
 class Questionnaire(models.Model):
-    """One version of a questionnaire (FHIR Questionnaire). An active version never changes; a change is a new version."""
+    """One version of a questionnaire (FHIR Questionnaire). An active one never changes: a change is a new version."""
 
     class Status(models.TextChoices):
         DRAFT = "draft", _("draft")
@@ -104,16 +104,23 @@ class Questionnaire(models.Model):
         return f"{self.name} {self.version}"
 
     def definition(self) -> "assessment.Questionnaire":
-        """Its sections, questions and rules as the dataclasses that `screening.assessment` reads. Four queries, once
-        for each object: what is published never changes. A draft is read afresh every time.
-        Raises screening.definition.DefinitionError when the rows hold what no loader writes: that must block."""
+        """Its sections, questions and rules as the dataclasses that `screening.assessment` reads. Three queries.
+
+        What is published never changes (a trigger sees to it), so each process reads it once; a draft is read afresh
+        every time. Raises screening.definition.DefinitionError when the rows hold what no loader writes: that blocks.
+        """
         from screening.definition import from_rows
 
         if self.status == self.Status.DRAFT:
             return from_rows(self)
-        if not hasattr(self, "_definition"):
-            self._definition = from_rows(self)
-        return self._definition
+        key = (self.pk, self.name, self.version, self.published_at)
+        if key not in _published:
+            _published[key] = from_rows(self)
+        return _published[key]
+
+
+# Published definitions by row: immutable values of immutable rows, some 50 kB each.
+_published: "dict[tuple, assessment.Questionnaire]" = {}
 
 
 class Section(models.Model):
