@@ -153,7 +153,7 @@ def save_answers(
     Raises AlreadySent when it is finished or gone, ValueError for a question that does not exist, SealBroken.
     """
     stored = _locked(response)
-    definition = stored.questionnaire.definition()
+    definition = response.questionnaire.definition()  # never another version's: the row's questionnaire never changes
     unknown = changes.keys() - definition.by_link_id.keys()
     if unknown:
         raise ValueError(f"No such question: {', '.join(sorted(unknown))}")

@@ -10,7 +10,7 @@ from screening import responses as verbs
 from screening.models import Assessment, DataKey, Questionnaire, QuestionnaireResponse
 from tests.make import NOW, make_clinic, make_consultation, make_location, make_patient, make_user
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.screening.urls")]
+pytestmark = pytest.mark.django_db
 
 
 def words(response) -> str:
