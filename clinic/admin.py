@@ -256,7 +256,7 @@ class StaffForm(forms.ModelForm):
     """A member of staff: address, name, roles. The password is chosen by themselves, through a link."""
 
     roles = forms.ModelMultipleChoiceField(
-        Group.objects.none(), required=False, widget=forms.CheckboxSelectMultiple, label=_("roles")
+        Group.objects.none(), required=False, widget=forms.CheckboxSelectMultiple, label=_("Roles")
     )
 
     class Meta:

@@ -79,8 +79,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     EMAIL_FIELD = "email"
 
     class Meta:
-        verbose_name = _("user")
-        verbose_name_plural = _("users")
+        # In the staff site these are the accounts of staff only (clinic/admin.py).
+        verbose_name = _("staff account")
+        verbose_name_plural = _("staff accounts")
         constraints = [models.UniqueConstraint(Lower("email"), name="clinic_user_email_once")]
 
     def __str__(self) -> str:

@@ -259,6 +259,7 @@ LANGUAGE_CODE = os.environ.get("LANGUAGE_CODE", "en-gb")
 LANGUAGES = [("en-gb", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
+FORMAT_MODULE_PATH = ["clinic.formats"]
 USE_TZ = True
 # Used where no location is meant; every appointment is shown in its location's own zone.
 TIME_ZONE = os.environ.get("TIME_ZONE", "Europe/London")

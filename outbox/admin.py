@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from clinic.admin import KeptAdmin, NeedsFirst
 from outbox import worker
-from outbox.messages import SECRETS, CannotResend, resend, settle
+from outbox.messages import NAMES, SECRETS, CannotResend, resend, settle
 from outbox.models import Message
 
 
@@ -32,10 +32,10 @@ class NotSent(NeedsFirst):
 class MessageAdmin(KeptAdmin):
     """What was sent and what was not. Nobody writes or edits a message here."""
 
-    list_display = ["kind", "to", "state_in_words", "due_at", "attempts", "sent_at"]
-    list_filter = [NotSent, "kind"]
+    list_display = ["about", "to", "state_in_words", "due_at", "attempts", "sent_at"]
+    list_filter = [NotSent]
     search_fields = ["to"]
-    ordering = ["due_at", "pk"]
+    ordering = ["-due_at", "-pk"]
     list_select_related = ["patient"]
     change_form_template = "admin/outbox/message/change_form.html"
     change_list_template = "admin/outbox/message/change_list.html"
@@ -117,6 +117,11 @@ class MessageAdmin(KeptAdmin):
             self.log_change(request, message, gettext("Left as it is."))
             messages.success(request, _("It is off the list."))
         return redirect("admin:outbox_message_changelist")
+
+    @admin.display(description=_("about"), ordering="kind")
+    def about(self, message) -> str:
+        """The kind, in words."""
+        return str(NAMES.get(message.kind, message.kind))
 
     @admin.display(description=_("state"), ordering="state")
     def state_in_words(self, message):

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.template import Context
 from django.template.loader import get_template
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from clinic.models import Clinic, Location, Patient, User
 from outbox.models import Message
@@ -31,6 +32,23 @@ KINDS: dict[str, frozenset[str]] = {
     "back_to_pending": frozenset({"when", "where", "link"}),
     "form_due": frozenset({"when", "link"}),
     "review_due": frozenset({"when", "link"}),  # to staff
+}
+
+
+# What staff call them.
+NAMES = {
+    "code": _lazy("code to sign in"),
+    "password_link": _lazy("link to choose a password"),
+    "asked_for": _lazy("asked for a time"),
+    "booked": _lazy("confirmed"),
+    "not_possible": _lazy("not possible"),
+    "information_needed": _lazy("question from a clinician"),
+    "moved": _lazy("moved"),
+    "cancelled": _lazy("cancelled"),
+    "promise_missed": _lazy("not answered in time"),
+    "back_to_pending": _lazy("waits for a new answer"),
+    "form_due": _lazy("form to fill in"),
+    "review_due": _lazy("to a clinician: answers wait"),
 }
 
 

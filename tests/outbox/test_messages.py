@@ -74,6 +74,10 @@ def test_no_kind_says_anything_about_health_or_promises_too_much(clinic, kind):
         assert not re.search(rf"\b({BANNED}|{CLINICAL})\b", text, re.IGNORECASE), text
 
 
+def test_every_kind_has_a_name_for_staff():
+    assert messages.NAMES.keys() == messages.KINDS.keys()
+
+
 def test_a_code_is_not_in_the_subject(clinic):
     assert WORDS["code"] not in queued("code").subject
 
