@@ -537,7 +537,7 @@ def _starts(hours: Hours, day: date, zone: ZoneInfo, *, step: int, busy: timedel
                 start = None  # that time does not exist today
         index += 1
         wall += step * MINUTE
-        if start is None or start < opens or start + busy > closes:
+        if start is None or start + busy > closes:
             continue
         if pause and start < pause[1] and start + busy > pause[0]:
             continue
