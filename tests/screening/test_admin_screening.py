@@ -1,0 +1,622 @@
+"""The clinical part of the staff site: who sees what by which address, and a decision made in it."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.test import Client
+from django.urls import reverse
+
+from clinic import registry
+from clinic.models import User
+from screening import responses, reviews
+from screening.admin import OwnPages
+from screening.models import (
+    Questionnaire,
+    QuestionnaireResponse,
+    Review,
+    ReviewRequest,
+)
+from tests.make import NOW, TODAY, area, make_appointment, make_clinic, make_patient, make_practitioner, make_user
+from tests.screening.conftest import shipped
+from tests.screening.decisions import VISIT, answer, ask, decide
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+SECRET = "Behind my left ear after Lisbon"
+GIVEN = {"keloid": "yes", "keloid-where": SECRET}
+LOOK = {"diabetes": "yes", "diabetes-controlled": "yes"}
+OUTSIDERS = ["Front desk", "Content editor", "Manager", "superuser", "staff"]
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """The views' clock stands at NOW; nothing else of Django is touched."""
+    from types import SimpleNamespace
+
+    from django.utils import timezone
+
+    import screening.admin
+    import screening.panels
+
+    still = SimpleNamespace(
+        now=lambda: NOW, localdate=lambda value=NOW: timezone.localdate(value), localtime=timezone.localtime
+    )
+    monkeypatch.setattr(screening.admin, "timezone", still)
+    monkeypatch.setattr(screening.panels, "timezone", still)
+
+
+@pytest.fixture
+def patient():
+    make_clinic()
+    return make_patient(name="Ada Whitlock")
+
+
+@pytest.fixture
+def waiting(patient, treatment, questionnaire, harmless):
+    """A row of the worklist, with an answer that must not leak."""
+    response = answer(questionnaire, {**harmless, **GIVEN}, patient)
+    responses.assess_on(response, on=VISIT, now=NOW)
+    return ask(patient, treatment)
+
+
+def person(role):
+    if role == "superuser":
+        return User.objects.create_superuser(f"root{User.objects.count()}@example.org", "x" * 20)
+    if role == "staff":
+        return make_user(is_staff=True)
+    return make_user(role=role)
+
+
+def signed_in(user):
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def own_addresses(waiting, questionnaire):
+    """Every address of our own pages, with the method it takes."""
+    keys = {
+        "reviewrequest": waiting.uuid,
+        "questionnaireresponse": waiting.response.uuid,
+        "questionnaire": questionnaire.pk,
+    }
+    from django.contrib import admin
+
+    found = []
+    for model, model_admin in admin.site._registry.items():
+        if model._meta.app_label != "screening":
+            continue
+        assert isinstance(model_admin, OwnPages)
+        for pattern in model_admin.get_urls():
+            arguments = [keys[model._meta.model_name]] if "<" in str(pattern.pattern) else []
+            found.append(reverse(f"admin:{pattern.name}", args=arguments))
+    return found
+
+
+# ---------------------------------------------------------------- doors
+
+
+def test_the_list_of_addresses_is_complete(waiting, questionnaire):
+    addresses = own_addresses(waiting, questionnaire)
+    assert len(addresses) == 12
+    assert all(address.startswith("/admin/screening/") for address in addresses)
+
+
+@pytest.mark.parametrize("role", OUTSIDERS)
+def test_others_see_nothing_by_any_address(waiting, questionnaire, role):
+    client = signed_in(person(role))
+    for address in own_addresses(waiting, questionnaire):
+        for page in (
+            client.get(address),
+            client.get(address, {"_popup": "1", "_to_field": "id"}),
+            client.post(address, {"outcome": "cleared", "identity": "on", "sure": "yes"}),
+        ):
+            assert page.status_code in (403, 404, 405), address
+            assert SECRET not in page.content.decode()
+    assert client.get("/admin/screening/").status_code in (403, 404)
+    assert not Review.objects.exists()
+
+
+TABLES = [
+    "questionnaire",
+    "question",
+    "rule",
+    "questionnaireresponse",
+    "assessment",
+    "review",
+    "reviewrequest",
+    "cosignature",
+    "reply",
+    "datakey",
+]
+
+
+@pytest.mark.parametrize("role", ["Front desk", "superuser", "Practitioner", "Lead clinician"])
+def test_no_stock_page_of_the_admin_reaches_a_clinical_table(waiting, role):
+    """Add, change, delete, history, pop-ups, bulk actions, autocomplete, and the shortcut to "view on site"."""
+    client = signed_in(person(role))
+    refused = (403, 404, 405)
+    for model in TABLES:
+        base = f"/admin/screening/{model}/"
+        kind = ContentType.objects.get(app_label="screening", model=model).pk
+        key = waiting.uuid
+        for url in (f"{base}{key}/delete/", f"{base}{key}/history/", f"{base}{key}/change/", f"{base}add/?_popup=1"):
+            assert client.get(url).status_code in refused, url
+        assert client.post(f"{base}1/delete/", {"post": "yes"}).status_code in refused
+        assert client.get(f"/admin/r/{kind}/1/").status_code in refused
+        query = f"app_label=screening&model_name={model}&field_name=response&term=a"
+        assert client.get(f"/admin/autocomplete/?{query}").status_code in refused, query
+        client.post(base, {"action": "delete_selected", "_selected_action": waiting.pk, "post": "yes"})
+    assert ReviewRequest.objects.filter(pk=waiting.pk).exists()
+
+
+@pytest.mark.parametrize("role", OUTSIDERS)
+def test_the_first_page_offers_them_nothing_clinical(waiting, role):
+    page = signed_in(person(role)).get("/admin/").content.decode()
+    assert "/admin/screening/" not in page
+    assert SECRET not in page and "Ada Whitlock" not in page
+
+
+def test_signed_out_is_asked_to_sign_in(waiting, questionnaire):
+    for address in own_addresses(waiting, questionnaire):
+        page = Client().get(address)
+        assert (page.status_code, page["Location"].split("?")[0]) == (302, "/admin/login/")
+
+
+def test_a_patient_is_refused(waiting, questionnaire, patient):
+    patient.user = make_user()
+    patient.save(update_fields=["user"])
+    for address in own_addresses(waiting, questionnaire):
+        assert signed_in(patient.user).get(address).status_code == 403
+
+
+def test_practitioners_do_not_decide_or_publish(waiting, questionnaire):
+    client = signed_in(make_user(role="Practitioner"))
+    for address in own_addresses(waiting, questionnaire):
+        if "/questionnaireresponse/" not in address:
+            assert client.get(address).status_code in (403, 405), address
+            assert client.post(address).status_code in (403, 405), address
+
+
+# ---------------------------------------------------------------- practitioners and their patients
+
+
+@pytest.mark.parametrize(("days", "seen"), [(0, True), (7, True), (8, False), (-30, True), (-31, False)])
+def test_a_practitioner_reads_own_patients_from_7_days_before_to_30_after(waiting, patient, treatment, days, seen):
+    user = make_user(role="Practitioner")
+    make_appointment(
+        patient=patient,
+        practitioner=make_practitioner(treatment, user=user),
+        treatment=treatment,
+        area=area(),
+        starts_at=NOW + days * DAY,
+        status="pending",
+    )
+    page = signed_in(user).get(reverse("admin:screening_questionnaireresponse_change", args=[waiting.response.uuid]))
+    assert page.status_code == (200 if seen else 404)
+    assert (SECRET in page.content.decode()) is seen
+    listed = signed_in(user).get(reverse("admin:screening_questionnaireresponse_changelist"))
+    assert ("Ada Whitlock" in listed.content.decode()) is seen
+
+
+def test_another_practitioners_patient_is_not_found(waiting, questionnaire, harmless, treatment):
+    user = make_user(role="Practitioner")
+    make_appointment(
+        practitioner=make_practitioner(treatment, user=user),
+        treatment=treatment,
+        area=area(),
+        starts_at=NOW,
+        status="pending",
+    )
+    assert len(registry.patients_treated_by(user, NOW)) == 1
+    client = signed_in(user)
+    key = waiting.response.uuid
+    assert client.get(reverse("admin:screening_questionnaireresponse_change", args=[key])).status_code == 404
+    assert client.post(reverse("admin:screening_questionnaireresponse_withdraw", args=[key])).status_code == 404
+    found = client.post(reverse("admin:screening_questionnaireresponse_changelist"), {"q": "Ada"})
+    assert "Ada Whitlock" not in found.content.decode()
+
+
+def test_a_practitioner_reads_and_does_not_withdraw(waiting, patient, treatment):
+    user = make_user(role="Practitioner")
+    make_appointment(
+        patient=patient,
+        practitioner=make_practitioner(treatment, user=user),
+        treatment=treatment,
+        area=area(),
+        starts_at=NOW,
+        status="pending",
+    )
+    client = signed_in(user)
+    page = client.get(reverse("admin:screening_questionnaireresponse_change", args=[waiting.response.uuid]))
+    assert "Withdraw" not in page.content.decode()
+    withdraw = reverse("admin:screening_questionnaireresponse_withdraw", args=[waiting.response.uuid])
+    assert client.post(withdraw, {"sure": "yes"}).status_code == 403
+    assert QuestionnaireResponse.objects.get(pk=waiting.response_id).status == "completed"
+
+
+# ---------------------------------------------------------------- the worklist
+
+
+def test_the_worklist_says_what_a_clinician_needs(waiting):
+    page = signed_in(make_user(role="Clinician")).get(reverse("admin:screening_reviewrequest_changelist"))
+    words = page.content.decode()
+    for expected in ("Ada Whitlock", "4 May 1990", waiting.response.patient.reference, "Not suitable", "Wed 10 Mar"):
+        assert expected in words
+    assert SECRET not in words
+
+
+def test_the_worklist_asks_as_often_for_three_as_for_one(
+    waiting, treatment, questionnaire, harmless, django_assert_max_num_queries, django_assert_num_queries
+):
+    client = signed_in(make_user(role="Clinician"))
+    url = reverse("admin:screening_reviewrequest_changelist")
+    client.get(url)
+    with django_assert_max_num_queries(12) as one:
+        assert client.get(url).status_code == 200
+    for _more in range(2):
+        other = make_patient()
+        answer(questionnaire, harmless, other)
+        ask(other, treatment)
+    with django_assert_num_queries(len(one)):
+        assert len(client.get(url).context["rows"]) == 3
+
+
+def test_an_empty_worklist_says_so(questionnaire):
+    make_clinic()
+    page = signed_in(make_user(role="Clinician")).get(reverse("admin:screening_reviewrequest_changelist"))
+    assert "Nobody is waiting for a decision." in page.content.decode()
+
+
+def test_one_who_reads_is_shown_to_the_others(waiting):
+    reader, other = make_user(role="Clinician", name="Dr Ines Fuchs"), make_user(role="Clinician")
+    opened = signed_in(reader).post(reverse("admin:screening_reviewrequest_read", args=[waiting.uuid]))
+    review = reverse("admin:screening_reviewrequest_review", args=[waiting.uuid])
+    assert (opened.status_code, opened["Location"]) == (302, review)
+    worklist = reverse("admin:screening_reviewrequest_changelist")
+    assert "Dr Ines Fuchs reads it since 09:00" in signed_in(other).get(worklist).content.decode()
+    assert "Being read by Dr Ines Fuchs since 09:00" in signed_in(other).get(review).content.decode()
+    assert "Being read by" not in signed_in(reader).get(review).content.decode()
+
+
+def test_looking_changes_nothing(waiting, questionnaire):
+    client = signed_in(make_user(role="Clinician"))
+    before = [list(model.objects.order_by("pk").values()) for model in (ReviewRequest, Review, QuestionnaireResponse)]
+    count = waiting.response.assessments.count()
+    for address in own_addresses(waiting, questionnaire):
+        client.get(address)
+    after = [list(model.objects.order_by("pk").values()) for model in (ReviewRequest, Review, QuestionnaireResponse)]
+    assert (before, count) == (after, waiting.response.assessments.count())
+
+
+# ---------------------------------------------------------------- the review
+
+
+def review_page(request, user=None):
+    client = signed_in(user or make_user(role="Clinician"))
+    return client.get(reverse("admin:screening_reviewrequest_review", args=[request.uuid]))
+
+
+def post(request, user=None, **data):
+    client = signed_in(user or make_user(role="Clinician"))
+    data = {"identity": "on", "day": VISIT.isoformat(), **data}
+    return client.post(reverse("admin:screening_reviewrequest_decide", args=[request.uuid]), data)
+
+
+def test_the_page_shows_person_findings_and_every_answer_as_the_patient_saw_it(waiting):
+    page = review_page(waiting).content.decode()
+    for expected in ("Ada Whitlock", "4 May 1990", waiting.response.patient.reference, "A tendency to keloid scars"):
+        assert expected in page
+    from django.utils.html import escape
+
+    for item in responses.items_of(waiting.response):
+        assert escape(item["text"]) in page
+        for label in item["labels"]:
+            assert escape(label) in page
+    assert page.index("A tendency to keloid scars") < page.index("All other answers")
+    assert page.index(SECRET) < page.index("All other answers")
+
+
+def test_what_was_answered_differently_before_is_said_first(waiting, patient, questionnaire, harmless):
+    """H10: keloid yes, then a new form with keloid no. Nothing is found now, and the old answer is at the top."""
+    answer(questionnaire, harmless, patient, now=NOW + timedelta(hours=1))
+    again = ReviewRequest.objects.get(closed_at=None)
+    page = review_page(again).content.decode()
+    changed = page.index("Answered differently before")
+    assert changed < page.index("No findings")
+    assert "1 Mar 2027: Yes" in page[changed : page.index("No findings")]
+
+
+def test_with_nothing_found_it_is_one_statement_and_one_button(patient, treatment, questionnaire, harmless):
+    answer(questionnaire, harmless, patient)
+    request = ask(patient, treatment)
+    page = review_page(request).content.decode()
+    assert "I have read every answer of Ada Whitlock, born 4 May 1990, and see no reason against" in page
+    user = make_user(role="Clinician")
+    done = post(request, user, outcome="cleared")
+    assert (done.status_code, done["Location"]) == (302, reverse("admin:screening_reviewrequest_changelist"))
+    review = Review.objects.get()
+    assert (review.outcome, review.decided_by, review.valid_until) == ("cleared", user, TODAY + 90 * DAY)
+
+
+def test_sign_and_next_opens_the_next(patient, treatment, questionnaire, harmless):
+    user = make_user(role="Clinician")
+    mine = make_patient(user=user)
+    read_by_other, following = make_patient(), make_patient()
+    rows = []
+    for person_ in (patient, mine, read_by_other, following):
+        answer(questionnaire, harmless, person_)
+        rows.append(ask(person_, treatment))
+    reviews.open_for_reading(rows[2], by=make_user(role="Clinician"), now=NOW)
+    done = post(rows[0], user, outcome="cleared")
+    assert done["Location"] == reverse("admin:screening_reviewrequest_review", args=[rows[3].uuid])
+    rows[3].refresh_from_db()
+    assert rows[3].being_read_by == user
+    done = post(rows[3], user, outcome="cleared", then="list")
+    assert done["Location"] == reverse("admin:screening_reviewrequest_changelist")
+
+
+def test_words_that_were_written_are_kept_when_something_is_missing(patient, treatment, questionnaire, harmless):
+    answer(questionnaire, {**harmless, **LOOK, "cold-sores": "not-sure"}, patient)
+    request = ask(patient, treatment)
+    page = post(request, outcome="cleared", **{"reason-diabetes-controlled": "HbA1c seen, 48."})
+    words = page.content.decode()
+    assert page.status_code == 422
+    assert words.count("<title>Error:") == 1
+    assert "HbA1c seen, 48." in words
+    assert 'href="#id_reason-cold-sores-not-sure"' in words and 'id="id_reason-cold-sores-not-sure"' in words
+    assert not Review.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"outcome": "cleared", "identity": ""}, "Confirm whose answers these are."),
+        ({}, "Choose what you decide."),
+        ({"outcome": "approve"}, "approve"),
+        ({"outcome": "deferred", "deferred_until_day": "31", "deferred_until_month": "2"}, "year"),
+        (
+            {
+                "outcome": "deferred",
+                "deferred_until_day": "1",
+                "deferred_until_month": "2",
+                "deferred_until_year": "2020",
+            },
+            "after today",
+        ),  # noqa: E501
+        ({"outcome": "cleared-with-conditions"}, "Write the conditions."),
+        ({"outcome": "needs-information"}, "Write the question to the patient."),
+        ({"outcome": "cleared", "day": "2027-01-01"}, "The visit has been moved"),
+        ({"outcome": "cleared", "day": "x"}, "The visit has been moved"),
+        ({"outcome": "cleared", "note": "a" * 3000}, "2000"),
+        ({"outcome": "cleared", "reason-no-such": "x"}, "no longer what they were"),
+    ],
+)
+def test_bad_input_is_said_and_nothing_is_saved(patient, treatment, questionnaire, harmless, data, words):
+    answer(questionnaire, harmless, patient)
+    request = ask(patient, treatment)
+    page = post(request, **data)
+    assert page.status_code == 422
+    assert words in page.content.decode()
+    assert "Nothing was saved yet" in page.content.decode()
+    assert not Review.objects.exists()
+
+
+def test_a_date_begun_for_another_outcome_does_not_matter(patient, treatment, questionnaire, harmless):
+    answer(questionnaire, harmless, patient)
+    assert post(ask(patient, treatment), outcome="cleared", deferred_until_day="31").status_code == 302
+    assert Review.objects.get().deferred_until is None
+
+
+@pytest.mark.parametrize("outcome", ["needs-information", "deferred", "consultation-required", "not-suitable"])
+def test_every_other_outcome_can_be_signed(waiting, outcome):
+    page = review_page(waiting).content.decode()
+    assert 'value="cleared"' not in page  # two signatures, which cannot be given here yet
+    assert "the lead clinician and a second clinician" in page
+    assert post(waiting, outcome=outcome, question="When was it?", note="Rang her.").status_code == 302
+    assert Review.objects.get().outcome == outcome
+
+
+def test_clearing_what_takes_two_is_refused_by_the_server(waiting):
+    for role in ("Clinician", "Lead clinician"):
+        page = post(waiting, make_user(role=role), outcome="cleared", **{"reason-keloid-yes": "Looks fine to me."})
+        assert page.status_code == 422
+    assert not Review.objects.exists()
+
+
+def test_ones_own_can_be_seen_but_not_decided(treatment, questionnaire, harmless):
+    make_clinic()
+    user = make_user(role="Clinician")
+    patient = make_patient(user=user)
+    answer(questionnaire, harmless, patient)
+    request = ask(patient, treatment)
+    page = review_page(request, user).content.decode()
+    assert "These are your own answers." in page
+    assert "Sign and next" not in page
+    assert post(request, user, outcome="cleared").status_code == 422
+    assert not Review.objects.exists()
+
+
+def test_the_second_of_two_is_told(waiting):
+    decide(waiting, "not-suitable", by=make_user(role="Clinician", name="Dr Ines Fuchs"), reasons={})
+    client = signed_in(make_user(role="Clinician"))
+    url = reverse("admin:screening_reviewrequest_decide", args=[waiting.uuid])
+    done = client.post(url, {"outcome": "deferred", "identity": "on", "day": VISIT.isoformat()}, follow=True)
+    assert "Already decided by Dr Ines Fuchs" in done.content.decode()
+    assert Review.objects.count() == 1
+
+
+def test_a_closed_request_leads_to_the_answers(waiting):
+    decide(waiting, "not-suitable", reasons={})
+    page = review_page(waiting)
+    assert page["Location"] == reverse("admin:screening_questionnaireresponse_change", args=[waiting.response.uuid])
+
+
+@pytest.mark.parametrize("key", ["0" * 8 + "-0000-0000-0000-" + "0" * 12])
+def test_a_wrong_address_is_404(waiting, key):
+    client = signed_in(make_user(role="Clinician"))
+    assert client.get(f"/admin/screening/reviewrequest/{key}/").status_code == 404
+    assert client.get(f"/admin/screening/questionnaireresponse/{key}/").status_code == 404
+    assert client.get("/admin/screening/questionnaire/999999/").status_code == 404
+
+
+def test_answers_that_cannot_be_opened_are_said_to_be_so(waiting):
+    from screening.models import DataKey
+
+    DataKey.objects.filter(response=waiting.response_id).delete()
+    assert review_page(waiting).status_code == 409
+    assert post(waiting, outcome="not-suitable").status_code in (409, 422)
+    assert not Review.objects.exists()
+
+
+def test_titles_addresses_messages_and_the_log_hold_nothing_clinical(waiting, patient):
+    user = make_user(role="Clinician")
+    client = signed_in(user)
+    url = reverse("admin:screening_reviewrequest_review", args=[waiting.uuid])
+    title = client.get(url).content.decode().split("<title>")[1].split("</title>")[0]
+    done = client.post(
+        reverse("admin:screening_reviewrequest_decide", args=[waiting.uuid]),
+        {"outcome": "not-suitable", "identity": "on", "day": VISIT.isoformat()},
+        follow=True,
+    )
+    said = [str(message) for message in done.context["messages"]]
+    assert said == [f"Saved for {patient.reference}."]
+    for words in (title, *said, url):
+        for clinical in ("keloid", "suitable", "cleared", patient.name):
+            assert clinical not in words.lower() and clinical not in words
+    assert not LogEntry.objects.exists()
+
+
+# ---------------------------------------------------------------- looking answers up
+
+
+def test_a_clinician_finds_answers_by_name_reference_and_birth_date(waiting, patient, questionnaire, harmless):
+    client = signed_in(make_user(role="Clinician"))
+    url = reverse("admin:screening_questionnaireresponse_changelist")
+    for words in ("whitlock", "Ada Whit", patient.reference, "1990-05-04", ""):
+        assert "Ada Whitlock" in client.post(url, {"q": words}).content.decode()
+    for words in ("nobody", "1991-05-04", "Ada nobody"):
+        assert "Nobody was found." in client.post(url, {"q": words}).content.decode()
+    assert "Nobody was found." not in client.get(url, {"q": "nobody"}).content.decode()
+
+
+def test_unfinished_and_anonymous_answers_are_nobodys_to_read(questionnaire, harmless, patient):
+    anonymous = answer(questionnaire, harmless)
+    unfinished = responses.start(
+        questionnaire=questionnaire, treatment=None, privacy_version="1", now=NOW, patient=patient
+    )
+    client = signed_in(make_user(role="Lead clinician"))
+    for response in (anonymous, unfinished):
+        url = reverse("admin:screening_questionnaireresponse_change", args=[response.uuid])
+        assert client.get(url).status_code == 404
+
+
+def test_a_clinician_withdraws_answers(waiting):
+    client = signed_in(make_user(role="Clinician"))
+    url = reverse("admin:screening_questionnaireresponse_withdraw", args=[waiting.response.uuid])
+    client.post(url)
+    assert QuestionnaireResponse.objects.get(pk=waiting.response_id).status == "completed"
+    client.post(url, {"sure": "yes"})
+    assert QuestionnaireResponse.objects.get(pk=waiting.response_id).status == "entered-in-error"
+    page = client.get(reverse("admin:screening_questionnaireresponse_change", args=[waiting.response.uuid]))
+    assert "These answers count for nothing." in page.content.decode()
+
+
+# ---------------------------------------------------------------- questionnaires
+
+
+def test_an_active_version_is_shown_and_cannot_be_touched(questionnaire):
+    make_clinic()
+    page = signed_in(make_user(role="Clinician")).get(
+        reverse("admin:screening_questionnaire_change", args=[questionnaire.pk])
+    )
+    words = page.content.decode()
+    assert "Has a scar of yours ever grown bigger" in words and "keloid-yes" in words
+    for verb in ("Propose</button>", "Publish</button>", "Take out of force</button>"):
+        assert verb not in words
+
+
+def test_two_people_publish_a_draft(questionnaire, treatment):
+    from dataclasses import replace
+
+    from screening import definition
+
+    make_clinic()
+    draft, _made = definition.save_draft(replace(shipped("microneedling"), version=2), treatments=[treatment])
+    clinician, lead = make_user(role="Clinician"), make_user(role="Lead clinician")
+    act = {verb: reverse(f"admin:screening_questionnaire_{verb}", args=[draft.pk]) for verb in ("propose", "publish")}
+
+    def status():
+        return Questionnaire.objects.get(pk=draft.pk).status
+
+    for user in (clinician, lead):
+        signed_in(user).post(act["publish"])
+        assert status() == "draft"  # nobody proposed it
+    signed_in(lead).post(act["propose"])
+    page = signed_in(lead).post(act["publish"], follow=True)
+    assert "You proposed it." in page.content.decode()
+    assert status() == "draft"
+    signed_in(clinician).post(act["propose"])
+    signed_in(clinician).post(act["publish"])
+    assert status() == "draft"
+    signed_in(lead).post(act["publish"])
+    assert status() == "active"
+    published = Questionnaire.objects.get(pk=draft.pk)
+    assert (published.proposed_by, published.published_by) == (clinician, lead)
+    questionnaire.refresh_from_db()
+    assert (questionnaire.status, questionnaire.retired_at) == ("retired", NOW)
+
+
+def test_the_lists_ask_as_often_for_three_as_for_one(waiting, questionnaire, harmless, django_assert_num_queries):
+    from dataclasses import replace
+
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    from screening import definition
+
+    client = signed_in(make_user(role="Lead clinician"))
+    lists = [reverse(f"admin:screening_{model}_changelist") for model in ("questionnaire", "questionnaireresponse")]
+    counts = []
+    for url in lists:
+        client.get(url)
+        with CaptureQueriesContext(
+            connection,
+        ) as asked:
+            client.get(url)
+        assert len(asked) <= 12
+        counts.append(len(asked))
+    for version in (2, 3):
+        definition.save_draft(replace(shipped("microneedling"), version=version))
+        answer(questionnaire, harmless, make_patient())
+    for url, count in zip(lists, counts, strict=True):
+        with django_assert_num_queries(count):
+            client.get(url)
+
+
+# ---------------------------------------------------------------- panels
+
+
+def test_the_dashboard_says_who_waits_to_clinicians_only(waiting):
+    assert "Waiting for a clinician" in signed_in(make_user(role="Clinician")).get("/admin/").content.decode()
+    for role in (*OUTSIDERS, "Practitioner"):
+        assert "Waiting for a clinician" not in signed_in(person(role)).get("/admin/").content.decode()
+
+
+def test_before_opening_somebody_has_to_publish(treatment):
+    make_clinic()
+    page = signed_in(make_user(role="Manager")).get(reverse("admin:opening")).content.decode()
+    assert "Publish the questions asked before treatment" in page
+    assert "Publish the short questions asked before each session" in page
+
+
+def test_before_opening_a_treatment_nobody_is_screened_for(questionnaire):
+    from tests.make import make_treatment
+
+    make_clinic()
+    other = make_treatment(name="Microneedling: stretch marks")
+    page = signed_in(make_user(role="Manager")).get(reverse("admin:opening")).content.decode()
+    assert f"{other}: no published questions cover it." in page
+    assert "Publish the questions asked before treatment" not in page
