@@ -6,7 +6,7 @@ The mail itself is `outbox.adapter`'s: this package imports no app.
 import base64
 import os
 import uuid
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.forms import RequestLoginCodeForm, ResetPasswordForm
@@ -25,15 +25,17 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
+from django.core.cache import cache
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from clinic.models import Clinic, User
+from clinic.models import Clinic, Patient, User
 
 HOLD = "hold"  # in the session: the uuid of the held appointment that waits for the code
+BIRTH_DATE_TRIES = 5  # a day
 SECOND_FACTOR_SHOWN = "second_factor"  # in the session: set up in this very session
 
 
@@ -52,8 +54,10 @@ class CodeForm(RequestLoginCodeForm):
     def clean_email(self) -> str:
         """The address; without a person behind it where no code may be sent."""
         email = super().clean_email()
-        if not gets_codes(getattr(self, "_user", None)):
-            self._user = None
+        user = getattr(self, "_user", None)
+        if user is None and email and Patient.objects.filter(email__iexact=email, user=None).exists():
+            user = user_for(email)  # booked by phone: they prove the address now, and their birth date on /my/
+        self._user = user if gets_codes(user) else None
         return email
 
 
@@ -80,6 +84,46 @@ def user_for(email: str, name: str = "") -> User:
     # Without this row the code would be refused as one for an unknown address.
     EmailAddress.objects.get_or_create(user=user, email=email, defaults={"primary": True, "verified": False})
     return user
+
+
+class TooManyTries(Exception):
+    """The birth date was wrong too often today."""
+
+
+def waits_for_birth_date(user: User) -> bool:
+    """Whether we know a patient with this proven address whose record is not linked to a sign-in yet."""
+    unlinked = Patient.objects.filter(user=None, email__iexact=user.email)
+    return not hasattr(user, "patient") and unlinked.exists()
+
+
+@transaction.atomic
+def link_patient(user: User, *, birth_date: date) -> Patient | None:
+    """Links the record made at the desk to whoever proves its address (signed in by code) and its birth date.
+
+    None when no record, or more than one, fits: a shared address never merges two people. Raises TooManyTries after
+    five wrong dates in a day. The lock on the user makes tries count one after the other.
+    """
+    user = User.objects.select_for_update().get(pk=user.pk)
+    known = Patient.objects.filter(user=user).first()
+    if known is not None:
+        return known
+    if not EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True).exists():
+        return None
+    tries = f"clinic.birth_date.{user.pk}"
+    if cache.get(tries, 0) >= BIRTH_DATE_TRIES:
+        raise TooManyTries
+    fitting = list(
+        Patient.objects.select_for_update(no_key=True).filter(
+            user=None, email__iexact=user.email, birth_date=birth_date
+        )[:2]
+    )
+    if len(fitting) != 1:
+        cache.set(tries, cache.get(tries, 0) + 1, timeout=24 * 60 * 60)
+        return None
+    patient = fitting[0]
+    patient.user = user
+    patient.save(update_fields=["user"])
+    return patient
 
 
 def somebody_else(request: HttpRequest, email: str = "") -> User | None:

@@ -139,6 +139,19 @@ class LocationAdmin(KeptAdmin):
     """Where patients are seen."""
 
     list_display = ["name", "phone", "time_zone", "is_active"]
+    fieldsets = [
+        (None, {"fields": ["name", "slug", "address", "directions", "phone", "time_zone", "is_active"]}),
+        (
+            _("When we are closed"),
+            {
+                "fields": ["out_of_hours", "emergency"],
+                "description": _(
+                    "The words for closed hours also stand at the end of every message, where others may read them: "
+                    "name no part of the body and no treatment."
+                ),
+            },
+        ),
+    ]
     prepopulated_fields = {"slug": ["name"]}
 
 

@@ -17,6 +17,7 @@ def not_here(request):
 urlpatterns = [
     path("", views.home, name="home"),
     path("my/", views.my, name="my"),
+    path("my/birth-date/", views.my_birth_date, name="my_birth_date"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     re_path(r"^accounts/(?:signup|email|confirm-email|password/set)/", not_here),

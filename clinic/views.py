@@ -3,6 +3,7 @@
 from datetime import datetime
 from urllib.parse import urlencode
 
+from django import forms
 from django.contrib.auth.decorators import login_required
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
@@ -10,12 +11,22 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonR
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from clinic import accounts
+from clinic.forms import ThreePartDateField
 from clinic.models import Practitioner, Treatment
 from clinic.registry import panels_for
+
+
+class BirthDateForm(forms.Form):
+    """The birth date that the desk wrote down."""
+
+    birth_date = ThreePartDateField(
+        label=_("Your date of birth"), help_text=_("For example 4 May 1990."), autocomplete="bday"
+    )
 
 
 def drawn_panels(page: str, request: HttpRequest, now: datetime) -> list[str]:
@@ -47,14 +58,37 @@ def my(request: HttpRequest) -> HttpResponse:
     """A patient's own page: what the apps know about them, and what we keep."""
     if request.user.is_staff:
         return redirect("admin:index")
+    return my_page(request, BirthDateForm())
+
+
+def my_page(request: HttpRequest, form: "BirthDateForm") -> HttpResponse:
+    """One's own page; with the question for the birth date as long as a record made at the desk is not linked."""
     return render(
         request,
         "clinic/my.html",
         {
             "patient": getattr(request.user, "patient", None),
+            "form": form,
+            "waits_for_birth_date": accounts.waits_for_birth_date(request.user),
             "panels": drawn_panels("my", request, timezone.now()),
         },
     )
+
+
+@require_POST
+@never_cache
+@login_required
+def my_birth_date(request: HttpRequest) -> HttpResponse:
+    """Somebody who booked by phone proves who they are: address by code, and now the birth date."""
+    form = BirthDateForm(request.POST)
+    if form.is_valid():
+        try:
+            if accounts.link_patient(request.user, birth_date=form.cleaned_data["birth_date"]):
+                return redirect("my")
+            form.add_error("birth_date", _("This does not match what we know. Check it, or call us."))
+        except accounts.TooManyTries:
+            form.add_error("birth_date", _("That were many tries. Please call us: we sort it out together."))
+    return my_page(request, form)
 
 
 @require_POST

@@ -292,3 +292,61 @@ def test_ones_own_page_needs_a_sign_in_and_shows_only_ones_own(client):
     assert mine.reference in page and "Anna Adams" in page
     assert other.reference not in page and "Berta" not in page
     assert client.get("/my/")["Cache-Control"].count("no-store") == 1
+
+
+def signed_in_by_code(client, email):
+    client.post(ASK, {"email": email})
+    client.post(WRITE, {"code": code_to(email)})
+
+
+def born(day):
+    return {"birth_date_day": str(day.day), "birth_date_month": str(day.month), "birth_date_year": str(day.year)}
+
+
+def test_who_booked_by_phone_signs_in_with_address_and_birth_date(client):
+    patient = make_patient(name="Paula Phone", email="Paula@example.org")
+    signed_in_by_code(client, "paula@example.org")
+    page = client.get("/my/").content.decode()
+    assert "Your date of birth" in page and "Paula Phone" not in page and patient.reference not in page
+    client.post("/my/birth-date/", born(patient.birth_date))
+    page = client.get("/my/").content.decode()
+    assert "Paula Phone" in page and "Your date of birth" not in page
+
+
+def test_the_birth_date_is_not_guessed(client):
+    patient = make_patient(email="paula@example.org")
+    signed_in_by_code(client, "paula@example.org")
+    for number in range(5):
+        answer = client.post("/my/birth-date/", born(patient.birth_date + timedelta(days=number + 1)))
+        assert "does not match" in answer.content.decode()
+    assert "many tries" in client.post("/my/birth-date/", born(patient.birth_date)).content.decode()
+    patient.refresh_from_db()
+    assert patient.user is None
+
+
+def test_two_people_behind_one_address_are_kept_apart(client):
+    twins = [make_patient(name=name, email="family@example.org") for name in ("Tina", "Tom")]
+    other = make_patient(
+        name="Father", email="family@example.org", birth_date=twins[0].birth_date - timedelta(days=9999)
+    )
+    signed_in_by_code(client, "family@example.org")
+    client.post("/my/birth-date/", born(twins[0].birth_date))
+    assert not hasattr(User.objects.get(email="family@example.org"), "patient")
+    client.post("/my/birth-date/", born(other.birth_date))
+    assert User.objects.get(email="family@example.org").patient == other
+    client.post("/my/birth-date/", born(twins[0].birth_date))
+    assert User.objects.get(email="family@example.org").patient == other
+
+
+def test_an_address_that_was_not_proven_links_nobody(client):
+    patient = make_patient(email="paula@example.org")
+    user = accounts.user_for("paula@example.org")
+    assert accounts.link_patient(user, birth_date=patient.birth_date) is None
+    patient.refresh_from_db()
+    assert patient.user is None
+
+
+def test_a_record_that_somebody_signs_in_to_is_not_asked_for(client):
+    make_patient(email="shared@example.org", user=patient_user("mine@example.org"))
+    client.post(ASK, {"email": "shared@example.org"})
+    assert not Message.objects.exists()
