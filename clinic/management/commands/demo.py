@@ -54,8 +54,8 @@ LOCATIONS = [
         "address": "Milsom House\n4 Example Street\nBath BA1 0XX",
         "directions": "Five minutes from the station. The door is left of the bookshop. There is a lift.",
         "phone": "+441174960100",
-        "out_of_hours": "When we are closed, call NHS 111 for advice about your skin.",
-        "emergency": "In an emergency call 999. Trouble breathing, a swollen face or tongue, and collapse are emergencies.",
+        "out_of_hours": "Call NHS 111.",
+        "emergency": "Call 999. Trouble breathing, a swollen face or tongue, and collapse are emergencies.",
         "time_zone": "Europe/London",
     },
     {
@@ -64,8 +64,8 @@ LOCATIONS = [
         "address": "Harbour Rooms\n12 Example Street\nValletta",
         "directions": "Two minutes from the bus terminus, on the ground floor.",
         "phone": "+35620990100",
-        "out_of_hours": "When we are closed, call the night doctor on 1400 for advice about your skin.",
-        "emergency": "In an emergency call 112. Trouble breathing, a swollen face or tongue, and collapse are emergencies.",
+        "out_of_hours": "Call the night doctor on 1400.",
+        "emergency": "Call 112. Trouble breathing, a swollen face or tongue, and collapse are emergencies.",
         "time_zone": "Europe/Malta",
     },
 ]
