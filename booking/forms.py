@@ -28,9 +28,13 @@ class ChosenTimeForm(forms.Form):
 
     def clean_start(self) -> Slot:
         try:
-            return Slot.from_key(self.cleaned_data["start"])
+            slot = Slot.from_key(self.cleaned_data["start"])
         except (ValueError, OverflowError):
-            raise ValidationError(_("Choose one of the times on this page.")) from None
+            slot = None
+        # Far away there are no times, and no arithmetic with them either.
+        if slot is None or not 2000 <= slot.starts_at.year < 2200:
+            raise ValidationError(_("Choose one of the times on this page."))
+        return slot
 
 
 class DetailsForm(forms.Form):

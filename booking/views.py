@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from urllib.parse import urlencode
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from django.contrib import messages
 from django.contrib.auth import logout
@@ -18,6 +18,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -334,7 +335,7 @@ def choose(
     if leave.state == "questions":
         request.session[WANTED] = {"treatment": wish.treatment.slug, "start": chosen["start"].key}
         return redirect(questions_for(wish))
-    key = chosen["request_key"] or uuid4()
+    key = own_key(request, chosen["request_key"] or uuid4())
     if kept is not None and kept.request_key != key:
         appointments.release(kept, now=now)
     held = appointments.hold(
@@ -360,6 +361,12 @@ def details_again(request: HttpRequest, held: Appointment, now: datetime) -> Non
     if held.status == Appointment.Status.PROPOSED and typed["email"].lower() == user.email.lower():
         born = date.fromisoformat(typed["birth_date"])
         appointments.take_details(held, **{**typed, "birth_date": born}, now=now)
+
+
+def own_key(request: HttpRequest, sent: UUID) -> UUID:
+    """The key of a form, bound to this browser: with a key that somebody else sent, it is another key."""
+    get_token(request)
+    return uuid5(sent, request.META["CSRF_COOKIE"])
 
 
 def questions_for(wish: Wish) -> str:
