@@ -37,6 +37,11 @@ class BookingConfig(AppConfig):
         clearance_changed.connect(follow_clearance, dispatch_uid="booking.appointments.follow_clearance")
         register_treats(patients_of)
         register_panel(Panel("my", 10, "booking/my_appointments.html", my_appointments))
+        register_panel(Panel("dashboard", 10, "admin/booking/panels/desk.html", desk_today, "booking.run_desk"))
+        register_panel(Panel("dashboard", 11, "admin/booking/panels/my_day.html", own_day, "booking.check_in"))
+        register_panel(
+            Panel("opening", 20, "admin/booking/panels/opening.html", opening, "booking.change_workinghours")
+        )
 
 
 def my_appointments(request, now):
@@ -44,3 +49,24 @@ def my_appointments(request, now):
     from booking import views
 
     return views.my_appointments(request, now)
+
+
+def desk_today(request, now):
+    """The front desk's panel of the first page."""
+    from booking import panels
+
+    return panels.desk_today(request, now)
+
+
+def own_day(request, now):
+    """A practitioner's panel of the first page."""
+    from booking import panels
+
+    return panels.own_day(request, now)
+
+
+def opening(request, now):
+    """What is missing before patients can book."""
+    from booking import panels
+
+    return panels.before_opening(request, now)

@@ -1,0 +1,492 @@
+"""What the front desk and the practitioners see of a day: each visit with one word, what to say, and what to do next.
+
+Whether a patient is ready comes as one word from `screening.clearance.readiness`; why not is never known here.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from django.contrib import admin
+from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, TimeField
+from django.db.models.functions import Cast, ExtractIsoWeekDay
+from django.http import HttpRequest
+from django.utils import formats
+from django.utils.translation import gettext as _
+
+from booking.appointments import NO_SHOW_AFTER, UNDO, attention, hit_by_absence
+from booking.models import Appointment, Closure, TimeOff, WorkingHours
+from booking.notices import local_text
+from clinic.models import CallBack, Location, Patient, Practitioner, Room, User
+from outbox.models import Message
+from screening.clearance import CANNOT, READY, UPDATE_DUE, WAITING, readiness
+
+Status = Appointment.Status
+OPEN = (Status.PENDING, Status.BOOKED)
+# How many lines of each kind stand beside the day; the lists have all of them.
+BESIDE = 5
+FOUND = 12
+STATUS_CLASS = {
+    Status.PENDING: "wait",
+    Status.ARRIVED: "information",
+    Status.CHECKED_IN: "information",
+    Status.FULFILLED: "done",
+}
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A button: `post` acts at once, `page` opens one that asks first."""
+
+    name: str
+    label: str
+    is_page: bool = False
+    is_first: bool = False
+    is_stop: bool = False
+
+
+@dataclass
+class Line:
+    """One visit as a line of a day."""
+
+    visit: Appointment
+    now: datetime
+    session: int = 0
+    readiness: str = ""
+    verbs: list[Verb] = field(default_factory=list)
+
+    @property
+    def start(self) -> datetime:
+        """On the wall of the place."""
+        return self.visit.local_start
+
+    @property
+    def end(self) -> datetime:
+        """On the wall of the place."""
+        return self.visit.ends_at.astimezone(self.visit.location.zone)
+
+    @property
+    def sessions(self) -> str:
+        """ "session 2 of 4 to 6": which session on this area it is, of how many that are usual."""
+        if not self.session:
+            return ""
+        low, high = self.visit.treatment.sessions_min, self.visit.treatment.sessions_max
+        usual = str(high) if low >= high else _("%(low)s to %(high)s") % {"low": low, "high": high}
+        return _("session %(number)s of %(usual)s") % {"number": self.session, "usual": usual}
+
+    @property
+    def status_class(self) -> str:
+        """The colour of the status word."""
+        return STATUS_CLASS.get(self.visit.status, "plain")
+
+    @property
+    def word(self) -> str:
+        """The one word about readiness."""
+        return {
+            READY: _("ready"),
+            UPDATE_DUE: _("update due"),
+            WAITING: _("waiting for clinician"),
+            CANNOT: _("cannot be treated"),
+        }.get(self.readiness, "")
+
+    @property
+    def word_class(self) -> str:
+        """Its colour."""
+        return {READY: "done", UPDATE_DUE: "wait", WAITING: "wait", CANNOT: "stop"}.get(self.readiness, "plain")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen with it today."""
+        return self.visit.status in (*Appointment.FREED, Status.FULFILLED)
+
+    @property
+    def say(self) -> str:
+        """What to say on the phone, for whoever is not ready or has no confirmed time."""
+        visit = self.visit
+        if self.readiness == UPDATE_DUE:
+            if visit.form_due_by:
+                return _("“Please fill in the form we sent you by %(when)s. Then a clinician looks at it.”") % {
+                    "when": local_text(visit.form_due_by, visit.location)
+                }
+            if visit.information_asked_at:
+                return _("“A clinician has a question for you. Please open the link we sent you and answer it.”")
+            return _("“Please answer the questions again before you come. You find them on your page.”")
+        if self.readiness == WAITING:
+            if visit.answer_by:
+                return _(
+                    "“Your answers are with a clinician. You hear from us by %(when)s. Please do not travel yet.”"
+                ) % {"when": local_text(visit.answer_by, visit.location)}
+            return _("“Your answers are with a clinician. Please do not travel until you hear from us.”")
+        if self.readiness == CANNOT:
+            return _("“This treatment is not right for you at the moment. We can talk about it: shall I book a talk?”")
+        return ""
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether the last step may still be taken back by the front desk."""
+        visit = self.visit
+        if self.now > visit.status_changed_at + UNDO or visit.status not in (
+            Status.ARRIVED,
+            Status.NOSHOW,
+            Status.CANCELLED,
+        ):
+            return False
+        by_us = visit.cancelled_by in ("", Appointment.CancelledBy.PATIENT, Appointment.CancelledBy.STAFF)
+        return by_us and visit.previous_status in OPEN
+
+
+def lines(visits: Iterable[Appointment], *, now: datetime, user: User) -> list[Line]:
+    """The visits (with names) as lines, with readiness, session numbers and the verbs this person has. Two look-ups,
+    however many visits; nothing is written."""
+    made = [Line(visit, now) for visit in visits]
+    waiting = [line for line in made if not line.is_over]
+    words = readiness(
+        [
+            (line.visit.pk, line.visit.patient_id, line.visit.treatment, line.visit.area_id, line.visit.local_date)
+            for line in waiting
+        ],
+        now=now,
+    )
+    numbers = session_numbers(line.visit for line in made)
+    runs_desk = user.has_perm("booking.run_desk")
+    for line in made:
+        line.readiness = words.get(line.visit.pk, "")
+        line.session = numbers.get(line.visit.pk, 0)
+        line.verbs = desk_verbs(line) if runs_desk else []
+    return made
+
+
+def session_numbers(visits: Iterable[Appointment]) -> dict[int, int]:
+    """Which session on its area each visit is, counting those that took or keep their time."""
+    wanted = {visit.patient_id for visit in visits if visit.patient_id and visit.area_id}
+    counts: dict[tuple[int, int], int] = defaultdict(int)
+    numbers = {}
+    sessions = (
+        Appointment.objects.occupying()
+        .filter(patient__in=wanted, interval_days__gt=0)
+        .exclude(status=Status.PROPOSED)
+        .order_by("starts_at")
+        .values_list("pk", "patient_id", "area_id")
+    )
+    for pk, patient_id, area_id in sessions:
+        counts[patient_id, area_id] += 1
+        numbers[pk] = counts[patient_id, area_id]
+    return numbers
+
+
+def desk_verbs(line: Line) -> list[Verb]:
+    """What the front desk can do with a visit now, the likeliest first."""
+    visit, now = line.visit, line.now
+    today = now.astimezone(visit.location.zone).date()
+    verbs = []
+    if visit.status == Status.BOOKED:
+        if visit.local_date == today:
+            verbs.append(Verb("arrive", _("Arrived"), is_first=True))
+        if now >= visit.starts_at + NO_SHOW_AFTER:
+            verbs.append(Verb("no-show", _("Did not come")))
+    if visit.status == Status.PENDING and visit.form_due_by:
+        verbs.append(Verb("send-form", _("Send the form link again")))
+    if line.can_undo:
+        label = _("Undo “%(status)s”") % {"status": visit.get_status_display()}
+        verbs.append(Verb("undo", label))
+    if visit.status in OPEN:
+        verbs.append(Verb("move", _("Move"), is_page=True))
+    if visit.status in (*OPEN, Status.ARRIVED) and visit.local_date >= today:
+        verbs.append(Verb("cancel", _("Cancel"), is_page=True, is_stop=True))
+    return verbs
+
+
+# --- a day at a place
+
+
+@dataclass
+class Column:
+    """A practitioner or a room, with its visits of the day."""
+
+    name: str
+    note: str = ""
+    lines: list[Line] = field(default_factory=list)
+
+
+@dataclass
+class Day:
+    """A local day at one place."""
+
+    day: date
+    location: Location
+    today: date
+    lines: list[Line]
+    columns: list[Column]
+    closed: str | None
+
+    @property
+    def figures(self) -> list[tuple[str, int]]:
+        """Counts to see at a glance."""
+        open_lines = [line for line in self.lines if line.visit.status not in Appointment.FREED]
+        return [
+            (_("Visits"), len(open_lines)),
+            (_("Still to come"), sum(line.visit.status in OPEN for line in open_lines)),
+            (_("Here"), sum(line.visit.status in (Status.ARRIVED, Status.CHECKED_IN) for line in open_lines)),
+            (_("Not ready"), sum(line.readiness not in ("", READY) for line in open_lines)),
+        ]
+
+
+def visits_of(day: date, location: Location) -> QuerySet[Appointment]:
+    """Every visit of somebody we know on a local day at a place, freed ones included."""
+    return (
+        Appointment.objects.with_names()
+        .on(day, location)
+        .filter(patient__isnull=False)
+        .exclude(status__in=[Status.PROPOSED, Status.ENTERED_IN_ERROR])
+        .exclude(status=Status.CANCELLED, previous_status=Status.PROPOSED)
+        .order_by("starts_at", "pk")
+    )
+
+
+def the_day(day: date, location: Location, *, by_room: bool, now: datetime, user: User) -> Day:
+    """The day in columns by practitioner, or by room. The number of queries does not grow with the visits."""
+    found = lines(visits_of(day, location), now=now, user=user)
+    closure = Closure.objects.filter(location=location, first_day__lte=day, last_day__gte=day).first()
+    columns: dict[int, Column] = {}
+    if by_room:
+        for room in Room.objects.filter(location=location, is_active=True).order_by("name"):
+            columns[room.pk] = Column(room.name)
+        for line in found:
+            columns.setdefault(line.visit.room_id, Column(line.visit.room.name)).lines.append(line)
+    else:
+        _columns_of_practitioners(columns, found, day, location)
+    return Day(
+        day=day,
+        location=location,
+        today=now.astimezone(location.zone).date(),
+        lines=found,
+        columns=list(columns.values()),
+        closed=(closure.reason or _("closed")) if closure else None,
+    )
+
+
+def _columns_of_practitioners(columns: dict[int, Column], found: list[Line], day: date, location: Location) -> None:
+    hours = (
+        WorkingHours.objects.filter(
+            Q(valid_until=None) | Q(valid_until__gte=day),
+            location=location,
+            weekday=day.weekday(),
+            valid_from__lte=day,
+            practitioner__is_active=True,
+        )
+        .select_related("practitioner")
+        .order_by("practitioner__name", "starts")
+    )
+    for row in hours:
+        column = columns.setdefault(row.practitioner_id, Column(row.practitioner.name))
+        times = f"{row.starts:%H:%M}–{row.ends:%H:%M}"
+        column.note = f"{column.note}, {times}" if column.note else times
+    for line in found:
+        columns.setdefault(line.visit.practitioner_id, Column(line.visit.practitioner.name)).lines.append(line)
+    begin = datetime.combine(day, datetime.min.time(), tzinfo=location.zone)
+    for off in TimeOff.objects.filter(
+        practitioner__in=columns, starts_at__lt=begin + timedelta(days=1), ends_at__gt=begin
+    ).order_by("starts_at"):
+        since, until = (moment.astimezone(location.zone) for moment in (off.starts_at, off.ends_at))
+        away = _("away %(since)s to %(until)s") % {
+            "since": f"{since:%H:%M}" if since.date() == day else _("from before"),
+            "until": f"{until:%H:%M}" if until.date() == day else formats.date_format(until.date(), "j M"),
+        }
+        columns[off.practitioner_id].note = ", ".join(filter(None, [columns[off.practitioner_id].note, away]))
+
+
+def own_day(user: User, day: date, *, now: datetime) -> list[Line]:
+    """A practitioner's own visits of a local day, wherever they are; freed ones are left out."""
+    visits = (
+        Appointment.objects.with_names()
+        .occupying()
+        .filter(practitioner__user=user, patient__isnull=False, local_date=day)
+        .exclude(status=Status.PROPOSED)
+        .order_by("starts_at", "pk")
+    )
+    return lines(visits, now=now, user=user)
+
+
+# --- finding people
+
+
+@dataclass
+class Person:
+    """A patient who was found, with the visits one asks about."""
+
+    patient: Patient
+    visits: list[Appointment] = field(default_factory=list)
+
+
+def patients_found(request: HttpRequest, text: str) -> QuerySet[Patient]:
+    """Patients by name, phone, birth date or reference (theirs or a visit's): as the list of patients searches."""
+    text = text.replace("\0", "").strip()[:150]
+    if not text:
+        return Patient.objects.none()
+    found, _many = admin.site.get_model_admin(Patient).get_search_results(request, Patient.objects.all(), text)
+    by_visit = Appointment.objects.filter(reference__iexact=text, patient__isnull=False).values("patient")
+    return Patient.objects.filter(Q(pk__in=found.values("pk")) | Q(pk__in=by_visit)).order_by("name", "pk")
+
+
+def find(request: HttpRequest, text: str, *, now: datetime) -> tuple[list[Person], bool]:
+    """Up to twelve people who fit, each with the visit just before now and the next two; and whether there are more."""
+    patients = list(patients_found(request, text)[: FOUND + 1])
+    people = {patient.pk: Person(patient) for patient in patients[:FOUND]}
+    visits = (
+        Appointment.objects.with_names()
+        .filter(patient__in=people)
+        .exclude(status__in=[Status.PROPOSED, Status.ENTERED_IN_ERROR])
+        .order_by("starts_at")
+    )
+    for visit in visits:
+        people[visit.patient_id].visits.append(visit)
+    for person in people.values():
+        past = [visit for visit in person.visits if visit.ends_at < now]
+        coming = [visit for visit in person.visits if visit.ends_at >= now and visit.status not in Appointment.FREED]
+        person.visits = past[-1:] + coming[:2]
+    return list(people.values()), len(patients) > FOUND
+
+
+# --- to do
+
+
+@dataclass
+class Task:
+    """A kind of thing to do, with its first rows and how many there are."""
+
+    title: str
+    rows: list
+    more: int
+    kind: str
+
+
+def to_do(*, now: datetime, user: User) -> list[Task]:
+    """What waits for the front desk, each kind with its first rows; kinds without any are left out."""
+    waiting = attention(now)
+    tasks = [
+        ("call-back", _("Call back"), CallBack.objects.filter(done_at=None).order_by("created_at")),
+        ("move", _("Time to be moved"), waiting["to_move"]),
+        ("review", _("No answer from a clinician yet"), waiting["review_soon"]),
+        ("form", _("Form due"), waiting["form_due"]),
+        ("close", _("Past days, still open"), waiting["not_closed"]),
+    ]
+    if user.has_perm("outbox.view_message"):
+        tasks.append(("message", _("Message unclear: sent or not?"), Message.objects.unclear(now=now)))
+    found = []
+    for kind, title, rows in tasks:
+        first = list(rows[: BESIDE + 1])
+        if first:
+            more = rows.count() - BESIDE if len(first) > BESIDE else 0
+            found.append(Task(title, first[:BESIDE], more, kind))
+    return found
+
+
+# --- visits that cannot stand
+
+
+def _on_the_wall(column: str) -> Cast:
+    local = Func(F(column), F("room__location__time_zone"), arg_joiner=" AT TIME ZONE ", template="(%(expressions)s)")
+    return Cast(local, TimeField())
+
+
+def outside_hours(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
+    """Those of the visits that no working hours of their practitioner at that place cover any more."""
+    covering = WorkingHours.objects.filter(
+        Q(valid_until=None) | Q(valid_until__gte=OuterRef("local_date")),
+        practitioner=OuterRef("practitioner"),
+        location=OuterRef("room__location"),
+        weekday=OuterRef("weekday"),
+        starts__lte=OuterRef("wall_start"),
+        ends__gte=OuterRef("wall_end"),
+        valid_from__lte=OuterRef("local_date"),
+    )
+    return visits.annotate(
+        weekday=ExtractIsoWeekDay("local_date") - 1,
+        wall_start=_on_the_wall("starts_at"),
+        wall_end=_on_the_wall("ends_at"),
+    ).filter(~Exists(covering))
+
+
+def cannot_stand(*, now: datetime, practitioner: Practitioner | None = None, location: Location | None = None):
+    """Upcoming visits (with names) that time off, closed days or changed hours hit, nearest first: a list.
+
+    With `practitioner` or `location` only theirs.
+    """
+    visits = Appointment.objects.with_names().filter(status__in=OPEN, starts_at__gt=now)
+    if practitioner is not None:
+        visits = visits.filter(practitioner=practitioner)
+    if location is not None:
+        visits = visits.filter(room__location=location)
+    hit = {visit.pk: visit for visit in visits.filter(hit_by_absence())}
+    hit |= {visit.pk: visit for visit in outside_hours(visits)}
+    return sorted(hit.values(), key=lambda visit: (visit.starts_at, visit.pk))
+
+
+# --- what happened
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of an appointment: when (an instant), who, and what in words."""
+
+    at: datetime
+    who: str
+    what: list[str]
+
+
+def history(visit: Appointment) -> list[Event]:
+    """Everything that happened with a visit, newest first, from the event table. Three queries."""
+    rows = list(
+        visit.events.select_related("pgh_context", "practitioner", "room__location", "treatment").order_by("pgh_id")
+    )
+    ids = {(row.pgh_context.metadata or {}).get("user") for row in rows if row.pgh_context_id}
+    people = User.objects.in_bulk([pk for pk in ids if pk])
+    events: list[Event] = []
+    before = None
+    for row in rows:
+        what = _what_changed(before, row)
+        before = row
+        if not what:
+            continue
+        user = people.get((row.pgh_context.metadata or {}).get("user")) if row.pgh_context_id else None
+        if user is None:
+            who = _("the system")
+        elif visit.patient and visit.patient.user_id == user.pk:
+            who = _("the patient")
+        else:
+            who = str(user)
+        events.append(Event(row.pgh_created_at, who, what))
+    return events[::-1]
+
+
+def _what_changed(before, row) -> list[str]:
+    when = local_text(row.starts_at, row.room.location)
+    what = []
+    if before is None or before.status != row.status:
+        words = Status(row.status).label
+        if row.status == Status.CANCELLED and row.cancel_reason:
+            words = _("%(status)s: %(reason)s") % {
+                "status": words,
+                "reason": Appointment.Reason(row.cancel_reason).label,
+            }
+            if row.cancelled_late:
+                words = _("%(words)s (late)") % {"words": words}
+        if row.status == Status.ENTERED_IN_ERROR:
+            words = _("%(status)s: %(reason)s") % {"status": words, "reason": row.entered_in_error_reason}
+        what.append(str(words))
+    if before is None:
+        what.append(when)
+    elif (before.starts_at, before.room_id) != (row.starts_at, row.room_id):
+        what.append(_("now %(when)s, %(room)s") % {"when": when, "room": row.room.name})
+    if before is not None and before.practitioner_id != row.practitioner_id:
+        what.append(_("now with %(name)s") % {"name": row.practitioner})
+    if before is not None and before.treatment_id != row.treatment_id:
+        what.append(_("now %(treatment)s") % {"treatment": row.treatment})
+    if row.overbook_reason and (before is None or before.overbook_reason != row.overbook_reason):
+        what.append(_("overbooked: %(reason)s") % {"reason": row.overbook_reason})
+    if row.identity_confirmed_at and (before is None or before.identity_confirmed_at != row.identity_confirmed_at):
+        what.append(_("the right person, confirmed"))
+        if row.agreed_at:
+            what.append(_("agreed to the treatment"))
+    return what

@@ -1,0 +1,83 @@
+"""What booking shows on gathered staff pages: today at each place, one's own day, what is missing before opening."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, OuterRef, Q
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from booking import desk
+from booking.models import Appointment, WorkingHours
+from clinic.models import Location, Practitioner, Room, Treatment
+
+NEXT = 3
+Status = Appointment.Status
+
+
+def desk_today(request: HttpRequest, now: datetime) -> dict:
+    """Each open place with the counts of its own local day and who comes next; and how much is to do."""
+    places = list(Location.objects.filter(is_active=True))
+    days = {place.pk: now.astimezone(place.zone).date() for place in places}
+    wanted = Q(pk__in=[])
+    for pk, day in days.items():
+        wanted |= Q(room__location=pk, local_date=day)
+    visits = (
+        Appointment.objects.with_names()
+        .occupying()
+        .filter(wanted, patient__isnull=False)
+        .exclude(status=Status.PROPOSED)
+        .order_by("starts_at", "pk")
+    )
+    at: dict[int, list[Appointment]] = {place.pk: [] for place in places}
+    for visit in visits:
+        at[visit.room.location_id].append(visit)
+    rows = []
+    for place in places:
+        today = at[place.pk]
+        coming = [visit for visit in today if visit.status in desk.OPEN and visit.ends_at > now]
+        rows.append(
+            {
+                "place": place,
+                "visits": len(today),
+                "coming": len(coming),
+                "here": sum(visit.status in (Status.ARRIVED, Status.CHECKED_IN) for visit in today),
+                "next": coming[:NEXT],
+            }
+        )
+    tasks = desk.to_do(now=now, user=request.user)
+    return {"places": rows, "to_do": [(task.title, len(task.rows) + task.more) for task in tasks]}
+
+
+def own_day(request: HttpRequest, now: datetime) -> dict | None:
+    """A practitioner's own visits today; None for somebody who is not one."""
+    if not Practitioner.objects.filter(user=request.user, is_active=True).exists():
+        return None
+    return {"lines": desk.own_day(request.user, timezone.localdate(now), now=now)}
+
+
+def before_opening(request: HttpRequest, now: datetime) -> dict:
+    """Always shown: what is missing before anybody can book a time."""
+    today = timezone.localdate(now)
+    hours = WorkingHours.objects.filter(
+        Q(valid_until=None) | Q(valid_until__gte=today), practitioner=OuterRef("pk"), location__is_active=True
+    )
+    missing = []
+    add = reverse("admin:booking_workinghours_add")
+    people = Practitioner.objects.filter(is_active=True)
+    if not people.exists():
+        missing.append((_("Add a practitioner who sees patients."), reverse("admin:clinic_practitioner_changelist")))
+    for person in people.exclude(Exists(hours)):
+        missing.append((_("%(name)s has no working hours.") % {"name": person}, add))
+    rooms = Room.objects.filter(location=OuterRef("pk"), is_active=True)
+    for place in Location.objects.filter(is_active=True).exclude(Exists(rooms)):
+        missing.append((_("%(place)s has no room.") % {"place": place}, reverse("admin:clinic_room_changelist")))
+    offered = Treatment.objects.offered().filter(prices__valid_from__lte=today, practitioners__in=people)
+    if not offered.exists():
+        words = _("Offer something that has a price and that a practitioner gives.")
+        missing.append((words, reverse("admin:clinic_treatment_changelist")))
+    last = WorkingHours.objects.order_by("-valid_until").filter(valid_until__isnull=False).first()
+    endless = WorkingHours.objects.filter(valid_until=None).exists()
+    ends_soon = last is not None and not endless and last.valid_until < today + timedelta(days=30)
+    return {"missing": missing, "last_day": last.valid_until if ends_soon and last else None}
