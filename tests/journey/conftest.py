@@ -152,6 +152,6 @@ def last_message(to: str, kind: str) -> Message:
 
 def code_sent_to(email: str) -> str:
     """The code in the newest message to an address."""
-    words = re.findall(r"\b[A-Z0-9]{3}-?[A-Z0-9]{3}\b", last_message(email, "code").text)
+    words = re.findall(r"code: (\d{6})$", last_message(email, "code").text, re.M)
     assert words, last_message(email, "code").text
     return words[0]

@@ -261,7 +261,7 @@ class Maker:
             publishing.publish(questionnaire, by=self.users["lead"], now=self.now)
         self.questionnaire = Questionnaire.objects.active().get(name="microneedling")
         # A questionnaire cannot be filled in before it is published, and the patients' stories begin earlier.
-        due = self.now.date() + timedelta(days=365)
+        due = self.now.date() + timedelta(days=364)
         for article in Article.objects.all():
             revision = article.latest_revision()
             revision.ask_for_review(by=self.users["editor"], now=self.now)
