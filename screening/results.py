@@ -42,6 +42,7 @@ class Reason:
 class Result:
     """What the result page says. `kind` is one of
 
+    again       these answers no longer count: too old, or the questions have changed
     fault       we could not check the answers; the fault is ours
     not-now     not right at the moment
     wait        a wait whose end has no date, or lies beyond what can be booked (then `earliest` is that day)
@@ -74,12 +75,19 @@ def result_of(response: QuestionnaireResponse, *, today: date, now: datetime) ->
     The day asked about is today: the days that can be booked come later, and a wait that ends before them stands in
     nobody's way.
     """
+    treatment = response.treatment if response.treatment and response.treatment.is_active else None
+    clinic = Clinic.get()
+    valid_days = min(clinic.screening_valid_days, 90) if clinic else 90
+    last = response.answered_on + timedelta(days=valid_days)
+    if today > last or clearance.out_of_date(response.questionnaire):
+        return Result("again", [], None, treatment, talk())
+    last = min(last, today + timedelta(days=clinic.horizon_days if clinic else 90))
     found = clearance.says(response, today, now=now)
     earliest = found.earliest
     if found.effect == "contraindicated":
         kind = "fault" if any(finding.rule in OUR_FAULT for finding in found.findings) else "not-now"
     elif found.effect == "defer":
-        earliest = _first_open_day(response, found, today=today, now=now)
+        earliest = _first_open_day(response, found, last=last, now=now)
         kind = "from" if earliest else "wait"
         earliest = earliest or found.earliest
     elif found.effect in ("review", "advise", "none"):
@@ -88,19 +96,14 @@ def result_of(response: QuestionnaireResponse, *, today: date, now: datetime) ->
         kind = "fault"
     if kind == "look" and "consultation-first" in found.needs:
         kind = "talk"
-    treatment = response.treatment if response.treatment and response.treatment.is_active else None
     return Result(kind, list(dict.fromkeys(_reasons(found))), earliest, treatment, talk())
 
 
 def _first_open_day(
-    response: QuestionnaireResponse, found: rules.Assessment, *, today: date, now: datetime
+    response: QuestionnaireResponse, found: rules.Assessment, *, last: date, now: datetime
 ) -> date | None:
-    """The first day that no wait stands in the way, if it can be booked: inside the horizon, and while the answers
-    count. The rules are asked again for that day, for another wait may begin to speak."""
-    clinic = Clinic.get()
-    horizon = today + timedelta(days=clinic.horizon_days if clinic else 90)
-    valid_days = min(clinic.screening_valid_days, 90) if clinic else 90
-    last = min(horizon, response.answered_on + timedelta(days=valid_days))
+    """The first day that no wait stands in the way, if it is not after `last`: the end of what can be booked, and of
+    the days these answers count. The rules are asked again for that day, for another wait may begin to speak."""
     for _attempt in range(10):
         if found.earliest is None or not found.on < found.earliest <= last:
             return None

@@ -1,7 +1,7 @@
 """The patient's screening pages, from before the first question to what it means."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -513,6 +513,26 @@ def test_the_result_is_one_sentence_and_one_best_next_button(walker, harmless, t
 def test_without_consultations_a_refusal_leads_to_a_person_who_rings(walker, harmless):
     walker.send(harmless | {"keloid": "yes", "keloid-where": "ear"})
     assert primary(walker.client.get("/screening/result/")) == ["/call-back/"]
+
+
+def test_answers_count_for_90_days_and_then_are_asked_for_again(walker, harmless, client_class, clock):
+    patient = make_patient(user=make_user(), birth_date=date(1990, 5, 4))
+    walker.client.force_login(patient.user)
+    walker.send(harmless)
+    for days, said in ((90, "Nothing in your answers"), (91, "Please answer the questions again")):
+        clock.now = NOW + timedelta(days=days)
+        device = client_class()
+        device.force_login(patient.user)
+        device.post("/screening/birth-date/", birth("1990-05-04", to="result"))
+        assert said in words(device.get("/screening/result/"))
+    assert primary(device.get("/screening/result/")) == [f"/screening/?treatment={walker.treatment.slug}"]
+
+
+def test_a_wait_that_outlasts_the_answers_offers_no_time(walker, harmless, talk):
+    make_clinic(screening_valid_days=5)
+    walker.send(harmless | {"sun-tan": "yes", "sun-tan-when": "2027-02-24", "sun-tan-kind": "tan"})
+    page = walker.client.get("/screening/result/")
+    assert "You need to wait until Wednesday 10 March 2027" in words(page) and primary(page) == ["/book/talk/"]
 
 
 def test_each_reason_is_given_with_until_when_and_where_to_read(walker, harmless):
