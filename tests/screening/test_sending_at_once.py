@@ -1,0 +1,82 @@
+"""Two windows send, save and reply at the same moment: one of each is kept."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from screening import responses as verbs
+from screening.models import Assessment, QuestionnaireResponse
+from tests.make import NOW, TODAY, make_treatment
+from tests.screening.conftest import harmless_answers, publish
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at_once(*tasks) -> list:
+    """Runs the tasks in threads that start together; their results or exceptions, in order."""
+    results: list = [None] * len(tasks)
+    gate = threading.Barrier(len(tasks))
+
+    def run(place, task):
+        gate.wait()
+        try:
+            results[place] = task()
+        except Exception as error:  # noqa: BLE001 - told to the test
+            results[place] = error
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(tasks)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+@pytest.fixture
+def draft():
+    questionnaire = publish("microneedling", make_treatment())
+    response = verbs.start(questionnaire=questionnaire, treatment=None, privacy_version="1", now=NOW)
+    verbs.save_answers(response, harmless_answers(questionnaire), now=NOW)
+    return response
+
+
+def again(response):
+    return QuestionnaireResponse.objects.get(pk=response.pk)
+
+
+def test_sending_in_two_windows_sends_once(draft):
+    def send(seconds):
+        return lambda: verbs.complete(again(draft), today=TODAY, now=NOW + timedelta(seconds=seconds)).completed_at
+
+    first, second = at_once(send(1), send(2))
+    assert first == second == again(draft).completed_at
+
+
+def test_saving_two_steps_at_once_keeps_both(draft):
+    def save(changes):
+        return lambda: verbs.save_answers(again(draft), changes, now=NOW)
+
+    at_once(save({"keloid": "not-sure"}), save({"pregnancy": "might-be"}))
+    answers = verbs.answers_of(again(draft))
+    assert (answers["keloid"], answers["pregnancy"]) == ("not-sure", "might-be")
+
+
+def test_saving_while_sending_is_in_it_or_refused(draft):
+    saved, sent = at_once(
+        lambda: verbs.save_answers(again(draft), {"keloid": "not-sure"}, now=NOW),
+        lambda: verbs.complete(again(draft), today=TODAY, now=NOW),
+    )
+    assert sent.status == "completed"
+    kept = verbs.answers_of(again(draft))["keloid"]
+    assert isinstance(saved, verbs.AlreadySent) if kept != "not-sure" else saved["keloid"] == "not-sure"
+
+
+def test_two_readers_record_one_assessment(draft):
+    response = verbs.complete(draft, today=TODAY, now=NOW)
+    found = at_once(*(lambda: verbs.assess_on(again(response), on=TODAY, now=NOW).effect for _reader in range(4)))
+    assert found == ["none"] * 4
+    assert Assessment.objects.count() == 1
