@@ -36,9 +36,9 @@ def read_link(token: str, now: datetime) -> tuple[uuid.UUID, str]:
     """(uuid of the appointment, purpose) of a token. Raises BadLink. Changes nothing and marks nothing as used."""
     try:
         hexed, purpose, end = signing.loads(token, salt=SALT)
-        found = uuid.UUID(hexed)
-    except (signing.BadSignature, ValueError, TypeError, AttributeError) as error:
+        found, until = uuid.UUID(hexed), datetime.fromtimestamp(end, tz=UTC)
+    except (signing.BadSignature, ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
         raise BadLink from error
-    if purpose not in PURPOSES or datetime.fromtimestamp(end, tz=UTC) < now:
+    if purpose not in PURPOSES or until < now:
         raise BadLink
     return found, purpose
