@@ -165,7 +165,7 @@ def start(request: HttpRequest) -> HttpResponse:
             return redirect("screening:start")
         request.session[SESSION_KEY] = str(response.uuid)
         return redirect("screening:step", 1)
-    here = _here(request, now) if _session_uuid(request) else None
+    here = _here(request, now) if _session_uuid(request) or _patient(request) else None
     context = {"form": form, "treatment": treatment, "questionnaire": questionnaire, "here": here}
     if questionnaire is not None:
         definition = questionnaire.definition()
