@@ -19,6 +19,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
@@ -71,7 +72,7 @@ def said(refusal: Refusal) -> str:
     if isinstance(refusal, TooClose) and refusal.first_day_possible:
         return _("%(sentence)s The first day possible is %(day)s.") % {
             "sentence": refusal.sentence,
-            "day": f"{refusal.first_day_possible:%d/%m/%Y}",
+            "day": date_format(refusal.first_day_possible, "l j F Y"),
         }
     return refusal.sentence
 
@@ -424,6 +425,10 @@ class AppointmentAdmin(admin.ModelAdmin):
 
     # --- the list
 
+    def changelist_view(self, request, extra_context=None):
+        """With a title that says what it is."""
+        return super().changelist_view(request, {"title": _("Appointments"), **(extra_context or {})})
+
     def get_changelist(self, request, **kwargs):
         """Rows that lead to our page."""
         return AppointmentList
@@ -444,7 +449,7 @@ class AppointmentAdmin(admin.ModelAdmin):
     @admin.display(description=gettext_lazy("when"), ordering="starts_at")
     def when(self, visit) -> str:
         """On the wall there."""
-        return notices.local_text(visit.starts_at, visit.location)
+        return date_format(visit.local_start, "D j M Y, H:i")
 
     @admin.display(description=gettext_lazy("patient"), ordering="patient__name")
     def who(self, visit) -> str:
@@ -454,7 +459,7 @@ class AppointmentAdmin(admin.ModelAdmin):
     @admin.display(description=gettext_lazy("for"))
     def what(self, visit) -> str:
         """Treatment and area."""
-        return f"{visit.treatment}, {visit.area}" if visit.area else str(visit.treatment)
+        return f"{visit.treatment} ({visit.area})" if visit.area else str(visit.treatment)
 
     @admin.display(description=gettext_lazy("place"))
     def place(self, visit) -> str:
@@ -730,7 +735,7 @@ class AppointmentAdmin(admin.ModelAdmin):
     # --- another time
 
     def free(self, wish: dict, treatment: Treatment, *, now: datetime, patient, area, exclude=None) -> list:
-        """Free times for the front desk, a week from the wished day on: [(local day, [(key, time, who, where)])]."""
+        """Free times for the front desk, a week from the wished day on, as `by_day`."""
         first = max(wish.get("first") or timezone.localdate(now), timezone.localdate(now))
         place, who = wish.get("location"), wish.get("practitioner")
         cleared = clearance.clearance_for(patient, treatment, area=area, on=first, now=now).cleared
@@ -759,16 +764,16 @@ class AppointmentAdmin(admin.ModelAdmin):
         return self.by_day(sorted(slots), places)
 
     def by_day(self, slots: list[Slot], places: dict | None = None) -> list:
-        """Slots as [(local day, [(key, clock, practitioner, place)])]."""
+        """Slots as [(local day, [(who and where, [(key, clock)])])]."""
         places = places or {place.pk: place for place in Location.objects.all()}
         people = Practitioner.objects.in_bulk({slot.practitioner_id for slot in slots})
-        days: dict[date, list] = {}
+        days: dict[date, dict[str, list]] = {}
         for slot in slots:
-            local = slot.starts_at.astimezone(places[slot.location_id].zone)
-            days.setdefault(local.date(), []).append(
-                (slot.key, f"{local:%H:%M}", people[slot.practitioner_id].name, places[slot.location_id].name)
-            )
-        return sorted(days.items())
+            place = places[slot.location_id]
+            local = slot.starts_at.astimezone(place.zone)
+            whom = f"{people[slot.practitioner_id].name}, {place.name}"
+            days.setdefault(local.date(), {}).setdefault(whom, []).append((slot.key, f"{local:%H:%M}"))
+        return [(day, sorted(rows.items())) for day, rows in sorted(days.items())]
 
     def weeks(self, request: HttpRequest, first: date | None) -> dict:
         """The addresses of the weeks before and after, with everything else as it was."""

@@ -27,6 +27,8 @@ OPEN = (Status.PENDING, Status.BOOKED)
 # How many lines of each kind stand beside the day; the lists have all of them.
 BESIDE = 5
 FOUND = 12
+# From when on an arrival is the likeliest thing to happen.
+SOON = timedelta(hours=1)
 STATUS_CLASS = {
     Status.PENDING: "wait",
     Status.ARRIVED: "information",
@@ -182,7 +184,7 @@ def desk_verbs(line: Line) -> list[Verb]:
     verbs = []
     if visit.status == Status.BOOKED:
         if visit.local_date == today:
-            verbs.append(Verb("arrive", _("Arrived"), is_first=True))
+            verbs.append(Verb("arrive", _("Arrived"), is_first=now >= visit.starts_at - SOON))
         if now >= visit.starts_at + NO_SHOW_AFTER:
             verbs.append(Verb("no-show", _("Did not come")))
     if visit.status == Status.PENDING and visit.form_due_by:
