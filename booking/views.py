@@ -772,6 +772,7 @@ def about(visit: Appointment, whole: bool, now: datetime) -> dict:
         "whole": whole,
         "place": visit.location,
         "state": state_of(visit, clinic, now),
+        "overdue": visit.answer_by is not None and visit.answer_by < now,
         "clinic": clinic,
         "locations": locations,
         "several_zones": several_zones(locations),
