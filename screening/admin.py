@@ -7,7 +7,8 @@ Page titles, addresses and messages name a patient by reference only and hold no
 
 import uuid
 from contextlib import suppress
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime
 
 from django import forms
 from django.contrib import admin, messages
@@ -24,6 +25,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from clinic import registry
 from clinic.forms import ThreePartDateField
+from clinic.models import Patient, User
 from screening import clearance, publishing, reading, reviews, sealing
 from screening.models import Effect, Questionnaire, QuestionnaireResponse, Review, ReviewRequest
 
@@ -75,7 +77,46 @@ class OwnPages(admin.ModelAdmin):
         )
 
 
+def _signed_in(request: HttpRequest) -> User:
+    """Whoever is signed in; every page here asked for a permission first."""
+    assert isinstance(request.user, User)  # noqa: S101
+    return request.user
+
+
 # ---------------------------------------------------------------- worklist and review
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the worklist, in words."""
+
+    request: ReviewRequest
+    patient: Patient
+    status: str
+    word: str
+    on: date | None
+    left: str
+    waited: str
+    late: bool
+    mine: bool
+    read_by: User | None
+
+
+def _row(found: ReviewRequest, *, by: User, now: datetime) -> Row:
+    effect = getattr(found, "effect", Effect.INCOMPLETE)
+    patient = reviews.patient_of(found.response)
+    return Row(
+        request=found,
+        patient=patient,
+        status=reading.status_of(effect),
+        word=str(Effect(effect).label),
+        on=found.needed_on,
+        left=reading.days_left(found.needed_on, timezone.localdate(now)),
+        waited=reading.how_long(found.waiting_since, now),
+        late=found.answer_by is not None and found.answer_by < now,
+        mine=patient.user_id == by.pk,
+        read_by=found.being_read_by if reviews.is_being_read(found, by=by, now=now) else None,
+    )
 
 
 class DecisionForm(forms.Form):
@@ -99,7 +140,7 @@ class DecisionForm(forms.Form):
     deferred_until = ThreePartDateField(label=gettext_lazy("Until"), required=False)
 
     def clean(self):
-        cleaned = super().clean()
+        cleaned = super().clean() or {}
         # a date that was begun for another outcome does not count
         if cleaned.get("outcome") not in (None, Review.Outcome.DEFERRED):
             self.errors.pop("deferred_until", None)
@@ -130,16 +171,8 @@ class ReviewRequestAdmin(OwnPages):
         """The list, worst first."""
         now = timezone.now()
         today = timezone.localdate(now)
-        rows = list(reviews.worklist(now))
-        for row in rows:
-            row.mine = row.response.patient.user_id == request.user.pk
-            row.status = reading.STATUS_CLASS.get(row.effect, "stop")
-            row.word = Effect(row.effect).label
-            row.waited = reading.how_long(row.waiting_since, now)
-            row.left = reading.days_left(row.needed_on, today)
-            row.late = row.answer_by is not None and row.answer_by < now
-            row.read_by = row.being_read_by if reviews.is_being_read(row, by=request.user, now=now) else None
-        visits = [row.needed_on for row in rows if row.needed_on and row.needed_on >= today]
+        rows = [_row(found, by=_signed_in(request), now=now) for found in reviews.worklist(now)]
+        visits = [row.on for row in rows if row.on and row.on >= today]
         return self.page(
             request,
             "worklist",
@@ -148,7 +181,7 @@ class ReviewRequestAdmin(OwnPages):
             more=max(0, len(rows) - SHOWN),
             count=len(rows),
             late=sum(row.late for row in rows),
-            oldest=reading.how_long(min(row.waiting_since for row in rows), now) if rows else "",
+            oldest=reading.how_long(min(row.request.waiting_since for row in rows), now) if rows else "",
             nearest=min(visits, default=None),
             nearest_left=reading.days_left(min(visits, default=None), today),
         )
@@ -174,7 +207,7 @@ class ReviewRequestAdmin(OwnPages):
         """Records who reads, then shows the page."""
         wanted = self._request(key)
         try:
-            reviews.open_for_reading(wanted, by=request.user, now=timezone.now())
+            reviews.open_for_reading(wanted, by=_signed_in(request), now=timezone.now())
         except reviews.Refused as refused:
             messages.warning(request, " ".join(refused.messages))
             return redirect("admin:screening_reviewrequest_changelist")
@@ -190,7 +223,7 @@ class ReviewRequestAdmin(OwnPages):
     def _page(self, request, wanted: ReviewRequest, form: DecisionForm, *, refused=None, reasons=None, status=200):
         now = timezone.now()
         today = timezone.localdate(now)
-        response, patient = wanted.response, wanted.response.patient
+        response, patient = wanted.response, reviews.patient_of(wanted.response)
         found = clearance.says(response, reviews.assessed_day(wanted, now), now=now)
         earlier = reading.earlier_responses(response)
         try:
@@ -207,12 +240,12 @@ class ReviewRequestAdmin(OwnPages):
             item.words = (reasons or {}).get(item.finding.rule, "")
             item.errors = errors.get(item.field, [])
         mine = patient.user_id == request.user.pk
-        blocked = reviews.why_not_clearable(found, by=request.user, response=response)
+        blocked = reviews.why_not_clearable(found, by=_signed_in(request), response=response)
         if not blocked and wanted.area.code not in clearance.answered_areas(response):
             blocked = _("These answers are about another part of the body. New answers are needed.")
         simple = not blocked and not any(item.to_address for item in findings)
         outcomes = [
-            {"value": value, "label": OUTCOME_WORDS[value]}
+            {"value": value, "label": OUTCOME_WORDS[Review.Outcome(value)]}
             for value in Review.Outcome.values
             if not (blocked and value in Review.CLEARING) and not (simple and value == Review.Outcome.CLEARED)
         ]
@@ -227,7 +260,7 @@ class ReviewRequestAdmin(OwnPages):
             age=patient.age_on(today),
             response=response,
             found=found,
-            effect_status=reading.STATUS_CLASS.get(found.effect, "stop"),
+            effect_status=reading.status_of(found.effect),
             effect_word=Effect(found.effect).label,
             incomplete=list(found.incomplete),
             findings=[item for item in findings if not item.finding.is_note],
@@ -252,7 +285,7 @@ class ReviewRequestAdmin(OwnPages):
             left=reading.days_left(wanted.needed_on, today),
             waited=reading.how_long(wanted.waiting_since, now),
             late=wanted.answer_by is not None and wanted.answer_by < now,
-            read_by=wanted.being_read_by if reviews.is_being_read(wanted, by=request.user, now=now) else None,
+            read_by=wanted.being_read_by if reviews.is_being_read(wanted, by=_signed_in(request), now=now) else None,
             waiting=reviews.waiting(now),
             status=status,
         )
@@ -278,7 +311,7 @@ class ReviewRequestAdmin(OwnPages):
             reviews.decide(
                 wanted,
                 outcome=data["outcome"],
-                by=request.user,
+                by=_signed_in(request),
                 now=now,
                 assessment=assessment,
                 reasons=reasons,
@@ -292,7 +325,9 @@ class ReviewRequestAdmin(OwnPages):
             return redirect("admin:screening_reviewrequest_changelist")
         except reviews.Refused as refused:
             return self._page(request, self._request(key), form, refused=refused, reasons=reasons, status=422)
-        messages.success(request, _("Saved for %(reference)s.") % {"reference": wanted.response.patient.reference})
+        messages.success(
+            request, _("Saved for %(reference)s.") % {"reference": reviews.patient_of(wanted.response).reference}
+        )
         if request.POST.get("then") == "list":
             return redirect("admin:screening_reviewrequest_changelist")
         return self._next(request)
@@ -301,10 +336,12 @@ class ReviewRequestAdmin(OwnPages):
         """The next of the worklist that nobody else reads and that is not one's own, opened for reading."""
         now = timezone.now()
         for row in reviews.worklist(now)[:SHOWN]:
-            if row.response.patient.user_id == request.user.pk or reviews.is_being_read(row, by=request.user, now=now):
+            if reviews.patient_of(row.response).user_id == request.user.pk or reviews.is_being_read(
+                row, by=_signed_in(request), now=now
+            ):
                 continue
             try:
-                reviews.open_for_reading(row, by=request.user, now=now)
+                reviews.open_for_reading(row, by=_signed_in(request), now=now)
             except reviews.Refused:
                 continue
             return redirect("admin:screening_reviewrequest_review", row.uuid)
@@ -398,7 +435,8 @@ class ResponseAdmin(OwnPages):
         now = timezone.now()
         response = self._response(request, key, now)
         today = timezone.localdate(now)
-        found = clearance.says(response, max(today, response.answered_on), now=now)
+        patient = reviews.patient_of(response)
+        found = clearance.says(response, max(today, clearance.answered_day(response)), now=now)
         earlier = reading.earlier_responses(response)
         try:
             lines = reading.lines_of(response, found, earlier)
@@ -408,12 +446,12 @@ class ResponseAdmin(OwnPages):
         return self.page(
             request,
             "response",
-            title=_("Answers %(reference)s") % {"reference": response.patient.reference},
+            title=_("Answers %(reference)s") % {"reference": reviews.patient_of(response).reference},
             response=response,
-            patient=response.patient,
-            age=response.patient.age_on(today),
+            patient=patient,
+            age=patient.age_on(today),
             found=found,
-            effect_status=reading.STATUS_CLASS.get(found.effect, "stop"),
+            effect_status=reading.status_of(found.effect),
             effect_word=Effect(found.effect).label,
             day=found.on,
             findings=findings,
@@ -423,26 +461,28 @@ class ResponseAdmin(OwnPages):
             earlier=earlier,
             decisions=reading.decisions_on(response.patient_id),
             withdrawn=response.status == QuestionnaireResponse.Status.ENTERED_IN_ERROR,
-            may_withdraw=reviews.may_decide(request.user)
+            may_withdraw=reviews.may_decide(_signed_in(request))
             and response.status in clearance.FINISHED
-            and response.patient.user_id != request.user.pk,
+            and patient.user_id != request.user.pk,
         )
 
     def withdraw(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
         """Marks answers as entered in error."""
         now = timezone.now()
         response = self._response(request, key, now)
-        if not reviews.may_decide(request.user):
+        if not reviews.may_decide(_signed_in(request)):
             raise PermissionDenied
         if request.POST.get("sure") != "yes":
             messages.warning(request, _("Nothing was changed. Tick the box first."))
             return redirect("admin:screening_questionnaireresponse_change", response.uuid)
         try:
-            reviews.mark_in_error(response, by=request.user, now=now)
+            reviews.mark_in_error(response, by=_signed_in(request), now=now)
         except reviews.Refused as refused:
             messages.error(request, " ".join(refused.messages))
         else:
-            messages.success(request, _("Saved for %(reference)s.") % {"reference": response.patient.reference})
+            messages.success(
+                request, _("Saved for %(reference)s.") % {"reference": reviews.patient_of(response).reference}
+            )
         return redirect("admin:screening_questionnaireresponse_change", response.uuid)
 
 
@@ -484,10 +524,11 @@ class QuestionnaireAdmin(OwnPages):
         """Sections, questions, choices and rules as they will be, or are, asked."""
         questionnaire = self._questionnaire(pk)
         faults = publishing.faults(questionnaire)
-        sections = []
+        sections: list[dict] = []
+        together: list[dict] = []
         if not faults:
             definition = questionnaire.definition()
-            rules_of = {}
+            rules_of: dict[str | None, list] = {}
             for rule in definition.rules:
                 rules_of.setdefault(_item_of(definition, rule), []).append(rule)
             for section in definition.sections:
@@ -502,8 +543,6 @@ class QuestionnaireAdmin(OwnPages):
                 ]
                 sections.append({"section": section, "questions": questions})
             together = [_rule(rule) for rule in rules_of.get(None, [])]
-        else:
-            together = []
         user = request.user
         return self.page(
             request,
@@ -522,7 +561,7 @@ class QuestionnaireAdmin(OwnPages):
     def _act(self, request: HttpRequest, pk: int, verb) -> HttpResponse:
         questionnaire = self._questionnaire(pk)
         try:
-            verb(questionnaire, by=request.user, now=timezone.now())
+            verb(questionnaire, by=_signed_in(request), now=timezone.now())
         except publishing.Refused as refused:
             messages.error(request, " ".join(refused.messages))
         else:
@@ -567,7 +606,7 @@ def _asked_when(definition, question) -> str:
 def _rule(rule) -> dict:
     return {
         "rule": rule,
-        "status": reading.STATUS_CLASS.get(rule.effect, "stop"),
+        "status": reading.status_of(rule.effect),
         "word": Effect(rule.effect).label if rule.effect != "none" else _("note"),
         "override": reading.OVERRIDE_WORDS.get(rule.override or "", ""),
         "needs": [reading.NEED_WORDS.get(need, need) for need in rule.needs],

@@ -121,6 +121,18 @@ def out_of_date(questionnaire: Questionnaire, versions: Iterable[Questionnaire] 
     )
 
 
+def answered_day(response: QuestionnaireResponse) -> date:
+    """The local day on which finished answers were given. Raises NotFinished for others."""
+    if response.answered_on is None:
+        raise NotFinished
+    return response.answered_on
+
+
+def last_day(response: QuestionnaireResponse, clinic: Clinic | None) -> date:
+    """The last treatment day that answers count for: the clinic's policy, 90 days after answering at most."""
+    return answered_day(response) + timedelta(days=min(clinic.screening_valid_days, 90) if clinic else 90)
+
+
 def says(response: QuestionnaireResponse, on: date, *, now: datetime) -> rules.Assessment:
     """What the rules say about these answers on a day. Stores nothing; any error is "incomplete", which blocks."""
     try:
@@ -169,8 +181,7 @@ class Records:
 
     def __init__(self, patient_ids: Iterable[int]) -> None:
         ids = set(patient_ids)
-        clinic = Clinic.get()
-        self.valid_days = min(clinic.screening_valid_days, 90) if clinic else 90
+        self.clinic = Clinic.get()
         self.newest: dict[int, QuestionnaireResponse] = {}
         for response in finished_responses(ids).only("id", "patient_id", "completed_at"):
             self.newest.setdefault(response.patient_id, response)
@@ -204,8 +215,10 @@ class Records:
         """See `clearance_for`."""
         if not treatment.needs_screening:
             return Clearance(True, None, None, None, "cleared")
+        if area_id is None:
+            return Clearance(False, None, None, None, "none")
         key = (patient_id, treatment.pk, area_id)
-        review = self.reviews.get(key) if area_id is not None else None
+        review = self.reviews.get(key)
 
         def no(why: str) -> Clearance:
             return Clearance(False, review.pk if review else None, None, None, why)
@@ -225,7 +238,9 @@ class Records:
             return no("waiting" if waiting else SUPERSEDED)
         if review.outcome not in Review.CLEARING:
             return no("waiting" if waiting else review.outcome)
-        last = min(review.valid_until, response.answered_on + timedelta(days=self.valid_days))
+        if review.valid_from is None or review.valid_until is None:
+            return no("blocked")
+        last = min(review.valid_until, last_day(response, self.clinic))
         if on > last:
             return no("waiting" if waiting else "expired")
         if on < review.valid_from:
@@ -325,7 +340,7 @@ def may_ask(response_id: int, treatment: Treatment, *, area: Area | None, on: da
     clinic = Clinic.get()
     try:
         births = [answered_birth_date(response), response.patient.birth_date if response.patient else None]
-        under_age = any(birth and rules.age_on(birth, response.answered_on) < ADULT for birth in births)
+        under_age = any(birth and rules.age_on(birth, answered_day(response)) < ADULT for birth in births)
         areas = answered_areas(response)
     except Exception:  # fail closed: no treatment; a talk can still find out what is wrong
         log.exception("Answers could not be read; this blocks.")
@@ -339,12 +354,11 @@ def may_ask(response_id: int, treatment: Treatment, *, area: Area | None, on: da
 
     if under_age:
         return no("rules")
-    valid_days = min(clinic.screening_valid_days, 90) if clinic else 90
     newest = finished_responses([response.patient_id]).first() if response.patient_id else response
     if (
         newest is None
         or newest.pk != response.pk
-        or on > response.answered_on + timedelta(days=valid_days)
+        or on > last_day(response, clinic)
         or out_of_date(response.questionnaire)
     ):
         return no("out-of-date")
@@ -364,7 +378,7 @@ def may_ask(response_id: int, treatment: Treatment, *, area: Area | None, on: da
             return no("decided")
         earliest = max(earliest, latest.deferred_until)
     horizon = timezone.localdate(now) + timedelta(days=clinic.horizon_days if clinic else 90)
-    last = min(horizon, response.answered_on + timedelta(days=valid_days))
+    last = min(horizon, last_day(response, clinic))
     for _attempt in range(10):
         at_earliest = says(response, earliest, now=now)
         if not at_earliest.blocks:
@@ -479,17 +493,16 @@ def response_of_session(request, treatment: Treatment, *, now: datetime) -> Answ
     found = QuestionnaireResponse.objects.filter(
         status__in=FINISHED, reopens=True, questionnaire__purpose=Questionnaire.Purpose.SCREENING
     ).select_related("questionnaire", "data_key", "patient")
-    candidates = []
+    candidates: list[QuestionnaireResponse] = []
     in_session = _uuid(request.session.get("screening"))
     if in_session is not None:
         candidates += found.filter(mine, uuid=in_session)
     if patient:
         candidates += found.filter(patient=patient).order_by("-completed_at", "-id")[:1]
     clinic = Clinic.get()
-    valid_days = min(clinic.screening_valid_days, 90) if clinic else 90
     today = timezone.localdate(now)
-    for response in sorted(candidates, key=lambda response: (response.completed_at, response.pk), reverse=True):
-        if out_of_date(response.questionnaire) or today > response.answered_on + timedelta(days=valid_days):
+    for response in sorted(candidates, key=lambda found: (found.completed_at, found.pk), reverse=True):
+        if out_of_date(response.questionnaire) or today > last_day(response, clinic):
             continue
         screened = list(response.questionnaire.treatments.values_list("pk", flat=True))
         if treatment is not None and treatment.needs_screening and screened and treatment.pk not in screened:

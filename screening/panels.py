@@ -1,7 +1,7 @@
 """What screening shows on gathered pages: who waits, what is missing before opening, a patient's own answers."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -81,12 +81,9 @@ def my_answers(request: HttpRequest, now: datetime) -> dict | None:
     )
     if response is None:
         return None
-    newest = clearance.finished_responses([patient.pk]).first()
-    clinic = Clinic.get()
-    last_day = response.answered_on + timedelta(days=min(clinic.screening_valid_days, 90) if clinic else 90)
-    again = (
-        newest.pk != response.pk or clearance.out_of_date(response.questionnaire) or timezone.localdate(now) > last_day
-    )
+    newest = clearance.finished_responses([patient.pk]).values_list("pk", flat=True).first()
+    last_day = clearance.last_day(response, Clinic.get())
+    again = newest != response.pk or clearance.out_of_date(response.questionnaire) or timezone.localdate(now) > last_day
     return {
         "response": response,
         "last_day": last_day,
@@ -96,7 +93,7 @@ def my_answers(request: HttpRequest, now: datetime) -> dict | None:
 
 
 def _rows(patient: Patient, response: QuestionnaireResponse) -> list[Mine]:
-    here = {}
+    here: dict[tuple[int, int], Review] = {}
     for review in response.reviews.select_related("treatment", "area", "reply").order_by("-id"):
         here.setdefault((review.treatment_id, review.area_id), review)
     requests = ReviewRequest.objects.filter(response=response, closed_at=None).select_related("treatment", "area")
@@ -120,7 +117,7 @@ def _decided(review: Review) -> Mine:
     what = f"{review.treatment}, {review.area}"
     link = reverse("screening:decision", args=[review.uuid])
     outcome = review.outcome
-    if outcome in Review.CLEARING:
+    if outcome in Review.CLEARING and review.valid_until:
         until = reading.long_day(review.valid_until)
         return Mine(what, _("A clinician said yes"), _("For visits up to %(day)s.") % {"day": until})
     if outcome == Review.Outcome.NEEDS_INFORMATION:

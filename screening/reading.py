@@ -15,7 +15,7 @@ from screening import clearance, responses, sealing
 from screening.models import Effect, QuestionnaireResponse, Review
 
 EARLIER_SHOWN = 5
-STATUS_CLASS = {
+STATUS_CLASS: dict[str, str] = {
     Effect.CONTRAINDICATED: "stop",
     Effect.INCOMPLETE: "stop",
     Effect.DEFER: "wait",
@@ -99,6 +99,11 @@ def _date_words(value) -> str:
     return str(value)
 
 
+def status_of(effect: str) -> str:
+    """The look of an effect's word; what is not known looks like a stop."""
+    return STATUS_CLASS.get(effect, "stop")
+
+
 def earlier_responses(response: QuestionnaireResponse) -> list[QuestionnaireResponse]:
     """The same patient's other finished answers, withdrawn ones too, newest first. Every attempt is kept (H10)."""
     if response.patient_id is None:
@@ -130,7 +135,7 @@ def lines_of(
         except sealing.SealBroken:
             continue
         for item in others:
-            before.setdefault(item["link_id"], []).append((other.answered_on, answer_words(item)))
+            before.setdefault(item["link_id"], []).append((clearance.answered_day(other), answer_words(item)))
     lines = []
     for item in items:
         question = questions.get(item["link_id"])
@@ -172,8 +177,8 @@ def findings_of(found: rules.Assessment, lines: list[Line]) -> list[Read]:
         Read(
             finding=finding,
             heading=capfirst(finding.title) or finding.rule,
-            status=STATUS_CLASS.get(finding.effect, "stop"),
-            word=capfirst(Effect(finding.effect).label) if finding.effect != "none" else _("Note"),
+            status=status_of(finding.effect),
+            word=_("Note") if finding.is_note else str(capfirst(Effect(finding.effect).label)),
             answers=[by_link_id[link_id] for link_id in finding.questions if link_id in by_link_id],
             needs=[str(NEED_WORDS.get(need, need)) for need in finding.needs],
             override=str(OVERRIDE_WORDS.get(finding.override or "", "")),

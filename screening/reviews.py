@@ -14,9 +14,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, F, IntegerField, OuterRef, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import formats, timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from clinic.models import Clinic, User
+from clinic.models import Clinic, Patient, User
 from screening import assessment as rules
 from screening import clearance, responses, sealing
 from screening.models import (
@@ -56,7 +57,7 @@ SENTENCES = {
 def _sentence(error: IntegrityError) -> str:
     """What to tell a clinician about a refusal of the database."""
     constraint = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
-    return SENTENCES.get(constraint, _("That could not be saved. Please open the screening again."))
+    return str(SENTENCES.get(constraint, _("That could not be saved. Please open the screening again.")))
 
 
 def may_decide(user: User) -> bool:
@@ -181,6 +182,13 @@ def _already_decided(request: ReviewRequest) -> AlreadyDecided:
 # ---------------------------------------------------------------- deciding
 
 
+def patient_of(response: QuestionnaireResponse) -> Patient:
+    """Whose answers these are. Raises Refused for anonymous ones: nobody decides about nobody."""
+    if response.patient is None:
+        raise Refused(_("These answers belong to nobody yet."))
+    return response.patient
+
+
 def to_address(found: rules.Assessment) -> list[rules.Finding]:
     """The findings a clinician has to address by themselves before clearing."""
     return clearance.unaddressed(found, {})
@@ -189,25 +197,25 @@ def to_address(found: rules.Assessment) -> list[rules.Finding]:
 def why_not_clearable(found: rules.Assessment, *, by: User, response: QuestionnaireResponse) -> str:
     """Why nobody, or not this clinician, can clear these answers; empty when words for each finding are enough."""
     if response.questionnaire.purpose != Questionnaire.Purpose.SCREENING:
-        return _("A short re-check clears nobody. The patient has to answer all questions again.")
+        return gettext("A short re-check clears nobody. The patient has to answer all questions again.")
     if found.effect == rules.INCOMPLETE:
-        return _("Answers are missing, so nobody can clear these. The patient has to answer again.")
+        return gettext("Answers are missing, so nobody can clear these. The patient has to answer again.")
     findings = to_address(found)
     if any(finding.override == "O0" for finding in findings):
-        return _("One of these findings cannot be overridden by anybody. The answer itself has to change.")
+        return gettext("One of these findings cannot be overridden by anybody. The answer itself has to change.")
     if any(finding.override != "O1" for finding in findings):
-        return _(
+        return gettext(
             "One of these findings takes the lead clinician and a second clinician, both by signature. "
             "That cannot be done here yet. Please choose another outcome."
         )
     if any("lead-clinician" in finding.needs for finding in findings) and not by.has_perm("screening.decide_o2"):
-        return _("One of these findings takes the lead clinician.")
+        return gettext("One of these findings takes the lead clinician.")
     return ""
 
 
 def statement_for(request: ReviewRequest, outcome: str) -> str:
     """The sentence a clinician signs. It names the person, so that nobody signs for the wrong one (H01)."""
-    patient = request.response.patient
+    patient = patient_of(request.response)
     values = {
         "name": patient.name,
         "birth_date": formats.date_format(patient.birth_date, "j F Y"),
@@ -400,10 +408,9 @@ def days_covered(
     from the day that was assessed, on which no finding speaks that the clinician has not addressed: waits that are over
     by the visit still count for the days before.
     """
-    clinic = Clinic.get()
-    last = response.answered_on + timedelta(days=min(clinic.screening_valid_days, 90) if clinic else 90)
+    last = clearance.last_day(response, Clinic.get())
     first = found.on
-    while first > response.answered_on:
+    while first > clearance.answered_day(response):
         before = clearance.says(response, first - timedelta(days=1), now=now)
         if before.effect == rules.INCOMPLETE or clearance.unaddressed(before, reasons):
             break
@@ -447,7 +454,9 @@ def recheck_questionnaire() -> Questionnaire | None:
     )
 
 
-def record_recheck(patient, answers: dict[str, Any], *, by: User, today: date, now: datetime) -> rules.Assessment:
+def record_recheck(
+    patient: Patient, answers: dict[str, Any], *, by: User, today: date, now: datetime
+) -> rules.Assessment:
     """Stores the short re-check that a practitioner asks with the patient present, and says what the rules make of it.
 
     answers: values by link_id of the active re-check; today: local day of the visit. Raises Refused (a dict by link_id
@@ -502,7 +511,7 @@ def mark_in_error(response: QuestionnaireResponse, *, by: User, now: datetime) -
             if patient is not None and patient.user_id == by.pk:
                 raise Refused(_("These are your own answers. Another clinician has to do this."))
             changed = QuestionnaireResponse.objects.filter(
-                pk=response.pk, patient_id=response.patient_id, status__in=clearance.FINISHED
+                pk=response.pk, patient=patient, status__in=clearance.FINISHED
             ).update(
                 status=QuestionnaireResponse.Status.ENTERED_IN_ERROR,
                 entered_in_error_at=now,
