@@ -26,6 +26,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.core.cache import cache
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -41,6 +42,14 @@ SECOND_FACTOR_SHOWN = "second_factor"  # in the session: set up in this very ses
 
 class NotThatPerson(Exception):
     """Somebody else is signed in on this browser; the text says what to do."""
+
+
+def signed_in(request: HttpRequest) -> User:
+    """Who is signed in; raises PermissionDenied where nobody is."""
+    user = request.user
+    if not isinstance(user, User):
+        raise PermissionDenied
+    return user
 
 
 def gets_codes(user: User | None) -> bool:
@@ -67,7 +76,7 @@ class PasswordLinkForm(ResetPasswordForm):
     def clean_email(self) -> str:
         """The address; the page says the same for everybody."""
         email = super().clean_email()
-        self.users = [user for user in self.users if user.is_staff]
+        self.users: list[User] = [user for user in self.users if user.is_staff]
         return email
 
 

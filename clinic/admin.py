@@ -1,6 +1,7 @@
 """The shared nouns in the staff site: people, places, what is offered."""
 
 from datetime import date, datetime
+from typing import cast
 
 from allauth.account import admin as _account_admin  # noqa: F401
 from allauth.account.forms import default_token_generator
@@ -283,10 +284,11 @@ class StaffForm(forms.ModelForm):
         self.may_give = roles_to_give(self.by) if self.instance.pk != self.by.pk else set()
         self.had = set(self.instance.groups.values_list("name", flat=True)) if self.instance.pk else set()
         if "roles" in self.fields:
-            self.fields["roles"].queryset = Group.objects.filter(name__in=self.may_give).order_by("name")
-            self.fields["roles"].initial = Group.objects.filter(name__in=self.had & self.may_give)
+            field = cast(forms.ModelMultipleChoiceField, self.fields["roles"])
+            field.queryset = Group.objects.filter(name__in=self.may_give).order_by("name")
+            field.initial = Group.objects.filter(name__in=self.had & self.may_give)
             kept = sorted(self.had - self.may_give)
-            self.fields["roles"].help_text = (
+            field.help_text = (
                 _("Nobody changes their own roles.")
                 if self.instance.pk == self.by.pk
                 else _("Practitioner, Clinician and Lead clinician are given by a lead clinician.")
@@ -374,7 +376,7 @@ class StaffAdmin(KeptAdmin):
         gone = (form.had & form.may_give) - chosen
         if chosen - form.had or gone:
             words = [f"+{name}" for name in sorted(chosen - form.had)] + [f"-{name}" for name in sorted(gone)]
-            message = [*message, {"changed": {"name": "roles", "object": ", ".join(words)}}]
+            message = [*message, {"changed": {"name": "roles", "object": ", ".join(words)}}]  # type: ignore[dict-item]
         return message
 
     def response_add(self, request, obj, post_url_continue=None):

@@ -52,7 +52,7 @@ class NeutralRequests:
             for name, values in request.POST.lists():
                 if "\x00" in name or any("\x00" in value for value in values):
                     raise BadRequest("form")
-            if any("\x00" in (file.name or "") for file in request.FILES.values()):
+            if any("\x00" in str(getattr(file, "name", "")) for file in request.FILES.values()):
                 raise BadRequest("file name")
 
 
@@ -117,7 +117,7 @@ class StaffSignIn:
         """Where to go first, when the second factor is missing; None when all is well."""
         if not accounts.asks_second_factor():
             return None
-        if not accounts.has_second_factor(request.user):
+        if not accounts.has_second_factor(accounts.signed_in(request)):
             messages.warning(request, _("Please set up the second step of signing in first."))
             return redirect("mfa_activate_totp")
         if not accounts.showed_second_factor(request):

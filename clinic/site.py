@@ -24,7 +24,7 @@ class ClinicAdminSite(admin.AdminSite):
         """Adds the page of what must happen before opening."""
         return [path("opening/", self.admin_view(self.opening), name="opening"), *super().get_urls()]
 
-    def index(self, request: HttpRequest, extra_context=None) -> HttpResponse:
+    def index(self, request: HttpRequest, extra_context=None) -> TemplateResponse:
         """Panels of the apps first, then everything there is."""
         panels = views.drawn_panels("dashboard", request, timezone.now())
         return super().index(request, {"panels": panels, **(extra_context or {})})
@@ -47,10 +47,10 @@ class ClinicAdminSite(admin.AdminSite):
             return redirect("admin:index")
         return redirect(f"{reverse('account_login')}?{views.next_query(back)}")
 
-    def logout(self, request: HttpRequest, extra_context=None) -> HttpResponse:
+    def logout(self, request: HttpRequest, extra_context=None) -> HttpResponse:  # type: ignore[override]
         """The site's own."""
         return redirect("account_logout")
 
-    def password_change(self, request: HttpRequest, extra_context=None) -> HttpResponse:
+    def password_change(self, request: HttpRequest, extra_context=None) -> HttpResponse:  # type: ignore[override]
         """The site's own."""
         return redirect("account_change_password")

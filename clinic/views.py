@@ -38,13 +38,14 @@ def drawn_panels(page: str, request: HttpRequest, now: datetime) -> list[str]:
 def home(request: HttpRequest) -> HttpResponse:
     """The first page: what is offered and what it costs today, by whom."""
     today = timezone.localdate()
-    treatments = list(Treatment.objects.offered().prefetch_related("prices"))
+    offers = [
+        (treatment, treatment.price_on(today)) for treatment in Treatment.objects.offered().prefetch_related("prices")
+    ]
     return render(
         request,
         "clinic/home.html",
         {
-            "treatments": treatments,
-            "prices": {treatment.pk: treatment.price_on(today) for treatment in treatments},
+            "offers": offers,
             "practitioners": Practitioner.objects.filter(is_active=True),
             "panels": drawn_panels("home", request, timezone.now()),
         },
@@ -69,7 +70,7 @@ def my_page(request: HttpRequest, form: "BirthDateForm") -> HttpResponse:
         {
             "patient": getattr(request.user, "patient", None),
             "form": form,
-            "waits_for_birth_date": accounts.waits_for_birth_date(request.user),
+            "waits_for_birth_date": accounts.waits_for_birth_date(accounts.signed_in(request)),
             "panels": drawn_panels("my", request, timezone.now()),
         },
     )
@@ -83,7 +84,7 @@ def my_birth_date(request: HttpRequest) -> HttpResponse:
     form = BirthDateForm(request.POST)
     if form.is_valid():
         try:
-            if accounts.link_patient(request.user, birth_date=form.cleaned_data["birth_date"]):
+            if accounts.link_patient(accounts.signed_in(request), birth_date=form.cleaned_data["birth_date"]):
                 return redirect("my")
             form.add_error("birth_date", _("This does not match what we know. Check it, or call us."))
         except accounts.TooManyTries:

@@ -4,14 +4,14 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.template.defaultfilters import linebreaks
 from django.urls import path
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, linebreaks
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from clinic.accounts import signed_in
 from clinic.admin import KeptAdmin, NeedsFirst
 from outbox import worker
 from outbox.messages import NAMES, SECRETS, CannotResend, resend, settle
@@ -102,7 +102,7 @@ class MessageAdmin(KeptAdmin):
         """Sends it once more, in the name of whoever presses."""
         message = self.found(request, pk)
         try:
-            copy = resend(message, by=request.user, now=timezone.now())
+            copy = resend(message, by=signed_in(request), now=timezone.now())
         except CannotResend as refusal:
             messages.error(request, str(refusal))
             return redirect("admin:outbox_message_change", pk)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.core.validators import validate_email
 from django.db import transaction
-from django.template import Context
+from django.template import Context, Engine
 from django.template.loader import get_template
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
@@ -80,8 +80,9 @@ def render(kind: str, context: dict) -> tuple[str, str, str]:
     }
     # Plain text must not be escaped (an address with an apostrophe), HTML must be.
     plain = Context(words, autoescape=False)
-    subject = one_line(get_template(f"outbox/{kind}.subject.txt").template.render(plain))[:150]
-    text = get_template(f"outbox/{kind}.txt").template.render(plain).strip() + "\n"
+    engine = Engine.get_default()
+    subject = one_line(engine.get_template(f"outbox/{kind}.subject.txt").render(plain))[:150]
+    text = engine.get_template(f"outbox/{kind}.txt").render(plain).strip() + "\n"
     return subject, text, get_template(f"outbox/{kind}.html").render(words).strip() + "\n"
 
 

@@ -317,8 +317,9 @@ def test_the_first_page_costs_the_same_however_much_is_offered(client, django_as
             assert client.get("/").status_code == 200
         return len(captured)
 
-    make_practitioner(make_treatment())
+    make_practitioner(make_treatment(price="150.00"))
     make_location()
+    assert "£150" in client.get("/").content.decode()
     one = queries()
     for _more in range(3):
         make_practitioner(make_treatment())
