@@ -201,9 +201,21 @@ def _status_is(appointment: Appointment, *statuses: str) -> None:
         )
 
 
+def _day(appointment: Appointment) -> date:
+    """Its local day, which the database sets in every stored row."""
+    assert appointment.local_date is not None
+    return appointment.local_date
+
+
+def _patient(appointment: Appointment) -> Patient:
+    """Whose it is. Only a held time may be nobody's yet (a wall), and no caller of this has one."""
+    assert appointment.patient is not None
+    return appointment.patient
+
+
 def _clearance(appointment: Appointment, *, now: datetime, on: date | None = None) -> Clearance:
     return clearance_for(
-        appointment.patient, appointment.treatment, area=appointment.area, on=on or appointment.local_date, now=now
+        _patient(appointment), appointment.treatment, area=appointment.area, on=on or _day(appointment), now=now
     )
 
 
@@ -388,8 +400,9 @@ def _ask_clinician(appointment: Appointment, *, now: datetime, response_id: int 
         .order_by("starts_at")
         .first()
     ) or appointment
+    assert appointment.area is not None  # a treatment is of an area (a wall)
     return request_review(
-        appointment.patient,
+        _patient(appointment),
         appointment.treatment,
         area=appointment.area,
         response_id=response_id,
@@ -408,10 +421,9 @@ def _usable_answers(appointment: Appointment, *, now: datetime) -> int | None:
     savepoint = transaction.savepoint()
     request = _ask_clinician(appointment, now=now)
     if request is not None:
-        asking = may_ask(
-            request.response_id, appointment.treatment, area=appointment.area, on=appointment.local_date, now=now
-        )
-        if asking.allowed and asking.earliest is not None and asking.earliest <= appointment.local_date:
+        day = _day(appointment)
+        asking = may_ask(request.response_id, appointment.treatment, area=appointment.area, on=day, now=now)
+        if asking.allowed and asking.earliest is not None and asking.earliest <= day:
             transaction.savepoint_commit(savepoint)
             return request.response_id
         if asking.allowed or asking.why in ("rules", "decided"):
@@ -487,10 +499,10 @@ def _hold(*, treatment, slot, area, request_key, now, response_id, patient) -> A
         return before
     _check_area(treatment, area)
     area = area if treatment.needs_screening else None
-    if patient is not None:
-        _check_adult(patient.birth_date, slot, now=now)
-        _check_consultation_first(treatment, patient, now=now)
     location = _places(slot)[1]
+    if patient is not None:
+        _check_adult(patient.birth_date, location, now=now)
+        _check_consultation_first(treatment, patient, now=now)
     day = slot.starts_at.astimezone(location.zone).date()
     cleared = not treatment.needs_screening
     if treatment.needs_screening:
@@ -533,10 +545,9 @@ def _check_answers(response_id: int | None, treatment: Treatment, *, area, on: d
         raise NotAllowed(_sentence(asking.earliest))
 
 
-def _check_adult(birth_date: date, slot_or_appointment, *, now: datetime) -> None:
-    """Nobody under 18 today books online."""
-    today = now.date()
-    if Patient(birth_date=birth_date).age_on(today) < ADULT:
+def _check_adult(birth_date: date, location: Location, *, now: datetime) -> None:
+    """Nobody under 18 on today's local day books online."""
+    if Patient(birth_date=birth_date).age_on(now.astimezone(location.zone).date()) < ADULT:
         raise NotAllowed(_("Online booking is for adults. Please call us: we are glad to help."))
 
 
@@ -567,7 +578,7 @@ def extend(appointment: Appointment, *, now: datetime) -> Appointment:
     return _change(
         appointment,
         now=now,
-        hold_expires_at=max(appointment.hold_expires_at, now) + EXTENSION,
+        hold_expires_at=max(appointment.hold_expires_at or now, now) + EXTENSION,
         hold_extensions=F("hold_extensions") + 1,
     )
 
@@ -577,6 +588,10 @@ def release(appointment: Appointment, *, now: datetime) -> Appointment:
     """Gives a held time back. Consequences: `cancelled` by the patient; what they typed is forgotten."""
     appointment = _locked(appointment)
     _status_is(appointment, Status.PROPOSED)
+    return _give_back(appointment, now=now)
+
+
+def _give_back(appointment: Appointment, *, now: datetime) -> Appointment:
     HoldDetails.objects.filter(appointment=appointment).delete()
     return _change(
         appointment,
@@ -596,7 +611,7 @@ def take_details(
     appointment = _locked(appointment)
     if appointment.status != Status.PROPOSED:
         raise Taken()
-    _check_adult(birth_date, appointment, now=now)
+    _check_adult(birth_date, appointment.room.location, now=now)
     details, _made = HoldDetails.objects.update_or_create(
         appointment=appointment,
         defaults={"name": name.strip(), "phone": phone, "email": email.strip().lower(), "birth_date": birth_date},
@@ -656,9 +671,7 @@ def confirm(appointment: Appointment, *, patient: Patient, now: datetime) -> App
         return _confirm(appointment, patient=patient, now=now)
     except (Taken, TooClose) as refusal:
         if isinstance(refusal, TooClose) and refusal.first_day_possible is None:
-            _check_interval(
-                appointment.treatment, patient, appointment.area, appointment.local_date, exclude=appointment
-            )
+            _check_interval(appointment.treatment, patient, appointment.area, _day(appointment), exclude=appointment)
         if isinstance(refusal, Taken):
             slot = Slot(
                 appointment.starts_at, appointment.practitioner_id, appointment.room_id, appointment.room.location_id
@@ -679,11 +692,11 @@ def _confirm(appointment: Appointment, *, patient: Patient, now: datetime) -> Ap
     if appointment.status != Status.PROPOSED or appointment.starts_at <= now:
         raise Taken()
     treatment, area = appointment.treatment, appointment.area
-    _check_adult(patient.birth_date, appointment, now=now)
+    _check_adult(patient.birth_date, appointment.room.location, now=now)
     _check_consultation_first(treatment, patient, now=now)
     slot = Slot(appointment.starts_at, appointment.practitioner_id, appointment.room_id, appointment.room.location_id)
     _free_holds(slot, treatment, patient=patient, keep=appointment, now=now)
-    _check_interval(treatment, patient, area, appointment.local_date, exclude=appointment)
+    _check_interval(treatment, patient, area, _day(appointment), exclude=appointment)
     HoldDetails.objects.filter(appointment=appointment).delete()
     if appointment.response_id is not None:
         adopt_response(appointment.response_id, patient=patient, now=now)
@@ -699,7 +712,7 @@ def _confirm(appointment: Appointment, *, patient: Patient, now: datetime) -> Ap
         )
         notices.booked(appointment, now=now)
         return appointment
-    _check_answers(appointment.response_id, treatment, area=area, on=appointment.local_date, now=now)
+    _check_answers(appointment.response_id, treatment, area=area, on=_day(appointment), now=now)
     answer_by = appointment.answer_by or availability.promise(now=now, location=appointment.room.location)
     if appointment.starts_at < answer_by + RELEASED_BEFORE:
         raise NotAllowed(_("We need more time to look at your answers. Please choose a later time."))
@@ -956,7 +969,7 @@ def cancel(
     """
     appointment = _locked(appointment)
     if appointment.status == Status.PROPOSED and by == By.PATIENT:
-        return release.__wrapped__(appointment, now=now)
+        return _give_back(appointment, now=now)
     _status_is(appointment, Status.PENDING, Status.BOOKED, Status.ARRIVED, Status.CHECKED_IN)
     if by == By.PATIENT:
         user, reason = None, Reason.PATIENT_ASKED
@@ -966,7 +979,7 @@ def cancel(
     elif by == By.STAFF:
         _desk(user)
         _status_is(appointment, Status.PENDING, Status.BOOKED, Status.ARRIVED)
-        if _local_day(appointment, now) > appointment.local_date:
+        if _local_day(appointment, now) > _day(appointment):
             raise NotAllowed(_("This day is over. Mark it as not come, or ask a manager to correct it."))
     elif by == By.CLINICIAN:
         if user is None or not user.has_perm("screening.decide"):
@@ -1056,7 +1069,7 @@ def _turn_into_consultation(appointment: Appointment, *, now: datetime) -> Appoi
         treatment=consultation,
         area=None,
         **times,
-        **_price(consultation, appointment.local_date),
+        **_price(consultation, _day(appointment)),
         review=None,
         answer_by=None,
         form_due_by=None,
@@ -1113,7 +1126,7 @@ def check_in(
         raise NotAllowed(_("Please make sure first that this is the right person."))
     record = {"identity_confirmed_at": now, "identity_confirmed_by": by, "agreed_at": None}
     if appointment.treatment.needs_screening:
-        if not rechecked(appointment.patient, on=appointment.local_date):
+        if not rechecked(_patient(appointment), on=_day(appointment)):
             raise NotAllowed(_("Please ask the short questions first."))
         if not agreed:
             raise NotAllowed(_("Please record that the patient agrees to the treatment."))
@@ -1159,7 +1172,7 @@ def undo(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
     slot = Slot(appointment.starts_at, appointment.practitioner_id, appointment.room_id, appointment.room.location_id)
     _free_holds(slot, appointment.treatment, patient=appointment.patient, now=now)
     _check_interval(
-        appointment.treatment, appointment.patient, appointment.area, appointment.local_date, exclude=appointment
+        appointment.treatment, appointment.patient, appointment.area, _day(appointment), exclude=appointment
     )
     to, review_id = appointment.previous_status, appointment.review_id
     if to == Status.BOOKED and appointment.treatment.needs_screening:
@@ -1403,10 +1416,9 @@ def _sweep_one(appointment: Appointment, *, now: datetime) -> str:
         return ""
     if visit.starts_at <= now and visit.previous_status in _ON_A_REVIEW and visit.status_changed_at >= visit.starts_at:
         return ""  # was under way when it was put back: staff close it
-    asked = visit.information_asked_at is not None
-    if asked and _clearance(visit, now=now).why != "needs-information":
+    if visit.information_asked_at is not None and _clearance(visit, now=now).why != "needs-information":
         visit = _change(visit, now=now, information_asked_at=None)  # the patient has answered
-        asked = False
+    asked = visit.information_asked_at
     if visit.form_due_by is not None:
         try:
             response_id = _usable_answers(visit, now=now)
@@ -1422,8 +1434,8 @@ def _sweep_one(appointment: Appointment, *, now: datetime) -> str:
             _ask_clinician(visit, now=now)
             notices.drop(visit, kinds=["form_due"])
     if visit.starts_at <= now + RELEASED_BEFORE:
-        return _release(visit, asked=asked, now=now)
-    if asked and visit.information_asked_at <= now - RELEASE_AFTER:
+        return _release(visit, asked=asked is not None, now=now)
+    if asked is not None and asked <= now - RELEASE_AFTER:
         visit = _cancel(visit, by=By.SYSTEM, reason=Reason.NO_ANSWER, now=now)
         notices.cancelled(visit, now=now)
         return "no_answer"
@@ -1432,7 +1444,7 @@ def _sweep_one(appointment: Appointment, *, now: datetime) -> str:
         notices.cancelled(visit, now=now)
         return "form_missing"
     done = ""
-    if asked and visit.information_asked_at <= now - REMIND_AFTER:
+    if asked is not None and asked <= now - REMIND_AFTER:
         done = "reminded" if _is_new(notices.information_needed(visit, now=now, reminder=True), now) else ""
     if (
         visit.form_due_by is not None

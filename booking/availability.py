@@ -296,7 +296,7 @@ class Diary:
             if treatments
             else Value([], output_field=ArrayField(BigIntegerField()))
         )
-        for *row, zone, treatment_ids in (
+        for who, where, weekday, starts, ends, pause, resumes, since_day, until_day, zone, treatment_ids in (
             hours.annotate(gives=gives)
             .order_by("practitioner_id", "location_id", "weekday", "starts", "pk")
             .values_list(
@@ -313,8 +313,10 @@ class Diary:
                 "gives",
             )
         ):
-            self.hours.append(Hours(*row, frozenset(treatment_ids)))
-            self.zones.setdefault(row[1], ZoneInfo(zone))
+            self.hours.append(
+                Hours(who, where, weekday, starts, ends, pause, resumes, since_day, until_day, frozenset(treatment_ids))
+            )
+            self.zones.setdefault(where, ZoneInfo(zone))
         self.closed: dict[int, list[tuple[date, date]]] = defaultdict(list)
         for place, first_day, last_day in closures.values_list("location_id", "first_day", "last_day"):
             self.closed[place].append((first_day, last_day))

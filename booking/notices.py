@@ -122,6 +122,8 @@ def not_possible(appointment: Appointment, *, now: datetime) -> Message | None:
 
 def information_needed(appointment: Appointment, *, now: datetime, reminder: bool = False) -> Message | None:
     """A clinician has a question, or reminds of it. The question is on the page, after signing in."""
+    if appointment.information_asked_at is None:
+        return None  # nobody asks anything
     asked = int(appointment.information_asked_at.timestamp())
     event = "information-reminder" if reminder else "information-needed"
     return _queue("information_needed", f"{event}:{asked}", appointment, now=now, purpose=links.INFORMATION)
@@ -151,6 +153,8 @@ def back_to_pending(appointment: Appointment, *, now: datetime) -> Message | Non
 
 def form_due(appointment: Appointment, *, now: datetime, reminder: bool = False) -> Message | None:
     """There is a form to fill in before the visit, by a day and time."""
+    if appointment.form_due_by is None:
+        return None  # no form is due
     due = int(appointment.form_due_by.timestamp())
     return _queue(
         "form_due",
