@@ -73,8 +73,9 @@ def call_back(request: HttpRequest) -> HttpResponse:
         ask_to_be_rung(**form.cleaned_data, now=timezone.now())
         return redirect("callback_thanks")
     if "request_key" in form.errors:  # a form that was tampered with: a new key, and the rest stays
-        form.data = form.data.copy()
-        form.data["request_key"] = str(uuid.uuid4())
+        fresh = request.POST.copy()
+        fresh["request_key"] = str(uuid.uuid4())
+        form.data = fresh
         form.errors.pop("request_key")
         form.add_error(None, _("Please send the form once more."))
     return render(request, "clinic/call_back.html", {"form": form})

@@ -88,7 +88,7 @@ class NumberField(forms.FloatField):
 
     widget = forms.TextInput
 
-    def to_python(self, value: object) -> int | float | None:
+    def to_python(self, value: object) -> int | float | None:  # type: ignore[override]
         if isinstance(value, str):
             value = value.strip().replace(",", ".")
         number = super().to_python(value)
@@ -99,34 +99,34 @@ def _field(question: Question) -> forms.Field:
     """The form field of one question. Hints come from the questionnaire's author and are escaped here: crispy marks
     help texts as HTML."""
     please = _("Please answer: %(question)s") % {"question": question.text}
-    common = {"label": question.text, "help_text": escape(question.hint), "error_messages": {"required": please}}
+    words: dict[str, Any] = {"label": question.text, "help_text": escape(question.hint)}
     choices = [(choice.code, choice.label) for choice in question.choices]
     if question.kind == "choice":
-        common["error_messages"]["invalid_choice"] = please
-        return forms.ChoiceField(choices=choices, widget=forms.RadioSelect, **common)
+        errors = {"required": please, "invalid_choice": please}
+        return forms.ChoiceField(choices=choices, widget=forms.RadioSelect, error_messages=errors, **words)
     if question.kind == "choices":
-        common["error_messages"] |= {"invalid_choice": please, "invalid_list": please}
-        return forms.MultipleChoiceField(choices=choices, widget=forms.CheckboxSelectMultiple, **common)
+        errors = {"required": please, "invalid_choice": please, "invalid_list": please}
+        return forms.MultipleChoiceField(
+            choices=choices, widget=forms.CheckboxSelectMultiple, error_messages=errors, **words
+        )
     if question.kind == "day":
-        del common["error_messages"]
-        return ThreePartDateField(autocomplete="bday" if question.link_id == BIRTH_DATE else "", **common)
+        return ThreePartDateField(autocomplete="bday" if question.link_id == BIRTH_DATE else "", **words)
     if question.kind == "date":
-        del common["error_messages"]
-        return ThreePartDateField(allow_partial=True, allow_unknown=True, **common)
+        return ThreePartDateField(allow_partial=True, allow_unknown=True, **words)
+    words["error_messages"] = {"required": please}
     if question.kind == "number":
-        return _number_field(question, common)
-    field = forms.CharField(max_length=LONGEST_TEXT, widget=forms.Textarea(attrs={"rows": 3}), **common)
+        return _number_field(question, words)
+    field = forms.CharField(max_length=LONGEST_TEXT, widget=forms.Textarea(attrs={"rows": 3}), **words)
     field.error_messages["max_length"] = _("Please write at most %(most)s characters: %(question)s") % {
         "most": LONGEST_TEXT,
         "question": question.text,
     }
-    field.validators[0].message = field.error_messages["max_length"]
     # The browser must not cut off what somebody pastes: they would not notice.
     field.widget.attrs.pop("maxlength", None)
     return field
 
 
-def _number_field(question: Question, common: dict[str, Any]) -> NumberField:
+def _number_field(question: Question, words: dict[str, Any]) -> NumberField:
     low, high = question.minimum, question.maximum
     if low is not None and high is not None:
         wrong = _("Please write a number from %(low)s to %(high)s: %(question)s") % {
@@ -136,8 +136,8 @@ def _number_field(question: Question, common: dict[str, Any]) -> NumberField:
         }
     else:
         wrong = _("Please write a number, such as 2 or 2.5: %(question)s") % {"question": question.text}
-    common["error_messages"]["invalid"] = wrong
-    field = NumberField(widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "input-short"}), **common)
+    words["error_messages"]["invalid"] = wrong
+    field = NumberField(widget=forms.TextInput(attrs={"inputmode": "decimal", "class": "input-short"}), **words)
 
     def within(value: float) -> None:
         if (low is not None and value < low) or (high is not None and value > high):
@@ -161,20 +161,20 @@ class StepForm(forms.Form):
     lenient: for "save and leave": what is missing may stay missing; what is wrong is still said.
     """
 
-    def __init__(self, *args, step: Step, answers: Mapping[str, Any], today: date, lenient: bool = False, **kwargs):
+    def __init__(self, data=None, *, step: Step, answers: Mapping[str, Any], today: date, lenient: bool = False):
         self.step, self.today, self.lenient = step, today, lenient
         given = {q.link_id: _initial(q, answers[q.link_id]) for q in step.questions if q.link_id in answers}
-        super().__init__(*args, initial=given, **kwargs)
+        super().__init__(data, initial=given)
         for question in step.questions:
             field = _field(question)
             field.required = question.required and not question.is_follow_up and not lenient
             # The template of a field says "(optional)" unless it is asked because of another answer.
-            field.conditional = question.required
+            setattr(field, "conditional", question.required)  # noqa: B010 - the type knows nothing of it
             self.fields[question.link_id] = field
 
     def clean(self) -> dict[str, Any]:
         """Drops follow-ups that were not called for, with whatever is wrong with them; requires those that were."""
-        cleaned = super().clean()
+        cleaned: dict[str, Any] = super().clean() or {}
         for question in self.step.questions:
             name = question.link_id
             if not self._is_called_for(question):

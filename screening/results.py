@@ -78,7 +78,7 @@ def result_of(response: QuestionnaireResponse, *, today: date, now: datetime) ->
     treatment = response.treatment if response.treatment and response.treatment.is_active else None
     clinic = Clinic.get()
     valid_days = min(clinic.screening_valid_days, 90) if clinic else 90
-    last = response.answered_on + timedelta(days=valid_days)
+    last = (response.answered_on or today) + timedelta(days=valid_days)
     if today > last or clearance.out_of_date(response.questionnaire):
         return Result("again", [], None, treatment, talk())
     last = min(last, today + timedelta(days=clinic.horizon_days if clinic else 90))

@@ -166,7 +166,7 @@ def start(request: HttpRequest) -> HttpResponse:
         request.session[SESSION_KEY] = str(response.uuid)
         return redirect("screening:step", 1)
     here = _here(request, now) if _session_uuid(request) or _patient(request) else None
-    context = {"form": form, "treatment": treatment, "questionnaire": questionnaire, "here": here}
+    context: dict[str, Any] = {"form": form, "treatment": treatment, "questionnaire": questionnaire, "here": here}
     if questionnaire is not None:
         definition = questionnaire.definition()
         context |= {"steps": len(steps_of(definition)), "groups": results.who_waits(definition)}
@@ -189,16 +189,18 @@ def _questionnaire(treatment: Treatment | None) -> Questionnaire | None:
 def _begin(request: HttpRequest, questionnaire, treatment, now: datetime) -> QuestionnaireResponse:
     """A new response for this device; unfinished ones that were here are forgotten. A second click begins nothing."""
     here = _here(request, now)
-    untouched = here is not None and not here.is_finished and not here.answers
-    if untouched and (here.response.questionnaire_id, here.response.treatment) == (questionnaire.pk, treatment):
-        return here.response
+    patient = None if request.user.is_staff else _patient(request)
+    if here is not None and not here.is_finished and not here.answers:
+        before = here.response
+        if (before.questionnaire, before.treatment, before.patient) == (questionnaire, treatment, patient):
+            return before
     with transaction.atomic():
         response = verbs.start(
             questionnaire=questionnaire,
             treatment=treatment,
             privacy_version=PRIVACY_VERSION,
             now=now,
-            patient=None if request.user.is_staff else _patient(request),
+            patient=patient,
             assisted_by=request.user if request.user.is_staff else None,
         )
         if here is not None:
