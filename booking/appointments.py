@@ -749,7 +749,7 @@ def book_by_phone(
                 slot=place,
                 by=by,
                 now=now,
-                overbook_reason=overbook_reason.strip(),
+                overbook_reason=overbook_reason.strip()[:200],
                 request_key=request_key,
             ),
             slot,

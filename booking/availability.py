@@ -27,6 +27,8 @@ RELEASED_BEFORE = timedelta(hours=2)
 WINDOWS = (7, 36)
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
+# Beyond these days nobody is seen; counting with them must not overflow.
+EARLIEST, LATEST = date(1970, 1, 1), date(2400, 1, 1)
 
 
 @dataclass(frozen=True, order=True)
@@ -51,6 +53,8 @@ class Slot:
         if len(start) != 14 or len(ids) != 3 or not all(i.isascii() and i.isdigit() and len(i) < 19 for i in ids):
             raise ValueError("not a time that was offered")
         starts_at = datetime.strptime(start, "%Y%m%dT%H%MZ").replace(tzinfo=UTC)
+        if starts_at.date() != _possible(starts_at.date()):
+            raise ValueError("not a time that was offered")
         slot = cls(starts_at, *(int(i) for i in ids))
         if slot.key != key:
             raise ValueError("not a time that was offered")
@@ -137,7 +141,7 @@ def first_free_each(
     clinic = Clinic.get()
     horizon = (clinic.horizon_days if clinic else 0) + 2
     # Yesterday in UTC has begun everywhere; what has passed is not offered.
-    first = max(now.astimezone(UTC).date() - DAY, earliest or date.min)
+    first = max(now.astimezone(UTC).date() - DAY, _possible(earliest or date.min))
     if not_before is not None:
         first = max(first, not_before.astimezone(UTC).date() - DAY)
     last = now.astimezone(UTC).date() + horizon * DAY
@@ -194,6 +198,11 @@ def earliest_start(*, now: datetime, location, cleared: bool) -> datetime:
     """The first instant that may be asked for: after the lead time and, when not `cleared`, after the promise."""
     diary = Diary([], now=now, first=now.astimezone(location.zone).date(), days=1, location=location)
     return diary.earliest_start(location.pk, cleared=cleared)
+
+
+def _possible(day: date) -> date:
+    """A day that can be counted with: somebody may write the year 9999 into an address."""
+    return min(max(day, EARLIEST), LATEST)
 
 
 def _locations():
@@ -274,7 +283,7 @@ class Diary:
         self.clinic = clinic or Clinic.get()
         self.practitioner_id = practitioner.pk if practitioner is not None else None
         self.treatment_ids = [treatment.pk for treatment in treatments]
-        today = now.astimezone(UTC).date()
+        today, first = now.astimezone(UTC).date(), _possible(first)
         since, until = min(first, today - DAY), max(first + days * DAY, today + 60 * DAY)
         hours = WorkingHours.objects.filter(
             Q(valid_until=None) | Q(valid_until__gte=since),
@@ -336,6 +345,7 @@ class Diary:
         self, first: date, days: int, *, patient=None, exclude: Appointment | None = None, overbook: bool = False
     ) -> None:
         """Reads appointments and time off of these local days, everywhere at once. Expired holds do not count."""
+        first = _possible(first)
         low = datetime.combine(first - DAY, time(), tzinfo=UTC)
         high = datetime.combine(first + (days + 1) * DAY, time(), tzinfo=UTC)
         who = {hours.practitioner_id for hours in self.hours if hours.treatments}
@@ -434,7 +444,7 @@ class Diary:
         one_each: bool = True,
     ) -> Iterator[Slot]:
         """Free times day by day, in order within each. `read_busy` must have read these days."""
-        if self.clinic is None or not treatment.is_active:
+        if self.clinic is None or not treatment.is_active or first != _possible(first):
             return
         visit = timedelta(minutes=treatment.duration_minutes)
         busy = visit + timedelta(minutes=treatment.buffer_minutes)

@@ -365,6 +365,13 @@ def test_two_places_far_apart_come_in_order_and_by_their_own_days(surgery):
     assert [(day, count) for day, _first, count in days] == [(DAY, 60)]
 
 
+@pytest.mark.parametrize("day", [date.min, date.max])
+def test_days_out_of_this_world_have_no_times(surgery, day):
+    assert starts(surgery, day, days=31, staff=True) == []
+    found = availability.first_free(surgery.consultation, now=NOW, earliest=day)
+    assert (found is None) == (day == date.max)
+
+
 # --- as a form value
 
 
@@ -383,6 +390,8 @@ def test_a_slot_goes_through_a_form():
         "20270310T1030Z-3-2",
         "20270310T1030Z-3-2-1-1",
         "20271310T1030Z-3-2-1",
+        "99991231T2300Z-3-2-1",
+        "00010101T0000Z-3-2-1",
         "20270310T1030Z-3-2--1",
         "20270310T1030Z-03-2-1",
         "20270310T1030Z-3-2-1\x00",
