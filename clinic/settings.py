@@ -175,7 +175,8 @@ def database() -> dict:
         name = os.environ.get("LOCALDB_NAME", "clinic")
         localpg.ensure_database(cluster, name)
         config = environ.Env.db_url_config(cluster.url("owner" if owner else "web", database=name))
-    config["CONN_MAX_AGE"] = number("DATABASE_CONN_MAX_AGE", 60)
+    # Development servers start a thread for each request: a kept connection would never be used again.
+    config["CONN_MAX_AGE"] = number("DATABASE_CONN_MAX_AGE", 0 if DEBUG else 60)
     config["CONN_HEALTH_CHECKS"] = True
     if truth("DATABASE_PGBOUNCER", False):
         config["DISABLE_SERVER_SIDE_CURSORS"] = True
