@@ -77,6 +77,9 @@ class StaffSignIn:
         user = request.user
         if user.is_authenticated and user.is_staff:
             if self.was_idle(request):
+                if request.path == reverse("locked"):  # says the same, and knows the page to come back to
+                    logout(request)
+                    return self.get_response(request)
                 return self.lock(request)
             if self.is_admin(request):
                 elsewhere = self.second_factor(request)

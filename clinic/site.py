@@ -1,5 +1,6 @@
 """The staff site itself. In a module of its own: Django makes it while the admin modules of the apps are being read."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -19,6 +20,10 @@ class ClinicAdminSite(admin.AdminSite):
     site_title = _("Staff")
     index_title = _("Today")
     enable_nav_sidebar = False
+
+    def each_context(self, request: HttpRequest) -> dict:
+        """With the idle time, for the script that hides a screen nobody touches."""
+        return {**super().each_context(request), "idle_seconds": settings.STAFF_IDLE_SECONDS}
 
     def get_urls(self) -> list:
         """Adds the page of what must happen before opening."""

@@ -21,6 +21,7 @@ urlpatterns = [
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     re_path(r"^accounts/(?:signup|email|confirm-email|password/set)/", not_here),
+    path("accounts/locked/", views.locked, name="locked"),
     path("accounts/correct-address/", views.correct_address, name="correct_address"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonR
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -96,6 +97,16 @@ def my_birth_date(request: HttpRequest) -> HttpResponse:
 def correct_address(request: HttpRequest) -> HttpResponse:
     """The code went to a wrong address: give another one."""
     return redirect(accounts.correct_address(request))
+
+
+@require_safe
+@never_cache
+def locked(request: HttpRequest) -> HttpResponse:
+    """What a staff screen shows when nobody has touched it for a while. Changes nothing: the server locks by itself."""
+    back = request.GET.get("next", "")
+    if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
+        back = ""
+    return render(request, "session_ended.html", {"next": back})
 
 
 @require_safe

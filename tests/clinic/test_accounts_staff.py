@@ -233,3 +233,23 @@ def test_part_of_a_page_tells_the_browser_to_sign_in(at_work, settings):
     locked_since(at_work, settings.STAFF_IDLE_SECONDS + 5)
     answer = at_work.get("/admin/", headers={"hx-request": "true"})
     assert answer["HX-Redirect"] == "/admin/"
+
+
+def test_every_staff_page_brings_the_script_that_hides_it(at_work, settings):
+    for name in ("index", "clinic_room_changelist", "clinic_room_add", "opening"):
+        page = at_work.get(reverse(f"admin:{name}")).content.decode()
+        assert "js/staff-idle.js" in page and f'data-idle-seconds="{settings.STAFF_IDLE_SECONDS}"' in page
+
+
+def test_the_page_that_hides_a_screen_leads_back_and_nowhere_else(client):
+    assert "?next=/admin/clinic/" in client.get("/accounts/locked/?next=/admin/clinic/").content.decode()
+    for evil in ("https://elsewhere.example/", "//elsewhere.example", "javascript:alert(1)", "http://["):
+        page = client.get("/accounts/locked/", {"next": evil}).content.decode()
+        assert "?next=" not in page and "elsewhere" not in page
+
+
+def test_the_hidden_screen_of_an_idle_session_leads_back_to_its_page(at_work, settings):
+    locked_since(at_work, settings.STAFF_IDLE_SECONDS + 5)
+    answer = at_work.get("/accounts/locked/?next=/admin/clinic/room/")
+    assert answer.status_code == 200 and "/accounts/login/?next=/admin/clinic/room/" in answer.content.decode()
+    assert "_auth_user_id" not in at_work.session
