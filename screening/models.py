@@ -341,6 +341,12 @@ class Assessment(models.Model):
         return f"{self.effect} {self.on:%Y-%m-%d}"
 
 
+def what_for(treatment, area) -> str:
+    """What a decision is about, in words: the treatment, and the area where its name does not say it."""
+    named = str(area).lower() in str(treatment).lower()
+    return str(treatment) if named else f"{treatment}, {area}"
+
+
 class ReviewRequest(models.Model):
     """A row of the worklist: somebody waits for a decision on one response, for one treatment and area."""
 
@@ -369,7 +375,12 @@ class ReviewRequest(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.treatment}, {self.area}"
+        return self.what_for
+
+    @property
+    def what_for(self) -> str:
+        """The treatment and area that somebody waits for."""
+        return what_for(self.treatment, self.area)
 
 
 class Review(models.Model):
@@ -428,6 +439,11 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_outcome_display()}"
+
+    @property
+    def what_for(self) -> str:
+        """The treatment and area that was decided about."""
+        return what_for(self.treatment, self.area)
 
 
 class CoSignature(models.Model):

@@ -66,6 +66,7 @@ class Mine:
     more: str
     link: str = ""
     link_words: str = ""
+    counts: bool = False  # whether the answers still carry a visit
 
 
 def my_answers(request: HttpRequest, now: datetime) -> dict | None:
@@ -84,11 +85,12 @@ def my_answers(request: HttpRequest, now: datetime) -> dict | None:
     newest = clearance.finished_responses([patient.pk]).values_list("pk", flat=True).first()
     last_day = clearance.last_day(response, Clinic.get())
     again = newest != response.pk or clearance.out_of_date(response.questionnaire) or timezone.localdate(now) > last_day
+    rows = [] if again else _rows(patient, response)
     return {
         "response": response,
-        "last_day": last_day,
+        "last_day": last_day if not rows or any(row.counts for row in rows) else None,
         "again": again,
-        "rows": [] if again else _rows(patient, response),
+        "rows": rows,
     }
 
 
@@ -100,9 +102,10 @@ def _rows(patient: Patient, response: QuestionnaireResponse) -> list[Mine]:
     waiting = {(found.treatment_id, found.area_id): found for found in requests}
     rows = [
         Mine(
-            f"{found.treatment}, {found.area}",
+            found.what_for,
             _("A clinician has your answers"),
             _("We answer by %(when)s.") % {"when": _moment(found.answer_by)} if found.answer_by else "",
+            counts=True,
         )
         for found in waiting.values()
     ]
@@ -114,12 +117,12 @@ def _moment(when: datetime) -> str:
 
 
 def _decided(review: Review) -> Mine:
-    what = f"{review.treatment}, {review.area}"
+    what = review.what_for
     link = reverse("screening:decision", args=[review.uuid])
     outcome = review.outcome
     if outcome in Review.CLEARING and review.valid_until:
         until = reading.long_day(review.valid_until)
-        return Mine(what, _("A clinician said yes"), _("For visits up to %(day)s.") % {"day": until})
+        return Mine(what, _("A clinician said yes"), _("For visits up to %(day)s.") % {"day": until}, counts=True)
     if outcome == Review.Outcome.NEEDS_INFORMATION:
         if hasattr(review, "reply"):
             return Mine(what, _("A clinician has your reply"), "")

@@ -219,18 +219,15 @@ def statement_for(request: ReviewRequest, outcome: str) -> str:
     values = {
         "name": patient.name,
         "birth_date": formats.date_format(patient.birth_date, "j F Y"),
-        "treatment": request.treatment,
-        "area": request.area,
+        "what": request.what_for,
     }
     if outcome in Review.CLEARING:
         words = _(
             "I have read every answer of %(name)s, born %(birth_date)s, and see no reason against "
-            "%(treatment)s (%(area)s) on the days this covers."
+            "%(what)s on the days this covers."
         )
     else:
-        words = _(
-            "I have read every answer of %(name)s, born %(birth_date)s, and decided about %(treatment)s (%(area)s)."
-        )
+        words = _("I have read every answer of %(name)s, born %(birth_date)s, and decided about %(what)s.")
     return str(words) % values
 
 

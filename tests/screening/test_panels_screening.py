@@ -1,0 +1,146 @@
+"""What a patient reads about their own answers on /my/ and on the page of a decision."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+
+from screening import panels, reviews
+from screening.models import Questionnaire, Review
+from tests.make import NOW, TODAY, make_clinic, make_patient, make_user
+from tests.screening.decisions import answer, ask, decide
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+NEVER = ["safe", "cleared", "passed", "perfect", "flaw", "imperfection", "suffer", "transform", "painless", "permanent"]
+
+
+@pytest.fixture
+def patient():
+    make_clinic(phone="+442079460000")
+    return make_patient(user=make_user())
+
+
+def mine(patient, rf, now=NOW):
+    request = rf.get("/my/")
+    request.user = patient.user
+    return panels.my_answers(request, now)
+
+
+def states(context):
+    return [row.state for row in context["rows"]]
+
+
+def test_without_answers_there_is_no_panel(patient, rf):
+    assert mine(patient, rf) is None
+    request = rf.get("/my/")
+    request.user = make_user(role="Clinician")
+    assert panels.my_answers(request, NOW) is None
+
+
+def test_answers_that_wait_say_until_when(patient, treatment, questionnaire, harmless, rf):
+    answer(questionnaire, harmless, patient)
+    request = ask(patient, treatment)
+    request.answer_by = NOW + timedelta(days=1, hours=8)
+    request.save(update_fields=["answer_by"])
+    context = mine(patient, rf)
+    assert states(context) == ["A clinician has your answers"]
+    assert context["rows"][0].more == "We answer by Tuesday 2 March, 17:00."
+    assert context["last_day"] == TODAY + 90 * DAY
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "link"),
+    [
+        ("cleared", "A clinician said yes", ""),
+        ("cleared-with-conditions", "A clinician said yes", ""),
+        ("needs-information", "A clinician has a question for you", "screening:reply"),
+        ("deferred", "Not yet", "screening:decision"),
+        ("consultation-required", "A clinician would like to see you first", "screening:decision"),
+        ("not-suitable", "Not right for you at the moment", "screening:decision"),
+    ],
+)
+def test_each_decision_has_its_words_and_its_next_step(
+    patient, treatment, questionnaire, harmless, rf, outcome, state, link
+):
+    answer(questionnaire, harmless, patient)
+    review = decide(ask(patient, treatment), outcome)
+    context = mine(patient, rf)
+    assert states(context) == [state]
+    assert context["rows"][0].link == (reverse(link, args=[review.uuid]) if link else "")
+    assert (context["last_day"] is not None) is (outcome in Review.CLEARING)
+
+
+def test_old_answers_and_new_questions_ask_to_answer_again(patient, treatment, questionnaire, harmless, rf):
+    answer(questionnaire, harmless, patient)
+    decide(ask(patient, treatment))
+    assert mine(patient, rf, NOW + 90 * DAY)["again"] is False
+    assert mine(patient, rf, NOW + 91 * DAY)["again"] is True
+    Questionnaire.objects.create(name=questionnaire.name, version=2, title="x")
+    assert mine(patient, rf)["again"] is False  # a draft changes nothing
+
+
+def test_the_panel_is_on_the_patients_own_page(client, patient, treatment, questionnaire, harmless):
+    answer(questionnaire, harmless, patient)
+    decide(ask(patient, treatment), "not-suitable")
+    client.force_login(patient.user)
+    assert "Not right for you at the moment" in client.get(reverse("my")).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        ("deferred", "Not yet: please wait"),
+        ("consultation-required", "We would like to see you first"),
+        ("not-suitable", "This treatment is not right for you at the moment"),
+    ],
+)
+def test_a_no_comes_with_reasons_and_somebody_to_call(
+    client, patient, treatment, questionnaire, harmless, outcome, words
+):
+    answer(
+        questionnaire, {**harmless, "rosacea": "past", "rosacea-where": "cheeks", "rosacea-last-flare": "2012"}, patient
+    )
+    note = "I doubt that she told us everything."
+    review = decide(ask(patient, treatment), outcome, statement=note, reasons={"rosacea-past": "Hm, risky."})
+    client.force_login(patient.user)
+    page = client.get(reverse("screening:decision", args=[review.uuid])).content.decode()
+    for expected in (words, "Rosacea in the past", "+44 20 7946 0000", reverse("callback"), str(review.decided_by)):
+        assert expected in page
+    for hidden in (note, "Hm, risky.", "cheeks"):
+        assert hidden not in page
+    text = page.split("<main")[1].lower()
+    assert [word for word in NEVER if word in text] == []
+
+
+def test_worry_over_looks_is_never_named_back(client, patient, treatment, questionnaire, harmless):
+    given = {"appearance-distress": "yes", "appearance-distress-stops-you": "yes"}
+    answer(questionnaire, {**harmless, **given}, patient)
+    review = decide(ask(patient, treatment), "consultation-required", reasons={})
+    client.force_login(patient.user)
+    page = client.get(reverse("screening:decision", args=[review.uuid])).content.decode()
+    assert "appearance" not in page and "distress" not in page and "worry" not in page
+
+
+def test_a_question_leads_to_its_own_page(client, patient, treatment, questionnaire, harmless):
+    answer(questionnaire, harmless, patient)
+    review = decide(ask(patient, treatment), "needs-information")
+    client.force_login(patient.user)
+    page = client.get(reverse("screening:decision", args=[review.uuid]))
+    assert page["Location"] == reverse("screening:reply", args=[review.uuid])
+
+
+def test_a_decision_is_its_patients_only(client, patient, treatment, questionnaire, harmless):
+    answer(questionnaire, harmless, patient)
+    review = decide(ask(patient, treatment), "not-suitable")
+    url = reverse("screening:decision", args=[review.uuid])
+    signed_out = client.get(url)
+    assert (signed_out.status_code, signed_out["Location"].split("?")[0]) == (302, reverse("account_login"))
+    for other in (make_patient(user=make_user()).user, make_user(role="Clinician"), make_user(role="Front desk")):
+        client.force_login(other)
+        assert client.get(url).status_code == 404
+    client.force_login(patient.user)
+    assert client.get(url).status_code == 200
+    assert client.post(url).status_code == 405
+    reviews.mark_in_error(review.response, by=make_user(role="Clinician"), now=NOW)
+    assert client.get(url).status_code == 404
