@@ -149,7 +149,7 @@ class Day:
     places: list[Place] = field(default_factory=list)
 
     @property
-    def date(self) -> date:
+    def first(self) -> date:
         return self.dates[0]
 
     @property

@@ -35,7 +35,7 @@ from booking.models import Appointment, HoldDetails, WorkingHours
 from booking.templatetags.booking_words import day as day_in_words
 from booking.times import Finder, Time, Week, Wish, read_wish
 from clinic import accounts
-from clinic.models import Clinic, Location, Patient, Practitioner, Treatment
+from clinic.models import Clinic, Location, Patient, Practitioner, Treatment, TreatmentPrice
 from screening import clearance
 
 HOLD = accounts.HOLD
@@ -121,7 +121,7 @@ class Offer:
     """A treatment as the list of prices shows it."""
 
     treatment: Treatment
-    price: object
+    price: TreatmentPrice | None
     people: list[Practitioner]
     places: list[Location]
     next_free: Time | None
@@ -239,7 +239,10 @@ def kept_by(request: HttpRequest, now: datetime) -> Appointment | None:
     except ValueError:
         return None
     found = own_hold(request, uuid)
-    return found if found is not None and found.status == Appointment.Status.PROPOSED else None
+    if found is None or found.status != Appointment.Status.PROPOSED:
+        del request.session[HOLD]  # signing in would lead to a time that is gone
+        return None
+    return found
 
 
 def with_answered_area(request: HttpRequest, wish: Wish, now: datetime) -> Wish:
@@ -433,9 +436,9 @@ def slots_json(request: HttpRequest, slug: str) -> HttpResponseBase:
         "times": [time_as_json(time, treatment) for time in finder.times(first, days)],
     }
     etag = f'"{sha256(json.dumps(body).encode()).hexdigest()[:32]}"'
-    response = JsonResponse(body)
-    response["ETag"] = etag
-    response = get_conditional_response(request, etag=etag, response=response)
+    whole = JsonResponse(body)
+    whole["ETag"] = etag
+    response = get_conditional_response(request, etag=etag, response=whole) or whole
     response["Cache-Control"] = "no-store"
     return response
 
@@ -547,7 +550,7 @@ def show_hold(
         "details": details_of(held),
         "patient": patient_of(request),
         "form": form or details_form(request, held, now),
-        "expired": held.hold_expires_at < now,
+        "expired": held.hold_expires_at is not None and held.hold_expires_at < now,
         "several_zones": several_zones(locations),
         "several_areas": several_areas(held),
         "locations": locations,
@@ -640,6 +643,8 @@ def confirm(request: HttpRequest, held: Appointment, now: datetime) -> HttpRespo
     try:
         details = details_of(held)
         patient = appointments.patient_for(request.user, details) if details else patient_of(request)
+        if patient is None:
+            return redirect("booking:hold", held.uuid)
         done = appointments.confirm(held, patient=patient, now=now)
     except appointments.Taken:
         return gone(request, held, now)
@@ -656,7 +661,7 @@ def confirm(request: HttpRequest, held: Appointment, now: datetime) -> HttpRespo
 
 def times_like(held: Appointment) -> str:
     """Other times of the same treatment and part of the body, from the same day on."""
-    query = {"from": held.local_date.isoformat()}
+    query = {"from": held.local_start.date().isoformat()}
     if held.area is not None:
         query["area"] = held.area.code
     return f"{reverse('booking:slots', args=[held.treatment.slug])}?{urlencode(query)}"
@@ -705,14 +710,15 @@ class State:
 def state_of(visit: Appointment, clinic: Clinic | None, now: datetime) -> State:
     """A pure function of the record, the clinic's notice and the clock."""
     status = Appointment.Status
-    code = {
+    codes: dict[str, str] = {
         status.BOOKED: "booked",
         status.ARRIVED: "here",
         status.CHECKED_IN: "here",
         status.FULFILLED: "done",
         status.NOSHOW: "missed",
         status.ENTERED_IN_ERROR: "void",
-    }.get(visit.status, "cancelled")
+    }
+    code = codes.get(visit.status, "cancelled")
     if visit.status == status.PENDING:
         code = "question" if visit.information_asked_at else "form" if visit.form_due_by else "asked"
     if visit.status == status.CANCELLED and visit.cancel_reason == Appointment.Reason.CLINICAL:
@@ -745,20 +751,20 @@ def appointment(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
     if visit.status == Appointment.Status.PROPOSED:
         return redirect("booking:hold", visit.uuid) if whole else not_yours(request)
     context = about(visit, whole, now)
-    if whole and visit.treatment.needs_screening:
-        context |= where_to_read(context["state"], visit)
+    if whole and visit.patient is not None and visit.treatment.needs_screening:
+        context |= where_to_read(context["state"], visit, visit.patient)
     return render(request, "booking/appointment.html", context)
 
 
-def where_to_read(state: State, visit: Appointment) -> dict:
+def where_to_read(state: State, visit: Appointment, patient: Patient) -> dict:
     """The patient's page of a clinician's question or decision. An answered question is none any more."""
     if state.code == "question":
-        asked = clearance.open_question(visit.patient, visit.treatment, area=visit.area)
+        asked = clearance.open_question(patient, visit.treatment, area=visit.area)
         if asked is None:
             return {"state": replace(state, code="asked")}
         return {"reply_url": reverse("screening:reply", args=[asked])}
     if state.code == "refused":
-        decided = clearance.decision_of(visit.patient, visit.treatment, area=visit.area)
+        decided = clearance.decision_of(patient, visit.treatment, area=visit.area)
         return {"decision_url": reverse("screening:decision", args=[decided])} if decided else {}
     return {}
 
@@ -828,9 +834,9 @@ def times_to_move_to(request: HttpRequest, visit: Appointment, context: dict, no
     wish = replace(wish, area=visit.area)
     finder = Finder(wish, clinic=context["clinic"], now=now, patient=visit.patient, exclude=visit)
     cleared, earliest = None, None
-    if treatment.needs_screening:
+    if treatment.needs_screening and visit.patient is not None:
         soonest = finder.first_free(cleared=True)
-        on = soonest.local_date if soonest else visit.local_date
+        on = soonest.local_date if soonest else timezone.localdate(now)
         cleared = clearance.clearance_for(visit.patient, treatment, area=visit.area, on=on, now=now).cleared
         if not cleared and visit.response_id is not None:
             asking = clearance.may_ask(visit.response_id, treatment, area=visit.area, on=on, now=now)
@@ -922,7 +928,7 @@ def my_appointments(request: HttpRequest, now: datetime) -> dict | None:
         for visit in Appointment.objects.with_names()
         .filter(patient=patient)
         .exclude(status=Appointment.Status.ENTERED_IN_ERROR)
-        .exclude(status=Appointment.Status.CANCELLED, cancel_reason=Appointment.Reason.HOLD_EXPIRED)
+        .exclude(status=Appointment.Status.CANCELLED, previous_status=Appointment.Status.PROPOSED)
         .order_by("-starts_at")[:60]
     ]
     for row in visits:

@@ -17,7 +17,9 @@ register = template.Library()
 SIGNS = {"GBP": "£", "EUR": "€", "USD": "$"}
 
 
-def _zone(place: "Location | str") -> ZoneInfo:
+def _zone(place: "Location | str | None") -> ZoneInfo:
+    if place is None:
+        raise ValueError("An instant has a day and a time only at a place.")
     return place.zone if isinstance(place, Location) else ZoneInfo(place)
 
 

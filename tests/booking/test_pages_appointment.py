@@ -12,9 +12,10 @@ from django.urls import reverse
 
 from booking import appointments, links
 from booking.models import Appointment
+from outbox.models import Message
 from tests import make
 from tests.booking import steps
-from tests.booking.pages import keys_on, patient_who_signs_in, times_of, words
+from tests.booking.pages import code_in, keys_on, patient_who_signs_in, times_of, words
 from tests.make import NOW
 
 pytestmark = pytest.mark.django_db
@@ -236,6 +237,22 @@ def test_a_link_opens_when_and_where_and_nothing_more(client, surgery):
     assert "Sign in with a code" in words(client.get(page_of(visit)))
 
 
+def test_signing_in_from_a_link_leads_back_to_the_appointment(client, surgery):
+    patient = patient_who_signs_in(client, name="Ada Secret")
+    client.logout()
+    visit = steps.talk(surgery, patient=patient)
+    page = client.get(links.make_link(visit, links.SEE, NOW), follow=True)
+    sign_in = re.search(r'href="([^"]*login[^"]*next=[^"]*)"', page.content.decode()).group(1)
+    form = client.get(sign_in).content.decode()
+    action = re.search(r'action="([^"]*login/code/[^"]*)"', form).group(1).replace("&amp;", "&")
+    following = re.search(r'name="next" value="([^"]*)"', form).group(1)
+    response = client.post(action, {"email": patient.email, "next": following})
+    code = code_in(Message.objects.get(kind="code"))
+    response = client.post(response.url, {"code": code, "next": following})
+    assert response.url == page_of(visit)
+    assert surgery.consultation.name in words(client.get(response.url))
+
+
 def test_a_link_alone_can_move_and_cancel_by_post(client, surgery):
     visit = steps.talk(surgery)
     client.get(links.make_link(visit, links.SEE, NOW))
@@ -441,8 +458,14 @@ def test_the_pages_ask_a_constant_number_of_queries(client, surgery, patient):
             assert client.get(url).status_code == 200
         return len(found)
 
-    visit = steps.talk(surgery, patient=patient)
-    pages = [page_of(visit), page_of(visit, "cancel"), reverse("my")]
+    visit = steps.booked(surgery, patient=patient)
+    pages = [
+        page_of(visit),
+        page_of(visit, "cancel"),
+        page_of(visit, "move"),
+        reverse("my"),
+        times_of(surgery.treatment),
+    ]
     once = [queries(page) for page in pages]
     for hour in (12, 14):
         steps.talk(surgery, patient=patient, clock=f"{hour}:00")
