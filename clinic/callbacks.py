@@ -37,7 +37,11 @@ class CallBackForm(forms.Form):
     )
     about = forms.ChoiceField(
         label=_("What is it about?"),
-        choices=CallBack.About.choices,
+        choices=[
+            (CallBack.About.FORM, _("Help with the questions")),
+            (CallBack.About.TALK, _("I would like to talk with you")),
+            (CallBack.About.LANGUAGE, _("Help in another language")),
+        ],
         widget=forms.RadioSelect,
         error_messages={
             "required": _("Please choose what it is about."),
