@@ -117,7 +117,7 @@ def page(*methods: str):
     """A page about somebody's answers: not kept by any cache, its input not in error reports."""
 
     def wrap(view):
-        return never_cache(sensitive_post_parameters()(require_http_methods(methods)(wraps(view)(view))))
+        return never_cache(sensitive_post_parameters()(require_http_methods(methods)(view)))
 
     return wrap
 
