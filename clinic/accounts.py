@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
+from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
@@ -284,6 +285,11 @@ def note_second_factor(request, user, authenticator, **kwargs) -> None:
     """Signal of allauth: set up just now, so this session has shown it."""
     if authenticator.type == Authenticator.Type.TOTP:
         request.session[SECOND_FACTOR_SHOWN] = str(user.pk)
+
+
+def forget_sessions(*, now: datetime) -> int:
+    """Removes sessions that have ended; nobody can sign in with them any more. Returns how many."""
+    return Session.objects.filter(expire_date__lt=now).delete()[0]
 
 
 def forget_unproven(*, now: datetime) -> int:

@@ -19,7 +19,13 @@ from screening import responses
 log = logging.getLogger(__name__)
 
 # What only time brings about, once a minute. Each takes `now`.
-CLOCKS = (appointments.sweep, responses.forget_expired, worker.forget_codes, accounts.forget_unproven)
+CLOCKS = (
+    appointments.sweep,
+    responses.forget_expired,
+    worker.forget_codes,
+    accounts.forget_unproven,
+    accounts.forget_sessions,
+)
 
 
 class Command(BaseCommand):
