@@ -203,3 +203,11 @@ def test_learn_answer_ask_be_reviewed_move_cancel_and_ask_again(someone, eyes):
     for message in Message.objects.filter(to="maya@demo.example"):
         words = (message.subject + message.text + message.html).lower()
         assert not [word for word in ("acne", "scar", "needling", "screening", "skin") if word in words], message.kind
+
+
+def test_the_same_without_javascript_at_400_percent(someone, eyes):
+    """1280 pixels at 400 % are 320; nothing of the journey needs a script."""
+    page = someone(width=320, height=640, scripts=False)
+    read_and_look(page, eyes)
+    answer_the_questions(page, eyes)
+    ask_for_a_time(page, eyes)
