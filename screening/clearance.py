@@ -566,7 +566,7 @@ def answers_replaced(response: QuestionnaireResponse, *, now: datetime, by: User
         return False
     carried = ReviewRequest.objects.filter(response__patient=patient, closed_at=None).exclude(response=response)
     for request in carried.order_by("waiting_since"):
-        _open_request(response, request.treatment_id, request.area_id, _keep(request), request.waiting_since)
+        _open_request(response, request.treatment_id, request.area_id, _keep(request), request.waiting_since, now=now)
     carried.update(closed_at=now, being_read_by=None, being_read_since=None)
     clearance_changed.send(
         sender=QuestionnaireResponse,
@@ -586,7 +586,19 @@ def _keep(request: ReviewRequest) -> dict:
     return {"needed_on": request.needed_on, "needed_at": request.needed_at, "answer_by": request.answer_by}
 
 
-def _open_request(response, treatment_id: int, area_id: int, values: dict, waiting_since: datetime) -> ReviewRequest:
+def _open_request(
+    response: QuestionnaireResponse,
+    treatment_id: int,
+    area_id: int,
+    values: dict,
+    waiting_since: datetime,
+    *,
+    now: datetime,
+) -> ReviewRequest:
+    # Asked now, so that the worklist can be in order of harm; stored once a day of visit.
+    today = timezone.localdate(now)
+    on = max(values["needed_on"] or today, response.answered_on or today)
+    _responses().assess_on(response, on=on, now=now)
     request, _made = ReviewRequest.objects.update_or_create(
         response=response,
         treatment_id=treatment_id,
@@ -614,7 +626,8 @@ def request_review(
 
     needed_on, needed_at: local day and start of the **nearest** visit that waits; answer_by: what the patient was
     promised. Without response_id the patient's newest answers; None, and nothing, where there are none yet. Answers of
-    somebody else raise AnswersOfAnother. Consequences: the patient's row is locked; a row on older answers is closed.
+    somebody else raise AnswersOfAnother. Consequences: the patient's row is locked; a row on older answers is closed;
+    what the rules say for the day of the visit is stored.
     """
     patient = lock_patient(patient.pk)
     newest = finished_responses([patient.pk]).first()
@@ -632,7 +645,7 @@ def request_review(
         response__patient=patient, treatment=treatment, area=area, closed_at=None
     ).exclude(response=response)
     open_here.update(closed_at=now, being_read_by=None, being_read_since=None)
-    return _open_request(response, treatment.pk, area.pk, values, now)
+    return _open_request(response, treatment.pk, area.pk, values, now, now=now)
 
 
 def close_request(patient: Patient, treatment: Treatment, *, area: Area, now: datetime) -> int:

@@ -69,13 +69,21 @@ def test_the_worst_comes_first_then_the_nearest_then_the_longest(treatment, ques
 
 
 def test_what_was_never_assessed_comes_first(treatment, questionnaire, harmless):
-    for name, answers in [("assessed", LOOK), ("not", {})]:
-        person = make_patient(name=name)
-        response = answer(questionnaire, {**harmless, **answers}, person)
-        ask(person, treatment)
-        if name == "assessed":
-            responses.assess_on(response, on=VISIT, now=NOW)
-    assert [row.response.patient.name for row in reviews.worklist(NOW)] == ["not", "assessed"]
+    waits(make_patient(name="assessed"), treatment, questionnaire, {**harmless, **LOOK})
+    response = answer(questionnaire, harmless, make_patient(name="not"))
+    ReviewRequest.objects.create(response=response, treatment=treatment, area=area(), waiting_since=NOW)
+    rows = [(row.response.patient.name, row.effect) for row in reviews.worklist(NOW)]
+    assert rows == [("not", "incomplete"), ("assessed", "review")]
+
+
+def test_a_visit_that_moves_is_ordered_by_what_the_rules_say_for_its_new_day(
+    patient, treatment, questionnaire, harmless
+):
+    waxed = {"recent-procedures": ["waxing"], "recent-procedures-waxing-on": TODAY.isoformat()}
+    waits(patient, treatment, questionnaire, {**harmless, **waxed}, on=TODAY + 2 * DAY)
+    assert [row.effect for row in reviews.worklist(NOW)] == ["defer"]
+    ask(patient, treatment, on=TODAY + 7 * DAY)
+    assert [row.effect for row in reviews.worklist(NOW)] == ["none"]
 
 
 def test_the_worklist_is_one_query(patient, treatment, questionnaire, harmless, django_assert_num_queries):
@@ -86,7 +94,7 @@ def test_the_worklist_is_one_query(patient, treatment, questionnaire, harmless, 
                 (row.response.patient.name, row.treatment.name, row.area.code, row.effect, row.being_read_by)
                 for row in reviews.worklist(NOW)
             ]
-        assert (person.name, treatment.name, "face", "incomplete", None) in shown
+        assert (person.name, treatment.name, "face", "none", None) in shown
 
 
 def test_the_figures_of_the_worklist(patient, treatment, questionnaire, harmless):
@@ -104,9 +112,10 @@ def test_the_figures_of_the_worklist(patient, treatment, questionnaire, harmless
 
 def test_opening_says_who_reads_and_stores_what_the_rules_say(patient, treatment, questionnaire, harmless, clinician):
     request = waits(patient, treatment, questionnaire, {**harmless, **LOOK})
-    assert not Assessment.objects.exists()
+    ReviewRequest.objects.filter(pk=request.pk).update(needed_on=VISIT + 2 * DAY)
+    request.refresh_from_db()
     assessment = reviews.open_for_reading(request, by=clinician, now=NOW)
-    assert (assessment.on, assessment.effect) == (VISIT, "review")
+    assert (assessment.on, assessment.effect) == (VISIT + 2 * DAY, "review")
     request.refresh_from_db()
     assert request.being_read_by == clinician
     other = make_user(role="Clinician")
