@@ -17,6 +17,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.templatetags.tz import do_timezone
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -511,7 +512,7 @@ class AppointmentAdmin(admin.ModelAdmin):
             "by_room": by_room,
             "other_columns": address(by=None if by_room else "room"),
             "printed": address(print="1"),
-            "now": now.astimezone(place.zone),
+            "now": do_timezone(now, place.zone),
         }
         if "print" in request.GET:
             return self.page(request, "day_table", **context)

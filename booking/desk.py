@@ -12,6 +12,7 @@ from django.contrib import admin
 from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, TimeField
 from django.db.models.functions import Cast, ExtractIsoWeekDay
 from django.http import HttpRequest
+from django.templatetags.tz import do_timezone
 from django.utils import formats
 from django.utils.translation import gettext as _
 
@@ -60,13 +61,13 @@ class Line:
 
     @property
     def start(self) -> datetime:
-        """On the wall of the place."""
-        return self.visit.local_start
+        """On the wall of the place, also in a template (which would turn it back to the site's own zone)."""
+        return do_timezone(self.visit.starts_at, self.visit.location.zone)
 
     @property
     def end(self) -> datetime:
-        """On the wall of the place."""
-        return self.visit.ends_at.astimezone(self.visit.location.zone)
+        """As `start`."""
+        return do_timezone(self.visit.ends_at, self.visit.location.zone)
 
     @property
     def sessions(self) -> str:

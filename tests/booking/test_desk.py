@@ -1,0 +1,515 @@
+"""The front desk's day: what it shows, what it hides, what can be done from it, and what it costs."""
+
+from datetime import date, timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from booking import appointments
+from booking.models import Appointment
+from clinic.models import CallBack
+from outbox import messages
+from outbox.models import Message
+from screening.models import QuestionnaireResponse, Review
+from tests import make
+from tests.booking import steps
+from tests.booking.conftest import ScreeningSurgery
+from tests.booking.staff import Clock, Staff, words_of
+from tests.booking.steps import VISIT
+from tests.make import NOW, TODAY
+
+ON_VISIT = f"?day={VISIT}"
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+def desk(surgery, clock):
+    return Staff(surgery.desk)
+
+
+def on_the_day(clock, appointment, minutes=-5):
+    clock.now = appointment.starts_at + timedelta(minutes=minutes)
+
+
+# --- who may
+
+
+PAGES = {
+    "desk": {"Front desk"},
+    "phone": {"Front desk"},
+    "my_day": {"Practitioner"},
+    "changelist": {"Front desk", "Practitioner", "Clinician", "Lead clinician", "Manager"},
+    "to_move": {"Front desk", "Clinician", "Lead clinician", "Manager"},
+}
+
+
+@pytest.mark.parametrize("role", make.ROLES)
+def test_each_role_opens_its_own_pages_and_no_others(surgery, clock, role):
+    staff = Staff(make.make_user(role))
+    for page, roles in PAGES.items():
+        assert staff.get(page).status_code == (200 if role in roles else 403), page
+
+
+@pytest.mark.parametrize("role", make.ROLES)
+def test_only_the_front_desk_runs_the_day(surgery, clock, role):
+    appointment = steps.booked(surgery)
+    on_the_day(clock, appointment, 20)
+    staff = Staff(make.make_user(role))
+    for verb in ("arrive", "no-show", "cancel", "move", "consultation", "send-form"):
+        answer = staff.post(verb, appointment.uuid, reason="patient-asked", slot="x")
+        if role != "Front desk":
+            assert answer.status_code == 403, verb
+            appointment.refresh_from_db()
+            assert appointment.status == "booked"
+    if role == "Front desk":  # arrived, and then cancelled
+        appointment.refresh_from_db()
+        assert (appointment.previous_status, appointment.status) == ("arrived", "cancelled")
+
+
+def test_the_front_desk_does_not_check_in_or_close(desk, surgery, clock):
+    appointment = steps.arrived(surgery)
+    on_the_day(clock, appointment)
+    for page in ("visit", "done", "not_today"):
+        assert desk.post(page, appointment.uuid).status_code == 403
+    assert desk.get("visit", appointment.uuid).status_code == 403
+    assert desk.get("error", appointment.uuid).status_code == 403
+    appointment.refresh_from_db()
+    assert appointment.status == "arrived"
+
+
+def test_patients_and_strangers_are_sent_away(surgery, clock):
+    patient = Staff(make.make_user())
+    assert patient.get("desk").status_code == 403
+    patient.client.logout()
+    assert patient.get("desk").status_code == 302
+
+
+# --- what it shows
+
+
+def test_a_visit_is_shown_with_everything_one_asks_on_the_phone(desk, surgery):
+    patient = make.make_patient(name="Maria Vella")
+    steps.booked(surgery, patient=patient)
+    page = desk.read("desk", query=ON_VISIT)
+    for words in (
+        "10:00",
+        "Maria Vella",
+        "born 4 May 1990",
+        surgery.treatment.name,
+        "session 1 of 1",
+        "booked",
+        "ready",
+        surgery.practitioner.name,
+        surgery.room.name,
+        "until 10:45",
+    ):
+        assert words in page, words
+
+
+def test_the_second_session_on_an_area_is_called_so(desk, surgery):
+    surgery.treatment.sessions_min, surgery.treatment.sessions_max = 3, 6
+    surgery.treatment.save()
+    patient = make.make_patient()
+    steps.booked(surgery, patient=patient)
+    steps.booked(surgery, VISIT + timedelta(days=28), patient=patient)
+    assert "session 2 of 3 to 6" in desk.read("desk", query=f"?day={VISIT + timedelta(days=28)}")
+
+
+def test_times_are_those_on_the_wall_of_the_place(db, clock):
+    surgery = ScreeningSurgery(time_zone="Asia/Tokyo")
+    steps.talk(surgery, clock="10:30")
+    page = Staff(surgery.desk).read("desk", query=ON_VISIT)
+    assert ">10:30<" in page
+    assert ">01:30<" not in page
+
+
+@pytest.mark.parametrize(
+    ("outcome", "word", "says"),
+    [
+        ("", "waiting for clinician", "Your answers are with a clinician. You hear from us by"),
+        ("needs-information", "update due", "A clinician has a question for you."),
+    ],
+)
+def test_who_is_not_ready_has_one_word_and_a_sentence_to_say(desk, surgery, outcome, word, says):
+    appointment = steps.asked(surgery)
+    if outcome:
+        steps.decide(appointment, outcome)
+    page = desk.read("desk", query=ON_VISIT)
+    assert word in page
+    assert says in page
+
+
+def test_a_form_that_is_due_is_said_with_its_day(desk, surgery):
+    appointments.book_by_phone(
+        patient=make.make_patient(),
+        treatment=surgery.treatment,
+        area=make.area(),
+        slot=steps.slot(surgery),
+        by=surgery.desk,
+        now=NOW,
+    )
+    page = desk.read("desk", query=ON_VISIT)
+    assert "update due" in page
+    assert "Please fill in the form we sent you by Wednesday 3 March 2027, 09:00" in page
+    assert "Send the form link again" in page
+
+
+def test_what_was_decided_against_cannot_be_treated(desk, surgery):
+    patient = make.make_patient()
+    appointment = steps.asked(surgery, patient=patient)
+    steps.decide(appointment, "not-suitable")
+    Appointment.objects.create(
+        **make.appointment_fields(
+            treatment=surgery.treatment,
+            patient=patient,
+            practitioner=surgery.practitioner,
+            room=surgery.room,
+            starts_at=make.at(VISIT, "14:00"),
+        )
+    )
+    page = desk.read("desk", query=ON_VISIT)
+    assert "cannot be treated" in page
+    assert "This treatment is not right for you at the moment." in page
+
+
+def test_by_room_by_place_and_by_day(desk, surgery):
+    steps.talk(surgery)
+    other = make.make_location(name="Valletta", slug="valletta")
+    by_room = desk.read("desk", query=f"{ON_VISIT}&by=room")
+    assert f'<h2 id="column-1">{surgery.rooms[0].name}' in by_room
+    assert f'<h2 id="column-2">{surgery.rooms[1].name}' in by_room
+    elsewhere = desk.read("desk", query=f"{ON_VISIT}&at={other.slug}")
+    assert "Nobody works here on this day" in elsewhere
+    assert f"?day={VISIT + timedelta(days=1)}" in desk.read("desk", query=ON_VISIT)
+
+
+@pytest.mark.parametrize("query", ["?day=nonsense", "?day=2027-02-30", "?day=9999-12-31", "?at=nowhere", "?by=x&day="])
+def test_an_address_that_makes_no_sense_shows_today(desk, query):
+    assert "Monday 1 March 2027" in desk.read("desk", query=query)
+
+
+def test_closed_days_and_time_off_are_said(desk, surgery):
+    make.make_closure(surgery.location, VISIT, reason="Public holiday")
+    make.make_time_off(surgery.practitioner, make.at(VISIT, "12:00"), make.at(VISIT, "15:00"))
+    page = desk.read("desk", query=ON_VISIT)
+    assert "Public holiday" in page
+    assert "away 12:00 to 15:00" in page
+
+
+def test_the_day_is_printed_as_a_table_with_the_same_facts(desk, surgery):
+    steps.booked(surgery, patient=make.make_patient(name="Maria Vella"))
+    page = desk.read("desk", query=f"{ON_VISIT}&print=1")
+    for words in ("<table", "10:00–10:45", "Maria Vella", "04/05/1990", "+447700900123", "session 1 of 1", "ready"):
+        assert words in page, words
+    assert "<button" not in page.split('id="content"')[1]
+
+
+def test_freed_visits_stay_in_sight_and_kept_times_do_not_show(desk, surgery):
+    cancelled = steps.talk(surgery, patient=make.make_patient(name="Was Here"))
+    appointments.cancel(cancelled, by="staff", user=surgery.desk, reason="mistake", now=NOW)
+    steps.held(surgery, clock="12:00", treatment=surgery.consultation)
+    page = desk.read("desk", query=ON_VISIT)
+    assert "Was Here" in page
+    assert "cancelled" in page
+    assert "12:00" not in page.split('class="desk"')[1].split("<aside")[0]
+
+
+# --- finding
+
+
+@pytest.mark.parametrize(
+    "text", ["maria", "Vella", "07700 900555", "900555", "12/3/1988", "12 March 1988", "1988-03-12", "PATIENT", "VISIT"]
+)
+def test_people_are_found_by_what_they_say(desk, surgery, text):
+    patient = make.make_patient(name="Maria Vella", phone="+447700900555", birth_date=date(1988, 3, 12))
+    make.make_patient(name="Somebody Else", phone="+447700900999", birth_date=date(1970, 1, 1))
+    visit = steps.talk(surgery, patient=patient)
+    text = {"PATIENT": patient.reference, "VISIT": visit.reference.lower()}.get(text, text)
+    page = words_of(desk.post("desk", q=text))
+    assert "1 person found" in page
+    assert "Maria Vella" in page
+    assert "Thu 11 Mar 2027, 10:00" in page
+    assert "Somebody Else" not in page
+
+
+@pytest.mark.parametrize("text", ["nobody of that name", "'; drop table", "%", "1/13/1990", "x" * 150, "0"])
+def test_nobody_found_is_said(desk, surgery, text):
+    make.make_patient(name="Maria Vella", phone="")
+    page = words_of(desk.post("desk", q=text))
+    assert "Nobody found" in page
+
+
+def test_too_long_a_search_is_no_error(desk):
+    assert desk.post("desk", q="x" * 5000).status_code == 200
+
+
+# --- doing
+
+
+def test_arrived_and_undone_from_the_desk(desk, surgery, clock):
+    appointment = steps.booked(surgery)
+    on_the_day(clock, appointment)
+    page = desk.post("arrive", appointment.uuid, next=Staff.address("desk"), follow=True)
+    assert page.redirect_chain[-1][0] == Staff.address("desk")
+    assert f"{appointment.patient.name} has arrived." in words_of(page)
+    appointment.refresh_from_db()
+    assert appointment.status == "arrived"
+    assert "Undo “arrived”" in words_of(page)
+    desk.post("undo", appointment.uuid)
+    appointment.refresh_from_db()
+    assert appointment.status == "booked"
+
+
+def test_undo_is_not_offered_after_a_quarter_of_an_hour(desk, surgery, clock):
+    appointment = steps.arrived(surgery)
+    clock.now = appointment.starts_at + timedelta(minutes=16)
+    assert "Undo" not in desk.read("desk")
+    refused = desk.post("undo", appointment.uuid, follow=True)
+    assert "more than 15 minutes ago" in words_of(refused)
+
+
+def test_who_did_not_come_is_offered_only_when_it_is_late(desk, surgery, clock):
+    appointment = steps.booked(surgery)
+    on_the_day(clock, appointment, 14)
+    assert "Did not come" not in desk.read("desk")
+    refused = desk.post("no-show", appointment.uuid, follow=True)
+    assert "Please wait until 15 minutes after the start." in words_of(refused)
+    on_the_day(clock, appointment, 15)
+    assert "Did not come" in desk.read("desk")
+    desk.post("no-show", appointment.uuid)
+    appointment.refresh_from_db()
+    assert appointment.status == "noshow"
+
+
+def test_cancelling_asks_for_a_reason_first(desk, surgery):
+    appointment = steps.booked(surgery)
+    assert "Cancel this appointment?" in desk.read("cancel", appointment.uuid)
+    for reason in ("", "clinical", "no-answer", "x"):
+        answer = desk.post("cancel", appointment.uuid, reason=reason)
+        assert answer.status_code == 422
+        assert "Please choose" in words_of(answer)
+        appointment.refresh_from_db()
+        assert appointment.status == "booked"
+    answer = desk.post("cancel", appointment.uuid, reason="practitioner-away", next=Staff.address("desk"))
+    assert answer["Location"] == Staff.address("desk")
+    appointment.refresh_from_db()
+    assert (appointment.status, appointment.cancel_reason, appointment.cancelled_by_user) == (
+        "cancelled",
+        "practitioner-away",
+        surgery.desk,
+    )
+
+
+def test_moving_shows_free_times_and_takes_one(desk, surgery):
+    appointment = steps.booked(surgery)
+    query = f"?first=2027-03-15&practitioner={surgery.practitioner.slug}"
+    page = desk.read("move", appointment.uuid, query=query)
+    assert "Monday 15 March 2027" in page
+    wanted = steps.slot(surgery, TODAY + timedelta(days=14), "14:00")
+    assert wanted.key in page
+    answer = desk.post("move", appointment.uuid, slot=wanted.key, follow=True)
+    assert "now comes on Monday 15 March 2027, 14:00" in words_of(answer)
+    appointment.refresh_from_db()
+    assert appointment.starts_at == wanted.starts_at
+    assert appointment.sequence == 1
+
+
+@pytest.mark.parametrize("slot", ["", "nonsense", "20270315T1400Z-1-1", "20270315T1400Z-9999-9999-9999", "x" * 200])
+def test_a_time_that_was_not_offered_is_refused_in_words(desk, surgery, slot):
+    appointment = steps.booked(surgery)
+    answer = desk.post("move", appointment.uuid, slot=slot)
+    assert answer.status_code == 422
+    appointment.refresh_from_db()
+    assert appointment.starts_at == make.at(VISIT)
+
+
+def test_a_time_just_taken_comes_with_others(desk, surgery):
+    appointment = steps.booked(surgery)
+    taken = steps.talk(surgery, clock="14:00")
+    slot = steps.slot(surgery, clock="14:00")
+    answer = desk.post("move", appointment.uuid, slot=slot.key)
+    assert answer.status_code == 422
+    assert "just been taken" in words_of(answer)
+    assert "Free times near it" in words_of(answer)
+    assert taken.status == "booked"
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.example/", "//evil.example/admin/", "/admin/\\evil", "javascript:x"]
+)
+def test_a_verb_leads_back_to_our_own_pages_only(desk, surgery, clock, elsewhere):
+    appointment = steps.booked(surgery)
+    on_the_day(clock, appointment)
+    answer = desk.post("arrive", appointment.uuid, next=elsewhere)
+    assert answer["Location"].startswith("/admin/")
+
+
+def test_unknown_appointments_are_not_there(desk):
+    for page in ("change", "move", "cancel"):
+        assert desk.get(page, uuid4()).status_code == 404
+    assert desk.post("arrive", uuid4()).status_code == 404
+
+
+# --- to do
+
+
+def test_whoever_asked_for_a_call_is_rung_once(desk, surgery):
+    call = CallBack.objects.create(name="Carla Rossi", phone="+447700900111", request_key=uuid4(), created_at=NOW)
+    page = desk.read("desk")
+    assert "Carla Rossi" in page
+    answer = desk.post("rung", call.pk, next=Staff.address("desk"), follow=True)
+    assert "Carla Rossi was rung." in words_of(answer)
+    call.refresh_from_db()
+    assert call.done_by == surgery.desk
+    assert "+447700900111" not in desk.read("desk")
+
+
+def test_what_is_to_do_stands_beside_the_day(desk, surgery):
+    moving = steps.talk(surgery, patient=make.make_patient(name="Has ToMove"))
+    make.make_time_off(surgery.practitioner, make.at(VISIT, "08:00"), make.at(VISIT, "18:00"))
+    due = appointments.book_by_phone(
+        patient=make.make_patient(name="Form Isdue"),
+        treatment=surgery.treatment,
+        area=make.area(),
+        slot=steps.slot(surgery, practitioner=surgery.practitioners[1]),
+        by=surgery.desk,
+        now=NOW,
+    )
+    message = messages.queue(
+        "booked",
+        key="a",
+        to="a@example.org",
+        context={"when": "Thursday", "where": "Here", "link": "https://x.example/"},
+        now=NOW,
+    )
+    Message.objects.filter(pk=message.pk).update(state="sending", claimed_at=NOW - timedelta(hours=1))
+    page = desk.read("desk")
+    for words in ("Has ToMove", "Time to be moved", "Form Isdue", "Form due", "Message unclear"):
+        assert words in page, words
+    assert Staff.address("move", moving.uuid) in page
+    assert Staff.address("change", due.uuid) in page
+    assert f"/admin/outbox/message/{message.pk}/change/" in page
+
+
+def test_nothing_to_do_is_said(desk):
+    assert "Nothing is waiting." in desk.read("desk")
+
+
+# --- what it never shows, never changes, and costs
+
+
+SECRET = ("zebrafinding", "quaggacondition", "okapireason")
+
+
+def planted(surgery):
+    """Somebody whose answers, reasons and conditions hold words that can be looked for."""
+    patient = make.make_patient()
+    steps.answered(surgery, patient, other_health="yes", other_health_what=SECRET[0])
+    appointment = steps.asked(surgery, patient=patient)
+    request = steps.request_of(appointment)
+    from tests.screening import decisions
+
+    by = make.make_user("Clinician")
+    from screening import reviews
+
+    assessment = reviews.open_for_reading(request, by=by, now=NOW)
+    reasons = dict.fromkeys(decisions.words_for(assessment), SECRET[2])
+    assert reasons
+    decisions.decide(
+        request, "cleared-with-conditions", by=by, reasons=reasons, conditions=SECRET[1], statement="I have read it."
+    )
+    appointment.refresh_from_db()
+    assert appointment.status == "booked"
+    return appointment
+
+
+def test_no_page_of_the_desk_holds_an_answer_a_finding_or_a_condition(desk, surgery, clock):
+    appointment = planted(surgery)
+    key, person = appointment.uuid, appointment.patient.uuid
+    chosen = f"?treatment={surgery.treatment.slug}&area=face&first=2027-04-20"
+    slot = steps.slot(surgery, TODAY + timedelta(days=50), "10:00").key
+    pages = [
+        desk.get("desk", query=ON_VISIT),
+        desk.get("desk", query=f"{ON_VISIT}&print=1"),
+        desk.post("desk", q=appointment.patient.name),
+        desk.get("changelist"),
+        desk.get("changelist", query=f"?q={appointment.reference}"),
+        desk.get("change", key),
+        desk.get("cancel", key),
+        desk.get("move", key),
+        desk.get("consultation", key),
+        desk.get("phone"),
+        desk.post("phone", q=appointment.patient.name),
+        desk.get("phone_times", person, query=chosen),
+        desk.get("phone_confirm", person, query=f"{chosen}&slot={slot}"),
+        desk.get("to_move"),
+        desk.client.get("/admin/"),
+        desk.client.get("/admin/clinic/patient/"),
+        desk.client.get(f"/admin/clinic/patient/{appointment.patient.pk}/change/"),
+        desk.client.get("/admin/outbox/message/"),
+    ]
+    for page in pages:
+        assert page.status_code == 200, page.request["PATH_INFO"]
+        text = words_of(page).lower()
+        for word in (*SECRET, "other-health", "cleared-with-conditions", "with conditions"):
+            assert word not in text, (word, page.request["PATH_INFO"])
+    for address in (f"/admin/screening/questionnaireresponse/{appointment.review.response.uuid}/",):
+        assert desk.client.get(address).status_code in (403, 404)
+
+
+def test_looking_changes_nothing(desk, surgery, clock):
+    appointment = steps.booked(surgery)
+    on_the_day(clock, appointment)
+    before = list(Appointment.objects.values())
+    counts = (Message.objects.count(), Review.objects.count(), QuestionnaireResponse.objects.count())
+    for name in ("desk", "phone", "changelist", "to_move"):
+        desk.read(name)
+    for name in ("change", "cancel", "move", "consultation"):
+        desk.read(name, appointment.uuid)
+    desk.post("desk", q="a")
+    for name in ("arrive", "no-show", "undo", "send-form"):
+        assert desk.get(name, appointment.uuid).status_code == 405
+    assert list(Appointment.objects.values()) == before
+    assert (Message.objects.count(), Review.objects.count(), QuestionnaireResponse.objects.count()) == counts
+
+
+def cost(staff, *page, **query) -> int:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        staff.read(*page, **query)
+    return len(queries)
+
+
+@pytest.mark.parametrize("query", [ON_VISIT, f"{ON_VISIT}&by=room", f"{ON_VISIT}&print=1"])
+def test_three_visits_cost_what_one_costs(desk, surgery, query):
+    steps.booked(surgery, clock="09:00")
+    desk.read("desk", query=query)
+    one = cost(desk, "desk", query=query)
+    steps.booked(surgery, clock="11:00")
+    steps.booked(surgery, clock="13:00", practitioner=surgery.practitioners[1])
+    assert cost(desk, "desk", query=query) == one
+
+
+def test_three_things_to_do_cost_what_one_costs(desk, surgery):
+    def one_more(clock_time):
+        steps.talk(surgery, clock=clock_time)
+        CallBack.objects.create(name="C", phone="+447700900111", request_key=uuid4(), created_at=NOW)
+
+    one_more("09:00")
+    off = make.make_time_off(surgery.practitioner, make.at(VISIT, "08:00"), make.at(VISIT, "18:00"))
+    desk.read("desk")
+    one = cost(desk, "desk")
+    off.delete()
+    one_more("11:00")
+    one_more("13:00")
+    make.make_time_off(surgery.practitioner, make.at(VISIT, "08:00"), make.at(VISIT, "18:00"))
+    page = desk.read("desk")
+    assert page.count("/move/?next=") == 3
+    assert cost(desk, "desk") == one
