@@ -1,0 +1,298 @@
+"""Booking somebody who phones, in three steps."""
+
+from datetime import date, timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from booking import appointments
+from booking.models import Appointment
+from clinic.models import Patient
+from tests import make
+from tests.booking import steps
+from tests.booking.staff import Clock, Staff, words_of
+from tests.booking.steps import VISIT
+from tests.make import NOW
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+def desk(surgery, clock):
+    return Staff(surgery.desk)
+
+
+def wish(surgery, treatment=None, **changes) -> str:
+    """The address of step 3, or with `slot=""` of step 2."""
+    treatment = treatment or surgery.consultation
+    values = {
+        "treatment": treatment.slug,
+        "area": "face" if treatment.needs_screening else "",
+        "first": VISIT.isoformat(),
+        "practitioner": surgery.practitioner.slug,
+        "slot": steps.slot(surgery).key,
+    } | changes
+    return "?" + "&".join(f"{name}={value}" for name, value in values.items() if value)
+
+
+def book(desk, patient, query, surgery, **data):
+    data.setdefault("request_key", uuid4())
+    data.setdefault("slot", steps.slot(surgery).key)
+    return desk.post("phone_confirm", patient.uuid, query=query, follow=True, **data)
+
+
+def new(**changes):
+    return {
+        "new": "1",
+        "new-name": "Maria Vella",
+        "new-birth_date": "12/3/1988",
+        "new-phone": "0117 496 0152",
+        "new-email": "",
+    } | changes
+
+
+# --- step 1
+
+
+def test_the_search_comes_before_a_new_patient(desk):
+    assert "Somebody new" not in desk.read("phone")
+    assert "Somebody new" in words_of(desk.post("phone", q="Vella"))
+
+
+def test_somebody_new_is_made_once_and_goes_on(desk, surgery):
+    answer = desk.post("phone", **new())
+    patient = Patient.objects.get(name="Maria Vella")
+    assert answer["Location"] == Staff.address("phone_times", patient.uuid)
+    assert (patient.birth_date, patient.email, patient.user) == (date(1988, 3, 12), "", None)
+
+
+def test_whoever_looks_the_same_is_shown_before_a_new_one_is_made(desk):
+    known = make.make_patient(name="Maria Vella", birth_date=date(1988, 3, 12))
+    answer = desk.post("phone", **new())
+    assert answer.status_code == 422
+    assert known.reference in words_of(answer)
+    assert 'value="0117 496 0152"' in words_of(answer)
+    assert Patient.objects.filter(name="Maria Vella").count() == 1
+    desk.post("phone", **new(**{"new-is_somebody_new": "on"}))
+    assert Patient.objects.filter(name="Maria Vella").count() == 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"new-name": ""},
+        {"new-birth_date": "31/2/1988"},
+        {"new-birth_date": ""},
+        {"new-birth_date": "1/1/2999"},
+        {"new-email": "no address"},
+        {"new-phone": "12"},
+        {"new-name": "x" * 500},
+    ],
+)
+def test_what_was_typed_stays_when_something_is_wrong(desk, wrong):
+    answer = desk.post("phone", **new(**wrong))
+    assert answer.status_code == 422
+    kept = "12/3/1988" if "new-birth_date" not in wrong else "Maria Vella"
+    assert kept in words_of(answer)
+    assert not Patient.objects.exists()
+
+
+# --- step 2
+
+
+def test_times_are_shown_without_the_notice_patients_need(desk, surgery):
+    page = desk.read("phone_times", make.make_patient().uuid, query=wish(surgery, slot="", first="2027-03-01"))
+    assert steps.slot(surgery, NOW.date(), "09:15").key in page
+
+
+def test_a_treatment_begins_after_our_promise_to_answer(desk, surgery):
+    query = wish(surgery, surgery.treatment, slot="", first="2027-03-01")
+    page = desk.read("phone_times", make.make_patient().uuid, query=query)
+    assert steps.slot(surgery, NOW.date(), "15:00").key not in page
+    assert steps.slot(surgery, NOW.date() + timedelta(days=2), "09:00").key in page
+
+
+def test_a_wish_that_is_incomplete_is_asked_again(desk, surgery):
+    patient = make.make_patient()
+    surgery.treatment.areas.add(make.area("neck"))
+    page = desk.read("phone_times", patient.uuid, query=f"?treatment={surgery.treatment.slug}&first=2027-03-15")
+    assert "Choose an area that this treatment is for: face, neck." in page
+    for query in ("?treatment=nonsense", "?treatment=", f"?treatment={surgery.treatment.slug}&first=31-31-31"):
+        assert "Please look at this" in desk.read("phone_times", patient.uuid, query=query)
+
+
+def test_somebody_under_18_is_refused_kindly_and_by_the_verb(desk, surgery):
+    child = make.make_patient(birth_date=date(2009, 3, 2))
+    page = desk.read("phone_times", child.uuid, query=wish(surgery, slot=""))
+    assert "This patient is under 18." in page
+    assert surgery.practitioner.name not in page
+    answer = book(desk, child, wish(surgery), surgery)
+    assert answer.status_code == 422
+    assert "not yet 18" in words_of(answer)
+    assert not Appointment.objects.exists()
+
+
+def test_unknown_people_are_not_there(desk, surgery):
+    assert desk.get("phone_times", uuid4()).status_code == 404
+    assert desk.get("phone_confirm", uuid4(), query=wish(surgery)).status_code == 404
+
+
+# --- step 3
+
+
+def test_a_consultation_is_booked_at_once(desk, surgery):
+    patient = make.make_patient()
+    page = desk.read("phone_confirm", patient.uuid, query=wish(surgery))
+    assert "Thursday 11 March 2027, 10:00" in page
+    assert "will be booked at once" in page
+    assert not Appointment.objects.exists()
+    answer = book(desk, patient, wish(surgery), surgery)
+    made = Appointment.objects.get()
+    assert answer.redirect_chain[-1][0] == Staff.address("change", made.uuid)
+    assert "Booked:" in words_of(answer)
+    assert (made.status, made.channel, made.created_by, made.patient) == ("booked", "phone", surgery.desk, patient)
+    assert steps.messages(made) == ["booked"]
+
+
+def test_a_treatment_is_asked_for_and_the_form_is_sent(desk, surgery):
+    patient = make.make_patient()
+    query = wish(surgery, surgery.treatment)
+    assert "will be asked for" in desk.read("phone_confirm", patient.uuid, query=query)
+    words = words_of(book(desk, patient, query, surgery))
+    made = Appointment.objects.get()
+    assert made.status == "pending"
+    assert "Form due by Wednesday 3 March 2027, 09:00." in words
+    assert "The link to the form is on its way." in words
+    assert steps.messages(made) == ["form_due"]
+
+
+def test_without_an_address_the_desk_is_told_what_to_do(desk, surgery):
+    patient = make.make_patient(email="")
+    query = wish(surgery, surgery.treatment)
+    assert "no link to the form can be sent" in desk.read("phone_confirm", patient.uuid, query=query)
+    words = words_of(book(desk, patient, query, surgery))
+    made = Appointment.objects.get()
+    assert "we have no e-mail address and cannot send the link" in words
+    assert "There is no e-mail address." in words_of(desk.post("send-form", made.uuid, follow=True))
+    assert steps.messages(made) == []
+    Patient.objects.filter(pk=patient.pk).update(email="maria@example.org")
+    assert "The form link is on its way" in words_of(desk.post("send-form", made.uuid, follow=True))
+    assert steps.messages(made) == ["form_due"]
+
+
+def test_the_form_link_goes_again_as_an_event_of_its_own(desk, surgery):
+    from outbox.models import Message
+
+    book(desk, make.make_patient(), wish(surgery, surgery.treatment), surgery)
+    made = Appointment.objects.get()
+    waiting = words_of(desk.post("send-form", made.uuid, follow=True))
+    assert "still waiting to be sent" in waiting
+    Message.objects.update(state="sent", sent_at=NOW)
+    desk.post("send-form", made.uuid)
+    again = Message.objects.get(resend_of__isnull=False)
+    assert (again.kind, again.resent_by) == ("form_due", surgery.desk)
+
+
+def test_two_presses_make_one_appointment(desk, surgery):
+    patient, key = make.make_patient(), uuid4()
+    first = book(desk, patient, wish(surgery), surgery, request_key=key)
+    second = book(desk, patient, wish(surgery), surgery, request_key=key)
+    assert Appointment.objects.count() == 1
+    assert first.redirect_chain == second.redirect_chain
+
+
+def test_a_time_that_was_just_taken_comes_with_others(desk, surgery):
+    steps.talk(surgery)
+    patient = make.make_patient()
+    answer = book(desk, patient, wish(surgery), surgery)
+    assert answer.status_code == 422
+    words = words_of(answer)
+    assert "just been taken" in words
+    assert "Free times near it" in words
+    assert Appointment.objects.filter(patient=patient).count() == 0
+    other = steps.slot(surgery, clock="11:00").key
+    assert "Booked:" in words_of(book(desk, patient, wish(surgery), surgery, slot=other))
+
+
+def test_a_session_too_soon_after_another_is_refused_with_the_first_day(desk, surgery):
+    patient = make.make_patient()
+    steps.booked(surgery, patient=patient)
+    slot = steps.slot(surgery, VISIT + timedelta(days=7)).key
+    answer = book(desk, patient, wish(surgery, surgery.treatment, slot=slot), surgery, slot=slot)
+    assert answer.status_code == 422
+    assert "The first day possible is Thursday 8 April 2027." in words_of(answer)
+
+
+def test_overbooking_takes_a_reason_and_keeps_who(desk, surgery):
+    steps.talk(surgery)
+    patient = make.make_patient()
+    query = wish(surgery, overbook="on")
+    assert steps.slot(surgery, room=surgery.rooms[1]).key in desk.read(
+        "phone_times", patient.uuid, query=wish(surgery, overbook="on", slot="")
+    )
+    answer = book(desk, patient, query, surgery)
+    assert answer.status_code == 422
+    assert "Say why, or choose a free time." in words_of(answer)
+    book(desk, patient, query, surgery, overbook_reason="Travels far; agreed with the nurse")
+    made = Appointment.objects.get(patient=patient)
+    assert (made.lane, made.overbooked_by, made.overbook_reason) == (
+        1,
+        surgery.desk,
+        "Travels far; agreed with the nurse",
+    )
+    assert "overbooked" in desk.read("desk", query=f"?day={VISIT}")
+
+
+def test_the_reason_stays_when_the_room_is_gone(desk, surgery):
+    for practitioner in surgery.practitioners:
+        steps.talk(surgery, practitioner=practitioner)
+    answer = book(desk, make.make_patient(), wish(surgery, overbook="on"), surgery, overbook_reason="Travels far")
+    assert answer.status_code == 422
+    assert 'value="Travels far"' in words_of(answer)
+
+
+@pytest.mark.parametrize("slot", ["", "nonsense", "20270311T1000Z-1-1-999999", "x" * 300])
+def test_a_time_that_makes_no_sense_is_said(desk, surgery, slot):
+    answer = book(desk, make.make_patient(), wish(surgery, slot=slot), surgery, slot=slot)
+    assert answer.status_code in (200, 422)
+    assert "Choose" in words_of(answer) or "taken" in words_of(answer)
+    assert not Appointment.objects.exists()
+
+
+def test_a_key_that_was_tampered_with_books_nothing(desk, surgery):
+    answer = book(desk, make.make_patient(), wish(surgery), surgery, request_key="x")
+    assert answer.status_code == 422
+    assert not Appointment.objects.exists()
+
+
+def test_times_cost_the_same_however_many_visits_there_are(desk, surgery):
+    patient = make.make_patient()
+
+    def cost():
+        with CaptureQueriesContext(connection) as queries:
+            desk.read("phone_times", patient.uuid, query=wish(surgery, slot=""))
+        return len(queries)
+
+    steps.talk(surgery, clock="09:00")
+    cost()
+    one = cost()
+    steps.talk(surgery, clock="11:00")
+    steps.talk(surgery, clock="13:00")
+    assert cost() == one
+
+
+def test_the_verb_refuses_whoever_is_not_the_desk(surgery):
+    with pytest.raises(appointments.NotAllowed):
+        appointments.book_by_phone(
+            patient=make.make_patient(),
+            treatment=surgery.consultation,
+            area=None,
+            slot=steps.slot(surgery),
+            by=surgery.clinician,
+            now=NOW,
+        )

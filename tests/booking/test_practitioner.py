@@ -1,0 +1,339 @@
+"""A practitioner's own day: who this is, what has changed, agreement, and the end of the visit."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from booking import appointments
+from screening import clearance
+from screening.models import QuestionnaireResponse
+from tests import make
+from tests.booking import steps
+from tests.booking.staff import Clock, Staff, words_of
+from tests.make import NOW
+from tests.screening.conftest import publish
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+def nurse(surgery, clock):
+    return Staff(surgery.practitioner.user)
+
+
+@pytest.fixture
+def questions(surgery):
+    return publish("microneedling-recheck")
+
+
+@pytest.fixture
+def here(surgery, clock, questions):
+    """Somebody who has arrived for a treatment, and it is their time."""
+    appointment = steps.arrived(surgery)
+    clock.now = appointment.starts_at
+    return appointment
+
+
+def filled(questions, **changes) -> dict:
+    """The whole check-in as a form, with nothing new."""
+    answers = {
+        question.link_id: question.no_finding[-1]
+        for question in questions.definition().questions
+        if not question.parent
+    }
+    return answers | {"says_name": "on", "says_birth_date": "on", "agreed": "on"} | changes
+
+
+def without(form: dict, *names) -> dict:
+    return {name: value for name, value in form.items() if name not in names}
+
+
+# --- whose visit
+
+
+def test_the_own_day_lists_own_visits_only(nurse, surgery, clock):
+    steps.talk(surgery, patient=make.make_patient(name="My Own"))
+    steps.talk(surgery, patient=make.make_patient(name="Not Mine"), practitioner=surgery.practitioners[1])
+    page = nurse.read("my_day", query=f"?day={steps.VISIT}")
+    assert "My Own" in page
+    assert "Not Mine" not in page
+    assert "No visits with you on this day." in nurse.read("my_day")
+    assert "No visits with you" in nurse.read("my_day", query="?day=nonsense")
+
+
+def test_another_practitioners_visit_is_not_there(nurse, surgery, clock):
+    other = steps.talk(surgery, practitioner=surgery.practitioners[1])
+    for page in ("visit", "change"):
+        assert nurse.get(page, other.uuid).status_code == 404
+    for page in ("visit", "done", "not_today", "undo"):
+        assert nurse.post(page, other.uuid).status_code == 404
+    assert other.patient.name not in nurse.read("changelist", query="?show=all")
+
+
+@pytest.mark.parametrize("role", ["Front desk", "Clinician", "Lead clinician", "Content editor", "Manager"])
+def test_nobody_but_practitioners_opens_a_visit(here, role):
+    staff = Staff(make.make_user(role))
+    for page in ("visit", "done", "not_today"):
+        assert staff.post(page, here.uuid).status_code == 403
+    assert staff.get("visit", here.uuid).status_code == 403
+    here.refresh_from_db()
+    assert here.status == "arrived"
+
+
+def test_a_clinician_who_is_no_front_desk_does_not_run_it(surgery, clock, here):
+    staff = Staff(surgery.clinician)
+    assert staff.get("desk").status_code == 403
+    assert staff.post("arrive", here.uuid).status_code == 403
+    page = staff.read("change", here.uuid)
+    assert here.patient.name in page
+    assert "Move" not in page.split('id="content"')[1]
+
+
+# --- what the page shows
+
+
+def test_the_visit_says_who_this_is_and_the_conditions(nurse, surgery, clock, questions):
+    patient = make.make_patient(name="Maria Vella")
+    appointment = steps.asked(surgery, patient=patient)
+    steps.decide(appointment, "cleared-with-conditions", conditions="Left cheek only, 0.5 mm.")
+    appointments.arrive(appointment, by=surgery.desk, now=appointment.starts_at)
+    clock.now = appointment.starts_at
+    page = nurse.read("visit", appointment.uuid)
+    for words in (
+        "Maria Vella",
+        "Born 4 May 1990",
+        patient.reference,
+        "Left cheek only, 0.5 mm.",
+        "First visit with us.",
+    ):
+        assert words in page, words
+    assert str(appointment.review.response.uuid) in page
+
+
+def test_conditions_that_cannot_be_read_stop_the_visit(nurse, surgery, here):
+    from screening.models import DataKey
+
+    DataKey.objects.filter(response=here.review.response).delete()
+    page = nurse.read("visit", here.uuid)
+    assert "Do not treat; ask the clinician." in page
+
+
+def test_conditions_are_for_who_treats_now_only(nurse, surgery, clock):
+    appointment = steps.booked(surgery)
+    words = {"treatment": surgery.treatment, "area": appointment.area, "now": NOW}
+    with pytest.raises(clearance.PermissionDenied):
+        clearance.conditions_for(appointment.patient, by=surgery.practitioner.user, **words)  # ten days before
+    for user in (surgery.desk, surgery.manager, make.make_user("Practitioner")):
+        with pytest.raises(clearance.PermissionDenied):
+            clearance.conditions_for(appointment.patient, by=user, **words)
+    assert clearance.conditions_for(appointment.patient, by=surgery.clinician, **words) is not None
+    assert "seven days before" in nurse.read("visit", appointment.uuid)
+
+
+def test_the_last_session_is_named(nurse, surgery, clock, here):
+    talk = make.make_appointment(
+        status="fulfilled",
+        patient=here.patient,
+        treatment=surgery.consultation,
+        practitioner=surgery.practitioners[1],
+        room=surgery.rooms[1],
+        starts_at=make.at("2027-02-16"),
+    )
+    page = nurse.read("visit", here.uuid)
+    assert "First session on this area." in page
+    assert "Tuesday 16 February 2027" in page
+    assert str(talk.practitioner) in page
+
+
+# --- the check-in
+
+
+def test_all_three_parts_check_the_patient_in(nurse, surgery, here, questions):
+    answer = nurse.post("visit", here.uuid, follow=True, **filled(questions))
+    assert "Checked in. You can begin." in words_of(answer)
+    here.refresh_from_db()
+    assert (here.status, here.identity_confirmed_by) == ("checked-in", surgery.practitioner.user)
+    assert here.identity_confirmed_at == here.agreed_at == here.starts_at
+    recheck = QuestionnaireResponse.objects.get(questionnaire=questions)
+    assert (recheck.assisted_by, recheck.reopens, recheck.status) == (surgery.practitioner.user, False, "completed")
+
+
+@pytest.mark.parametrize("missing", ["says_name", "says_birth_date"])
+def test_nothing_is_kept_before_it_is_sure_who_this_is(nurse, here, questions, missing):
+    answer = nurse.post("visit", here.uuid, **without(filled(questions), missing))
+    assert answer.status_code == 422
+    assert "Not checked in yet" in words_of(answer)
+    here.refresh_from_db()
+    assert here.status == "arrived"
+    assert not QuestionnaireResponse.objects.filter(questionnaire=questions).exists()
+
+
+def test_without_agreement_nothing_is_done_but_the_answers_are_kept(nurse, here, questions):
+    answer = nurse.post("visit", here.uuid, **without(filled(questions), "agreed"))
+    assert answer.status_code == 422
+    assert "Without agreement nothing is done today." in words_of(answer)
+    assert "The short questions were asked today: nothing new." in words_of(answer)
+    here.refresh_from_db()
+    assert here.status == "arrived"
+    boxes = {"says_name": "on", "says_birth_date": "on", "agreed": "on"}
+    nurse.post("visit", here.uuid, **boxes)
+    here.refresh_from_db()
+    assert here.status == "checked-in"
+    assert QuestionnaireResponse.objects.filter(questionnaire=questions).count() == 1
+
+
+def test_a_question_without_an_answer_is_asked_again_and_the_rest_stays(nurse, here, questions):
+    first = questions.definition().questions[0]
+    form = filled(questions)
+    answer = nurse.post("visit", here.uuid, **without(form, first.link_id))
+    assert answer.status_code == 422
+    words = words_of(answer)
+    assert f"Please answer: {first.text}" in words
+    assert words.count(" checked") >= len(form) - 2
+    here.refresh_from_db()
+    assert here.status == "arrived"
+
+
+def test_something_new_sends_the_visit_to_a_clinician(nurse, surgery, here, questions):
+    finding = next(q for q in questions.definition().questions if q.link_id == "active-skin-infection")
+    changed = {
+        finding.link_id: "yes",
+        "active-skin-infection-what": "okapiboil",
+        "active-skin-infection-treated": "no",
+        "active-skin-infection-since": "",
+        "active-skin-infection-since_unknown": "on",
+    }
+    answer = nurse.post("visit", here.uuid, follow=True, **filled(questions, **changed))
+    words = words_of(answer)
+    assert "Not today: a clinician has to look first." in words
+    assert "Nothing is done today without that." in words
+    here.refresh_from_db()
+    assert (here.status, here.identity_confirmed_at) == ("pending", None)
+    assert not clearance.rechecked(here.patient, on=here.local_date)
+    desk = Staff(surgery.desk)
+    assert "okapiboil" not in desk.read("desk") + desk.read("change", here.uuid)
+
+
+def test_something_new_is_kept_although_nobody_agreed(nurse, here, questions):
+    form = without(filled(questions), "agreed") | {
+        "active-skin-infection": "not-sure",
+    }
+    nurse.post("visit", here.uuid, **form)
+    here.refresh_from_db()
+    assert here.status == "pending"
+
+
+def test_without_published_questions_nobody_is_checked_in(nurse, surgery, clock):
+    appointment = steps.arrived(surgery)
+    clock.now = appointment.starts_at
+    assert "No short questions are published." in nurse.read("visit", appointment.uuid)
+    boxes = {"says_name": "on", "says_birth_date": "on", "agreed": "on"}
+    answer = nurse.post("visit", appointment.uuid, **boxes)
+    assert "nobody can be treated without them" in words_of(answer)
+    appointment.refresh_from_db()
+    assert appointment.status == "arrived"
+
+
+def test_a_consultation_needs_the_right_person_only(nurse, surgery, clock):
+    talk = steps.talk(surgery)
+    appointments.arrive(talk, by=surgery.desk, now=talk.starts_at)
+    clock.now = talk.starts_at
+    page = nurse.read("visit", talk.uuid)
+    assert "Has anything changed?" not in page
+    nurse.post("visit", talk.uuid, says_name="on", says_birth_date="on")
+    talk.refresh_from_db()
+    assert (talk.status, talk.agreed_at) == ("checked-in", None)
+
+
+def test_nobody_is_checked_in_before_they_have_arrived(nurse, surgery, clock, questions):
+    appointment = steps.booked(surgery)
+    clock.now = appointment.starts_at
+    assert "when the front desk has marked the arrival" in nurse.read("visit", appointment.uuid)
+    answer = nurse.post("visit", appointment.uuid, **filled(questions))
+    assert "once the front desk has marked the arrival" in words_of(answer)
+    appointment.refresh_from_db()
+    assert appointment.status == "booked"
+    assert not QuestionnaireResponse.objects.filter(questionnaire=questions).exists()
+
+
+@pytest.mark.parametrize(
+    ("parts", "sentence"),
+    [
+        ({"agreed": True}, "right person"),
+        ({"identity_confirmed": True}, "short questions"),
+    ],
+)
+def test_the_verb_asks_for_every_part(surgery, here, parts, sentence):
+    with pytest.raises(appointments.NotAllowed, match=sentence):
+        appointments.check_in(here, by=surgery.practitioner.user, now=here.starts_at, **parts)
+
+
+def test_the_verb_asks_for_agreement_and_for_questions_of_the_same_day(surgery, here):
+    by, now = surgery.practitioner.user, here.starts_at
+    steps.rechecked(here)
+    with pytest.raises(appointments.NotAllowed, match="agrees"):
+        appointments.check_in(here, by=by, identity_confirmed=True, now=now)
+    assert clearance.rechecked(here.patient, on=here.local_date)
+    assert not clearance.rechecked(here.patient, on=here.local_date + timedelta(days=1))
+
+
+# --- the end
+
+
+def test_done_and_undone(nurse, here, clock):
+    steps.check_in(here)
+    page = words_of(nurse.post("done", here.uuid, follow=True))
+    assert "done. This can be undone for 15 minutes." in page
+    here.refresh_from_db()
+    assert here.status == "fulfilled"
+    assert "Undo “done”" in nurse.read("visit", here.uuid)
+    nurse.post("undo", here.uuid)
+    here.refresh_from_db()
+    assert here.status == "checked-in"
+
+
+def test_done_before_the_check_in_is_refused_in_words(nurse, here):
+    assert "That cannot be done" in words_of(nurse.post("done", here.uuid, follow=True))
+    here.refresh_from_db()
+    assert here.status == "arrived"
+
+
+@pytest.mark.parametrize("checked_in", [False, True])
+def test_not_today_is_always_there(nurse, surgery, here, checked_in):
+    if checked_in:
+        steps.check_in(here)
+    assert "End this visit without treating" in nurse.read("visit", here.uuid)
+    nurse.post("not_today", here.uuid)
+    here.refresh_from_db()
+    assert (here.status, here.cancelled_by, here.cancel_reason) == ("cancelled", "clinician", "clinical")
+    assert here.cancelled_by_user == surgery.practitioner.user
+    assert "End this visit" not in nurse.read("visit", here.uuid)
+
+
+def test_looking_at_a_visit_changes_nothing(nurse, here, questions):
+    before = type(here).objects.values().get(pk=here.pk)
+    nurse.read("visit", here.uuid)
+    nurse.read("my_day")
+    assert nurse.get("done", here.uuid).status_code == 405
+    assert nurse.get("not_today", here.uuid).status_code == 405
+    assert type(here).objects.values().get(pk=here.pk) == before
+    assert not QuestionnaireResponse.objects.filter(questionnaire=questions).exists()
+
+
+def test_three_visits_a_day_cost_what_one_costs(nurse, surgery):
+    def cost():
+        with CaptureQueriesContext(connection) as queries:
+            nurse.read("my_day", query=f"?day={steps.VISIT}")
+        return len(queries)
+
+    steps.booked(surgery, clock="09:00")
+    cost()
+    one = cost()
+    steps.booked(surgery, clock="11:00")
+    steps.booked(surgery, clock="13:00")
+    assert cost() == one
