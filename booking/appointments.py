@@ -1378,18 +1378,20 @@ def _decided_no(visit: Appointment, *, outcome: str, by: User | None, now: datet
 def sweep(*, now: datetime) -> dict[str, int]:
     """Everything that only time brings about. The worker calls it again and again; each thing happens once.
 
-    Frees forgotten holds; warns clinicians and desk 24 h and 4 h before a visit that still waits; releases it 2 h
-    before with an apology; reminds of a clinician's question after 2 days and releases the time after 5; reminds of a
-    form and releases the time when it is overdue. Every visit is a transaction of its own, so that one that cannot be
-    handled stops no other. Returns how many of each.
+    Frees forgotten holds; says sorry when a promised answer is late; warns clinicians and desk 24 h and 4 h before a
+    visit that still waits; releases it 2 h before with an apology; reminds of a clinician's question after 2 days and
+    releases the time after 5; reminds of a form and releases the time when it is overdue. Every visit is a transaction
+    of its own, so that one that cannot be handled stops no other. Returns how many of each.
     """
-    counts = dict.fromkeys(("holds", "warned", "released", "reminded", "no_answer", "form_missing", "failed"), 0)
+    done_what = ("holds", "late", "warned", "released", "reminded", "no_answer", "form_missing", "failed")
+    counts = dict.fromkeys(done_what, 0)
     forgotten = Appointment.objects.expired_holds(now=now - FORGOTTEN_HOLD).values_list("pk", flat=True)
     counts["holds"] = _sweep_holds(list(forgotten), now=now)
     waiting = Appointment.objects.filter(status=Status.PENDING).filter(
         Q(starts_at__lte=now + WARNINGS[0])
         | Q(information_asked_at__lte=now - REMIND_AFTER)
         | Q(form_due_by__isnull=False)
+        | Q(answer_by__lte=now)
     )
     for appointment in waiting.order_by("starts_at", "pk"):
         try:
@@ -1453,6 +1455,14 @@ def _sweep_one(appointment: Appointment, *, now: datetime) -> str:
         and _is_new(notices.form_due(visit, now=now, reminder=True), now)
     ):
         done = "reminded"
+    if (
+        asked is None
+        and visit.form_due_by is None
+        and visit.answer_by is not None
+        and visit.answer_by <= now
+        and _is_new(notices.promise_missed(visit, kept=True, now=now), now)
+    ):
+        done = "late"
     if visit.starts_at <= now + WARNINGS[0]:
         hours = 4 if visit.starts_at <= now + WARNINGS[1] else 24
         if any(_is_new(message, now) for message in notices.review_due(visit, hours=hours, now=now)):
@@ -1472,7 +1482,7 @@ def _release(visit: Appointment, *, asked: bool, now: datetime) -> str:
     elif visit.form_due_by is not None:
         reason, tell, done = Reason.FORM_MISSING, notices.cancelled, "form_missing"
     else:
-        reason, tell, done = Reason.NOT_REVIEWED, notices.promise_missed, "released"
+        reason, tell, done = Reason.NOT_REVIEWED, functools.partial(notices.promise_missed, kept=False), "released"
     visit = _cancel(visit, by=By.SYSTEM, reason=reason, now=now)
     tell(visit, now=now)
     return done

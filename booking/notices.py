@@ -129,14 +129,16 @@ def information_needed(appointment: Appointment, *, now: datetime, reminder: boo
     return _queue("information_needed", f"{event}:{asked}", appointment, now=now, purpose=links.INFORMATION)
 
 
-def promise_missed(appointment: Appointment, *, now: datetime) -> Message | None:
-    """We did not answer in time and had to let the time go. Takes it out of the calendar as well."""
+def promise_missed(appointment: Appointment, *, kept: bool, now: datetime) -> Message | None:
+    """We did not answer in time: with `kept` the time stays theirs and we still owe an answer; else we let it go."""
+    answer_by = int(appointment.answer_by.timestamp()) if appointment.answer_by else 0
     return _queue(
         "promise_missed",
-        f"promise-missed:{appointment.sequence}",
+        f"promise-late:{answer_by}" if kept else f"promise-missed:{appointment.sequence}",
         appointment,
         now=now,
-        calendar=ics.calendar_file(appointment, method=ics.CANCEL, now=now),
+        calendar="" if kept else ics.calendar_file(appointment, method=ics.CANCEL, now=now),
+        kept=kept,
     )
 
 

@@ -1,5 +1,6 @@
 """What patients are told: neutral words, local time, calendar files that other programs read."""
 
+import functools
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -35,7 +36,7 @@ TOLD = {
     "moved": notices.moved,
     "cancelled": notices.cancelled,
     "not_possible": notices.not_possible,
-    "promise_missed": notices.promise_missed,
+    "promise_missed": functools.partial(notices.promise_missed, kept=True),
     "back_to_pending": notices.back_to_pending,
     "information_needed": notices.information_needed,
     "form_due": notices.form_due,

@@ -22,7 +22,7 @@ def sweep(now):
     before = Message.objects.count()
     again = {name: count for name, count in appointments.sweep(now=now).items() if count}
     assert Message.objects.count() == before
-    assert not set(again) - {"reminded", "warned"}
+    assert not set(again) - {"reminded", "warned", "late"}
     return counts
 
 
@@ -42,7 +42,7 @@ def test_clinician_and_desk_are_warned_a_day_and_four_hours_before(surgery):
     make.make_clinic(email="desk@clinic.example", lead_clinician=surgery.clinician)
     appointment = steps.asked(surgery)
     start = appointment.starts_at
-    assert sweep(start - timedelta(hours=25)) == {}
+    assert sweep(start - timedelta(hours=25)).get("warned") is None
     assert sweep(start - timedelta(hours=24)) == {"warned": 1}
     assert sweep(start - timedelta(hours=23)) == {}
     assert sweep(start - timedelta(hours=4)) == {"warned": 1}
@@ -50,6 +50,18 @@ def test_clinician_and_desk_are_warned_a_day_and_four_hours_before(surgery):
     assert sorted(warnings.values_list("to", flat=True)) == sorted([surgery.clinician.email, "desk@clinic.example"] * 2)
     for message in warnings:
         assert appointment.patient.name not in message.text and appointment.reference in message.text
+
+
+def test_a_promise_that_passes_is_told_once_and_the_time_is_kept(surgery):
+    appointment = steps.asked(surgery)
+    assert sweep(appointment.answer_by - timedelta(seconds=1)) == {}
+    assert sweep(appointment.answer_by) == {"late": 1}
+    assert sweep(appointment.answer_by + timedelta(minutes=5)) == {}
+    appointment.refresh_from_db()
+    assert appointment.status == "pending"
+    told = Message.objects.get(kind="promise_missed")
+    assert "We still keep the time for you" in told.text and "let the time go" not in told.text
+    assert told.calendar == ""
 
 
 def test_two_hours_before_it_is_released_with_an_apology(surgery):
@@ -93,7 +105,7 @@ def test_somebody_who_replied_is_not_reminded(surgery):
     appointment = steps.asked(surgery)
     review = steps.decide(appointment, "needs-information")
     reviews.reopen(review, now=NOW + timedelta(days=1))
-    assert sweep(NOW + timedelta(days=6)) == {}
+    assert sweep(NOW + timedelta(days=6)) == {"late": 1}
     appointment.refresh_from_db()
     assert (appointment.status, appointment.information_asked_at) == ("pending", None)
 
@@ -133,7 +145,7 @@ def test_a_form_that_came_goes_to_the_clinicians(surgery):
     assert appointment.answer_by == make.at("2027-03-02", "17:00")
     request = steps.request_of(appointment)
     assert (request.response, request.answer_by) == (response, appointment.answer_by)
-    assert sweep(NOW + timedelta(hours=49)) == {}
+    assert sweep(NOW + timedelta(hours=49)) == {"late": 1}
     decisions.decide(request, now=NOW + timedelta(hours=50))
     appointment.refresh_from_db()
     assert appointment.status == "booked"
@@ -155,10 +167,10 @@ def test_one_that_cannot_be_handled_stops_no_other(surgery, monkeypatch):
 
     tell = notices.promise_missed
 
-    def broken_for_one(appointment, *, now):
+    def broken_for_one(appointment, **how):
         if appointment.pk == first.pk:
             raise RuntimeError("no more paper")
-        return tell(appointment, now=now)
+        return tell(appointment, **how)
 
     monkeypatch.setattr(notices, "promise_missed", broken_for_one)
     counts = appointments.sweep(now=second.starts_at - timedelta(hours=1))
