@@ -1313,7 +1313,9 @@ class WorkingHoursAdmin(HitsAppointments):
     @admin.display(description=gettext_lazy("break"))
     def pause(self, hours) -> str:
         """Wall-clock times, or nothing."""
-        return f"{hours.break_starts:%H:%M}–{hours.break_ends:%H:%M}" if hours.break_starts else ""
+        if not (hours.break_starts and hours.break_ends):
+            return ""
+        return f"{hours.break_starts:%H:%M}–{hours.break_ends:%H:%M}"
 
     @admin.display(description=gettext_lazy("from when"))
     def counts(self, hours) -> str:

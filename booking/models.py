@@ -71,7 +71,13 @@ class WorkingHours(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(break_starts__isnull=True, break_ends__isnull=True)
-                | (Q(break_starts__gt=F("starts")) & Q(break_ends__gt=F("break_starts")) & Q(break_ends__lt=F("ends"))),
+                | (
+                    # NULL > 12:00 is NULL, and a CHECK lets NULL pass: both ends have to be said to be there.
+                    Q(break_starts__isnull=False, break_ends__isnull=False)
+                    & Q(break_starts__gt=F("starts"))
+                    & Q(break_ends__gt=F("break_starts"))
+                    & Q(break_ends__lt=F("ends"))
+                ),
                 name="booking_workinghours_break_inside",
                 violation_error_message=_("Give the break a beginning and an end within these hours."),
             ),

@@ -1,0 +1,418 @@
+"""Appointments in lists and one by one, and hours, time off and closed days."""
+
+from datetime import date, time, timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from booking import appointments, desk
+from booking.models import Appointment, Closure, TimeOff, WorkingHours
+from outbox.models import Message
+from tests import make
+from tests.booking import steps
+from tests.booking.staff import Clock, Staff, words_of
+from tests.booking.steps import VISIT
+from tests.make import NOW, TODAY
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+def front(surgery, clock):
+    return Staff(surgery.desk)
+
+
+@pytest.fixture
+def manager(surgery, clock):
+    return Staff(surgery.manager)
+
+
+# --- the list
+
+
+def test_the_list_begins_with_what_is_open(front, surgery):
+    steps.talk(surgery, patient=make.make_patient(name="Still Open"))
+    gone = steps.talk(surgery, clock="12:00", patient=make.make_patient(name="Cancelled One"))
+    appointments.cancel(gone, by="patient", now=NOW)
+    page = front.read("changelist")
+    assert "Still Open" in page
+    assert "Cancelled One" not in page
+    assert "Cancelled One" in front.read("changelist", query="?show=all")
+
+
+@pytest.mark.parametrize("text", ["vella maria", "0117 496 0152", "12/3/1988", "12 March 1988", "1988-03-12", "VISIT"])
+def test_the_list_is_searched_by_what_people_say(front, surgery, text):
+    patient = make.make_patient(name="Maria Vella", phone="+441174960152", birth_date=date(1988, 3, 12))
+    visit = steps.talk(surgery, patient=patient)
+    steps.talk(surgery, clock="12:00", patient=make.make_patient(name="Somebody Else"))
+    page = front.read("changelist", query=f"?q={visit.reference if text == 'VISIT' else text}")
+    assert "Maria Vella" in page
+    assert "Somebody Else" not in page
+
+
+def test_a_search_finds_what_is_over_as_well(front, surgery):
+    gone = steps.talk(surgery, patient=make.make_patient(name="Cancelled One"))
+    appointments.cancel(gone, by="patient", now=NOW)
+    assert "Cancelled One" in front.read("changelist", query="?q=Cancelled")
+
+
+def test_the_list_is_filtered(front, surgery):
+    steps.talk(surgery, patient=make.make_patient(name="With First"))
+    steps.talk(
+        surgery,
+        TODAY + timedelta(days=1),
+        patient=make.make_patient(name="With Second"),
+        practitioner=surgery.practitioners[1],
+    )
+    for query, sees, not_sees in [
+        (f"?with={surgery.practitioner.slug}", "With First", "With Second"),
+        ("?when=tomorrow", "With Second", "With First"),
+        ("?when=week", "With Second", "With First"),
+        (f"?at={surgery.location.slug}", "With First", None),
+        ("?status__exact=pending", None, "With First"),
+        ("?at=nowhere", None, "With First"),
+    ]:
+        page = front.read("changelist", query=query)
+        assert sees is None or sees in page, query
+        assert not_sees is None or not_sees not in page, query
+
+
+def test_rows_lead_to_the_visit_by_its_uuid(front, surgery):
+    visit = steps.talk(surgery)
+    page = front.read("changelist")
+    assert Staff.address("change", visit.uuid) in page
+    assert f"/{visit.pk}/change/" not in page
+
+
+def test_three_rows_cost_what_one_costs(front, surgery):
+    def cost():
+        with CaptureQueriesContext(connection) as queries:
+            front.read("changelist")
+        return len(queries)
+
+    steps.talk(surgery, clock="09:00")
+    cost()
+    one = cost()
+    steps.booked(surgery, clock="11:00")
+    steps.asked(surgery, clock="13:00")
+    assert cost() == one
+    assert one <= 12
+
+
+def test_no_form_of_django_reaches_an_appointment(front, manager, surgery):
+    visit = steps.talk(surgery)
+    base = "/admin/booking/appointment/"
+    for staff in (front, manager, Staff(make.make_user(is_staff=True, is_superuser=True))):
+        for address in (
+            f"{base}add/",
+            f"{base}{visit.pk}/change/",
+            f"{base}{visit.pk}/delete/",
+            f"{base}{visit.pk}/history/",
+        ):
+            assert staff.client.get(address).status_code == 404, address
+            assert staff.client.post(address, {"status": "fulfilled", "post": "yes"}).status_code == 404, address
+        data = {"action": "delete_selected", "_selected_action": visit.pk, "post": "yes"}
+        assert staff.client.post(base, data).status_code in (403, 405)
+    visit.refresh_from_db()
+    assert visit.status == "booked"
+
+
+# --- one appointment
+
+
+def test_an_appointment_tells_what_happened_and_what_was_sent(front, surgery):
+    visit = steps.booked(surgery)
+    appointments.move(
+        visit, slot=steps.slot(surgery, TODAY + timedelta(days=14)), by="staff", user=surgery.desk, now=NOW
+    )
+    page = front.read("change", visit.uuid)
+    for words in ("Time kept", "Asked for", "Booked", "Now Monday 15 March 2027, 10:00", "Messages about it"):
+        assert words in page, words
+    assert Message.objects.filter(subject_uuid=visit.uuid).last().subject in page
+    visit.refresh_from_db()
+    assert len(desk.history(visit)) == 4
+
+
+def test_who_did_it_is_named(front, surgery, clock):
+    visit = steps.booked(surgery)
+    clock.now = visit.starts_at
+    front.post("arrive", visit.uuid)
+    newest = desk.history(Appointment.objects.with_names().get(pk=visit.pk))[0]
+    assert (newest.what, newest.who) == (["arrived"], str(surgery.desk))
+
+
+def test_a_message_is_sent_again_by_name(front, surgery):
+    visit = steps.talk(surgery)
+    message = Message.objects.get(subject_uuid=visit.uuid)
+    assert "still waiting to be sent" in words_of(front.post("resend", visit.uuid, message.uuid, follow=True))
+    Message.objects.update(state="sent", sent_at=NOW)
+    front.post("resend", visit.uuid, message.uuid)
+    assert Message.objects.get(resend_of=message).resent_by == surgery.desk
+    other = steps.talk(surgery, clock="13:00")
+    assert front.post("resend", other.uuid, message.uuid).status_code == 404
+
+
+def test_a_treatment_becomes_a_consultation_in_one_step(front, surgery):
+    visit = steps.asked(surgery)
+    assert "Make it a consultation" in front.read("change", visit.uuid)
+    assert "price of a consultation" in front.read("consultation", visit.uuid)
+    front.post("consultation", visit.uuid)
+    visit.refresh_from_db()
+    assert (visit.status, visit.treatment) == ("booked", surgery.consultation)
+    again = front.post("consultation", visit.uuid)
+    assert again.status_code == 422
+    assert "This is not a treatment." in words_of(again)
+
+
+def test_entered_in_error_is_the_managers_with_a_reason(front, manager, surgery):
+    visit = steps.talk(surgery)
+    assert front.post("error", visit.uuid, reason="twice").status_code == 403
+    assert "Entered in error" not in front.read("change", visit.uuid)
+    assert "Entered in error" in manager.read("change", visit.uuid)
+    empty = manager.post("error", visit.uuid, reason=" ")
+    assert empty.status_code == 422
+    assert "Please say why." in words_of(empty)
+    long = manager.post("error", visit.uuid, reason="x" * 300)
+    assert long.status_code == 422
+    assert "x" * 300 in words_of(long)
+    manager.post("error", visit.uuid, reason="entered twice")
+    visit.refresh_from_db()
+    assert (visit.status, visit.entered_in_error_by, visit.entered_in_error_reason) == (
+        "entered-in-error",
+        surgery.manager,
+        "entered twice",
+    )
+
+
+def test_a_manager_sees_and_does_not_run_the_day(manager, surgery, clock):
+    visit = steps.booked(surgery)
+    clock.now = visit.starts_at
+    content = manager.read("change", visit.uuid).split('id="content"')[1]
+    assert "Arrived" not in content
+    assert "Cancel" not in content
+    assert manager.post("arrive", visit.uuid).status_code == 403
+
+
+# --- hours
+
+
+def hours(surgery, **changes):
+    return {
+        "practitioner": surgery.practitioner.pk,
+        "location": surgery.location.pk,
+        "weekday": 5,
+        "starts": "09:00",
+        "ends": "17:00",
+        "break_starts": "",
+        "break_ends": "",
+        "valid_from": "2027-03-01",
+        "valid_until": "",
+    } | changes
+
+
+def add(staff, noun, data):
+    return staff.client.post(reverse(f"admin:booking_{noun}_add"), data, follow=True)
+
+
+@pytest.mark.parametrize("noun", ["workinghours", "timeoff", "closure"])
+@pytest.mark.parametrize("role", make.ROLES)
+def test_only_managers_change_hours(surgery, clock, role, noun):
+    staff = Staff(make.make_user(role))
+    may_add = staff.client.get(reverse(f"admin:booking_{noun}_add")).status_code
+    may_see = staff.client.get(reverse(f"admin:booking_{noun}_changelist")).status_code
+    assert may_add == (200 if role == "Manager" else 403)
+    assert may_see == (200 if role in ("Manager", "Front desk") else 403)
+
+
+def test_hours_that_overlap_are_refused_with_a_sentence(manager, surgery):
+    answer = add(manager, "workinghours", hours(surgery, weekday=0, starts="16:00", ends="19:00"))
+    assert "already works then: Monday 09:00 to 17:00" in words_of(answer)
+    assert 'value="16:00' in words_of(answer)
+    assert not WorkingHours.objects.filter(starts=time(16)).exists()
+    assert "Hours may not overlap" not in words_of(add(manager, "workinghours", hours(surgery)))
+    assert WorkingHours.objects.filter(weekday=5).count() == 1
+
+
+@pytest.mark.parametrize(
+    "legal",
+    [
+        {"weekday": 0, "starts": "17:00", "ends": "19:00"},
+        {"weekday": 0, "valid_from": "2019-01-01", "valid_until": "2019-12-31"},
+    ],
+)
+def test_hours_beside_others_are_taken(manager, surgery, legal):
+    before = WorkingHours.objects.count()
+    add(manager, "workinghours", hours(surgery, **legal))
+    assert WorkingHours.objects.count() == before + 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"ends": "08:00"}, "The day must end after it begins."),
+        ({"break_starts": "12:00"}, "Give the break a beginning and an end"),
+        ({"break_starts": "08:00", "break_ends": "08:30"}, "Give the break a beginning and an end"),
+        ({"valid_until": "2027-02-01"}, "The last day must not be before the first."),
+        ({"starts": "25:00"}, "Enter a valid time."),
+        ({"weekday": "9"}, "Select a valid choice"),
+    ],
+)
+def test_hours_that_make_no_sense_are_refused(manager, surgery, wrong, sentence):
+    before = WorkingHours.objects.count()
+    assert sentence in words_of(add(manager, "workinghours", hours(surgery, **wrong)))
+    assert WorkingHours.objects.count() == before
+
+
+def test_hours_that_get_shorter_list_the_visits_outside(manager, surgery):
+    visit = steps.talk(surgery, clock="16:00")
+    inside = steps.talk(surgery, clock="10:00")
+    row = WorkingHours.objects.get(practitioner=surgery.practitioner, weekday=VISIT.weekday())
+    url = reverse("admin:booking_workinghours_change", args=[row.pk])
+    data = hours(surgery, weekday=VISIT.weekday(), ends="16:00", valid_from="2020-01-01")
+    answer = manager.client.post(url, data, follow=True)
+    assert answer.redirect_chain[-1][0] == Staff.address("to_move")
+    words = words_of(answer)
+    assert "One upcoming appointment cannot stand any more." in words
+    assert visit.patient.name in words
+    assert inside.patient.name not in words
+    visit.refresh_from_db()
+    assert visit.status == "booked"
+
+
+def test_time_off_lists_the_visits_it_hits(manager, front, surgery):
+    hit = steps.talk(surgery)
+    elsewhere = steps.talk(surgery, practitioner=surgery.practitioners[1], clock="11:00")
+    data = {
+        "practitioner": surgery.practitioner.pk,
+        "starts_at_0": VISIT.isoformat(),
+        "starts_at_1": "09:00",
+        "ends_at_0": VISIT.isoformat(),
+        "ends_at_1": "12:00",
+        "reason": "",
+    }
+    answer = add(manager, "timeoff", data)
+    assert TimeOff.objects.count() == 1
+    assert answer.redirect_chain[-1][0] == Staff.address("to_move")
+    assert hit.patient.name in words_of(answer)
+    assert elsewhere.patient.name not in words_of(answer)
+    assert "The front desk finds them under" in words_of(answer)
+    assert f"{Staff.address('move', hit.uuid)}?next=" in front.read("to_move")
+
+
+def test_time_off_that_ends_before_it_begins_is_refused(manager, surgery):
+    data = {
+        "practitioner": surgery.practitioner.pk,
+        "starts_at_0": "2027-03-11",
+        "starts_at_1": "12:00",
+        "ends_at_0": "2027-03-11",
+        "ends_at_1": "09:00",
+        "reason": "",
+    }
+    assert "The end must be after the beginning." in words_of(add(manager, "timeoff", data))
+
+
+def test_a_closed_day_lists_the_visits_it_hits(manager, surgery):
+    one, two = steps.talk(surgery), steps.booked(surgery, clock="12:00")
+    before = steps.talk(surgery, VISIT - timedelta(days=1))
+    day = VISIT.isoformat()
+    answer = add(
+        manager, "closure", {"location": surgery.location.pk, "first_day": day, "last_day": day, "reason": "Holiday"}
+    )
+    assert Closure.objects.count() == 1
+    words = words_of(answer)
+    assert "2 upcoming appointments cannot stand any more." in words
+    assert one.patient.name in words
+    assert two.patient.name in words
+    assert before.patient.name not in words
+
+
+def test_a_closed_day_that_hits_nobody_goes_back_to_the_list(manager, surgery):
+    data = {"location": surgery.location.pk, "first_day": "2027-12-25", "last_day": "2027-12-25", "reason": ""}
+    answer = add(manager, "closure", data)
+    assert answer.redirect_chain[-1][0] == reverse("admin:booking_closure_changelist")
+
+
+def test_hours_are_compared_on_the_wall_of_the_place(db, clock):
+    from tests.booking.conftest import ScreeningSurgery
+
+    surgery = ScreeningSurgery(time_zone="Pacific/Auckland")
+    steps.talk(surgery, clock="09:00")
+    steps.talk(surgery, clock="16:15")
+    assert desk.cannot_stand(now=NOW) == []
+    WorkingHours.objects.filter(practitioner=surgery.practitioner).update(starts=time(10))
+    assert [visit.local_start.hour for visit in desk.cannot_stand(now=NOW)] == [9]
+
+
+@pytest.mark.parametrize("noun", ["workinghours", "timeoff", "closure"])
+def test_lists_of_hours_cost_the_same_at_one_and_at_three(manager, surgery, noun):
+    url = reverse(f"admin:booking_{noun}_changelist")
+
+    def more(number):
+        if noun == "workinghours":
+            person = make.make_practitioner()
+            make.make_hours(person, make.make_location(), weekdays=[number])
+        elif noun == "timeoff":
+            make.make_time_off(make.make_practitioner(), make.at(VISIT), make.at(VISIT, "12:00"))
+        else:
+            make.make_closure(make.make_location(), VISIT)
+
+    def cost():
+        with CaptureQueriesContext(connection) as queries:
+            assert manager.client.get(url).status_code == 200
+        return len(queries)
+
+    more(0)
+    cost()
+    one = cost()
+    more(1)
+    more(2)
+    assert cost() == one
+    assert one <= 12
+
+
+# --- the first page, and before opening
+
+
+def test_the_first_page_leads_each_role_to_its_day(surgery, clock):
+    visit = steps.talk(surgery, TODAY, "15:00")
+    front, nurse = Staff(surgery.desk), Staff(surgery.practitioner.user)
+    page = words_of(front.client.get("/admin/"))
+    assert Staff.address("desk") in page
+    assert visit.patient.name in page
+    page = words_of(nurse.client.get("/admin/"))
+    assert Staff.address("my_day") in page
+    assert visit.patient.name in page
+    assert Staff.address("desk") not in page
+    for role in ("Content editor", "Manager", "Clinician"):
+        page = words_of(Staff(make.make_user(role)).client.get("/admin/"))
+        assert visit.patient.name not in page, role
+
+
+def test_before_opening_says_which_times_are_missing(manager, surgery):
+    page = words_of(manager.client.get("/admin/opening/")).split('id="booking-opening"')[1]
+    assert "Nothing is missing here." in page
+    newcomer = make.make_practitioner(surgery.consultation)
+    empty = make.make_location(name="Empty Place")
+    page = words_of(manager.client.get("/admin/opening/"))
+    assert f"{newcomer} has no working hours." in page
+    assert f"{empty} has no room." in page
+
+
+def test_before_opening_with_nothing_at_all(db, clock):
+    make.make_clinic()
+    page = words_of(Staff(make.make_user("Manager")).client.get("/admin/opening/"))
+    assert "Add a practitioner who sees patients." in page
+    assert "Offer something that has a price" in page
+
+
+@pytest.mark.parametrize("half", [{"break_starts": time(12)}, {"break_ends": time(13)}])
+def test_half_a_break_is_refused_by_the_database_too(surgery, half):
+    row = WorkingHours.objects.filter(practitioner=surgery.practitioner)
+    assert row.update(break_starts=time(12), break_ends=time(13)) == 5  # the legal neighbour
+    with pytest.raises(IntegrityError, match="booking_workinghours_break_inside"), transaction.atomic():
+        row.update(**({"break_starts": None, "break_ends": None} | half))
