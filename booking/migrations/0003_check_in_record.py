@@ -8,63 +8,116 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('booking', '0002_walls'),
-        ('clinic', '0002_cache_and_kind'),
-        ('screening', '0004_newer_questionnaire_ends_clearance'),
+        ("booking", "0002_walls"),
+        ("clinic", "0002_cache_and_kind"),
+        ("screening", "0004_newer_questionnaire_ends_clearance"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         pgtrigger.migrations.RemoveTrigger(
-            model_name='appointment',
-            name='insert_insert',
+            model_name="appointment",
+            name="insert_insert",
         ),
         pgtrigger.migrations.RemoveTrigger(
-            model_name='appointment',
-            name='update_update',
+            model_name="appointment",
+            name="update_update",
         ),
         migrations.AddField(
-            model_name='appointment',
-            name='agreed_at',
-            field=models.DateTimeField(blank=True, help_text='When the patient agreed to the treatment, before who confirmed who they are.', null=True),
+            model_name="appointment",
+            name="agreed_at",
+            field=models.DateTimeField(
+                blank=True,
+                help_text="When the patient agreed to the treatment, before who confirmed who they are.",
+                null=True,
+            ),
         ),
         migrations.AddField(
-            model_name='appointment',
-            name='identity_confirmed_at',
+            model_name="appointment",
+            name="identity_confirmed_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='appointment',
-            name='identity_confirmed_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="appointment",
+            name="identity_confirmed_by",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='appointmentevent',
-            name='agreed_at',
-            field=models.DateTimeField(blank=True, help_text='When the patient agreed to the treatment, before who confirmed who they are.', null=True),
+            model_name="appointmentevent",
+            name="agreed_at",
+            field=models.DateTimeField(
+                blank=True,
+                help_text="When the patient agreed to the treatment, before who confirmed who they are.",
+                null=True,
+            ),
         ),
         migrations.AddField(
-            model_name='appointmentevent',
-            name='identity_confirmed_at',
+            model_name="appointmentevent",
+            name="identity_confirmed_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='appointmentevent',
-            name='identity_confirmed_by',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', related_query_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="appointmentevent",
+            name="identity_confirmed_by",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                related_query_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='appointment',
-            trigger=pgtrigger.compiler.Trigger(name='insert_insert', sql=pgtrigger.compiler.UpsertTriggerSql(func='INSERT INTO "booking_appointmentevent" ("agreed_at", "answer_by", "area_id", "busy_until", "cancel_reason", "cancelled_at", "cancelled_by", "cancelled_by_user_id", "cancelled_late", "channel", "course_id", "created_at", "created_by_id", "currency", "ends_at", "entered_in_error_at", "entered_in_error_by_id", "entered_in_error_reason", "form_due_by", "hold_expires_at", "hold_extensions", "id", "identity_confirmed_at", "identity_confirmed_by_id", "information_asked_at", "interval_days", "lane", "local_date", "overbook_reason", "overbooked_by_id", "patient_id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "practitioner_id", "previous_status", "price", "reference", "response_id", "review_id", "room_id", "sequence", "starts_at", "status", "status_changed_at", "treatment_id", "uuid") VALUES (NEW."agreed_at", NEW."answer_by", NEW."area_id", NEW."busy_until", NEW."cancel_reason", NEW."cancelled_at", NEW."cancelled_by", NEW."cancelled_by_user_id", NEW."cancelled_late", NEW."channel", NEW."course_id", NEW."created_at", NEW."created_by_id", NEW."currency", NEW."ends_at", NEW."entered_in_error_at", NEW."entered_in_error_by_id", NEW."entered_in_error_reason", NEW."form_due_by", NEW."hold_expires_at", NEW."hold_extensions", NEW."id", NEW."identity_confirmed_at", NEW."identity_confirmed_by_id", NEW."information_asked_at", NEW."interval_days", NEW."lane", NEW."local_date", NEW."overbook_reason", NEW."overbooked_by_id", NEW."patient_id", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."practitioner_id", NEW."previous_status", NEW."price", NEW."reference", NEW."response_id", NEW."review_id", NEW."room_id", NEW."sequence", NEW."starts_at", NEW."status", NEW."status_changed_at", NEW."treatment_id", NEW."uuid"); RETURN NULL;', hash='cac283f7d7663c20678ce7718230ad19a77e72c4', operation='INSERT', pgid='pgtrigger_insert_insert_335d5', table='booking_appointment', when='AFTER')),
+            model_name="appointment",
+            trigger=pgtrigger.compiler.Trigger(
+                name="insert_insert",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    func='INSERT INTO "booking_appointmentevent" ("agreed_at", "answer_by", "area_id", "busy_until", "cancel_reason", "cancelled_at", "cancelled_by", "cancelled_by_user_id", "cancelled_late", "channel", "course_id", "created_at", "created_by_id", "currency", "ends_at", "entered_in_error_at", "entered_in_error_by_id", "entered_in_error_reason", "form_due_by", "hold_expires_at", "hold_extensions", "id", "identity_confirmed_at", "identity_confirmed_by_id", "information_asked_at", "interval_days", "lane", "local_date", "overbook_reason", "overbooked_by_id", "patient_id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "practitioner_id", "previous_status", "price", "reference", "response_id", "review_id", "room_id", "sequence", "starts_at", "status", "status_changed_at", "treatment_id", "uuid") VALUES (NEW."agreed_at", NEW."answer_by", NEW."area_id", NEW."busy_until", NEW."cancel_reason", NEW."cancelled_at", NEW."cancelled_by", NEW."cancelled_by_user_id", NEW."cancelled_late", NEW."channel", NEW."course_id", NEW."created_at", NEW."created_by_id", NEW."currency", NEW."ends_at", NEW."entered_in_error_at", NEW."entered_in_error_by_id", NEW."entered_in_error_reason", NEW."form_due_by", NEW."hold_expires_at", NEW."hold_extensions", NEW."id", NEW."identity_confirmed_at", NEW."identity_confirmed_by_id", NEW."information_asked_at", NEW."interval_days", NEW."lane", NEW."local_date", NEW."overbook_reason", NEW."overbooked_by_id", NEW."patient_id", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."practitioner_id", NEW."previous_status", NEW."price", NEW."reference", NEW."response_id", NEW."review_id", NEW."room_id", NEW."sequence", NEW."starts_at", NEW."status", NEW."status_changed_at", NEW."treatment_id", NEW."uuid"); RETURN NULL;',
+                    hash="cac283f7d7663c20678ce7718230ad19a77e72c4",
+                    operation="INSERT",
+                    pgid="pgtrigger_insert_insert_335d5",
+                    table="booking_appointment",
+                    when="AFTER",
+                ),
+            ),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name='appointment',
-            trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."agreed_at" IS DISTINCT FROM (NEW."agreed_at") OR OLD."answer_by" IS DISTINCT FROM (NEW."answer_by") OR OLD."area_id" IS DISTINCT FROM (NEW."area_id") OR OLD."busy_until" IS DISTINCT FROM (NEW."busy_until") OR OLD."cancel_reason" IS DISTINCT FROM (NEW."cancel_reason") OR OLD."cancelled_at" IS DISTINCT FROM (NEW."cancelled_at") OR OLD."cancelled_by" IS DISTINCT FROM (NEW."cancelled_by") OR OLD."cancelled_by_user_id" IS DISTINCT FROM (NEW."cancelled_by_user_id") OR OLD."cancelled_late" IS DISTINCT FROM (NEW."cancelled_late") OR OLD."channel" IS DISTINCT FROM (NEW."channel") OR OLD."course_id" IS DISTINCT FROM (NEW."course_id") OR OLD."created_at" IS DISTINCT FROM (NEW."created_at") OR OLD."created_by_id" IS DISTINCT FROM (NEW."created_by_id") OR OLD."currency" IS DISTINCT FROM (NEW."currency") OR OLD."ends_at" IS DISTINCT FROM (NEW."ends_at") OR OLD."entered_in_error_at" IS DISTINCT FROM (NEW."entered_in_error_at") OR OLD."entered_in_error_by_id" IS DISTINCT FROM (NEW."entered_in_error_by_id") OR OLD."entered_in_error_reason" IS DISTINCT FROM (NEW."entered_in_error_reason") OR OLD."form_due_by" IS DISTINCT FROM (NEW."form_due_by") OR OLD."hold_expires_at" IS DISTINCT FROM (NEW."hold_expires_at") OR OLD."hold_extensions" IS DISTINCT FROM (NEW."hold_extensions") OR OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."identity_confirmed_at" IS DISTINCT FROM (NEW."identity_confirmed_at") OR OLD."identity_confirmed_by_id" IS DISTINCT FROM (NEW."identity_confirmed_by_id") OR OLD."information_asked_at" IS DISTINCT FROM (NEW."information_asked_at") OR OLD."interval_days" IS DISTINCT FROM (NEW."interval_days") OR OLD."lane" IS DISTINCT FROM (NEW."lane") OR OLD."local_date" IS DISTINCT FROM (NEW."local_date") OR OLD."overbook_reason" IS DISTINCT FROM (NEW."overbook_reason") OR OLD."overbooked_by_id" IS DISTINCT FROM (NEW."overbooked_by_id") OR OLD."patient_id" IS DISTINCT FROM (NEW."patient_id") OR OLD."practitioner_id" IS DISTINCT FROM (NEW."practitioner_id") OR OLD."previous_status" IS DISTINCT FROM (NEW."previous_status") OR OLD."price" IS DISTINCT FROM (NEW."price") OR OLD."reference" IS DISTINCT FROM (NEW."reference") OR OLD."response_id" IS DISTINCT FROM (NEW."response_id") OR OLD."review_id" IS DISTINCT FROM (NEW."review_id") OR OLD."room_id" IS DISTINCT FROM (NEW."room_id") OR OLD."sequence" IS DISTINCT FROM (NEW."sequence") OR OLD."starts_at" IS DISTINCT FROM (NEW."starts_at") OR OLD."status" IS DISTINCT FROM (NEW."status") OR OLD."status_changed_at" IS DISTINCT FROM (NEW."status_changed_at") OR OLD."treatment_id" IS DISTINCT FROM (NEW."treatment_id") OR OLD."uuid" IS DISTINCT FROM (NEW."uuid"))', func='INSERT INTO "booking_appointmentevent" ("agreed_at", "answer_by", "area_id", "busy_until", "cancel_reason", "cancelled_at", "cancelled_by", "cancelled_by_user_id", "cancelled_late", "channel", "course_id", "created_at", "created_by_id", "currency", "ends_at", "entered_in_error_at", "entered_in_error_by_id", "entered_in_error_reason", "form_due_by", "hold_expires_at", "hold_extensions", "id", "identity_confirmed_at", "identity_confirmed_by_id", "information_asked_at", "interval_days", "lane", "local_date", "overbook_reason", "overbooked_by_id", "patient_id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "practitioner_id", "previous_status", "price", "reference", "response_id", "review_id", "room_id", "sequence", "starts_at", "status", "status_changed_at", "treatment_id", "uuid") VALUES (NEW."agreed_at", NEW."answer_by", NEW."area_id", NEW."busy_until", NEW."cancel_reason", NEW."cancelled_at", NEW."cancelled_by", NEW."cancelled_by_user_id", NEW."cancelled_late", NEW."channel", NEW."course_id", NEW."created_at", NEW."created_by_id", NEW."currency", NEW."ends_at", NEW."entered_in_error_at", NEW."entered_in_error_by_id", NEW."entered_in_error_reason", NEW."form_due_by", NEW."hold_expires_at", NEW."hold_extensions", NEW."id", NEW."identity_confirmed_at", NEW."identity_confirmed_by_id", NEW."information_asked_at", NEW."interval_days", NEW."lane", NEW."local_date", NEW."overbook_reason", NEW."overbooked_by_id", NEW."patient_id", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."practitioner_id", NEW."previous_status", NEW."price", NEW."reference", NEW."response_id", NEW."review_id", NEW."room_id", NEW."sequence", NEW."starts_at", NEW."status", NEW."status_changed_at", NEW."treatment_id", NEW."uuid"); RETURN NULL;', hash='bdff4aadb4e6b25caa589609f795d596952659d5', operation='UPDATE', pgid='pgtrigger_update_update_ec586', table='booking_appointment', when='AFTER')),
+            model_name="appointment",
+            trigger=pgtrigger.compiler.Trigger(
+                name="update_update",
+                sql=pgtrigger.compiler.UpsertTriggerSql(
+                    condition='WHEN (OLD."agreed_at" IS DISTINCT FROM (NEW."agreed_at") OR OLD."answer_by" IS DISTINCT FROM (NEW."answer_by") OR OLD."area_id" IS DISTINCT FROM (NEW."area_id") OR OLD."busy_until" IS DISTINCT FROM (NEW."busy_until") OR OLD."cancel_reason" IS DISTINCT FROM (NEW."cancel_reason") OR OLD."cancelled_at" IS DISTINCT FROM (NEW."cancelled_at") OR OLD."cancelled_by" IS DISTINCT FROM (NEW."cancelled_by") OR OLD."cancelled_by_user_id" IS DISTINCT FROM (NEW."cancelled_by_user_id") OR OLD."cancelled_late" IS DISTINCT FROM (NEW."cancelled_late") OR OLD."channel" IS DISTINCT FROM (NEW."channel") OR OLD."course_id" IS DISTINCT FROM (NEW."course_id") OR OLD."created_at" IS DISTINCT FROM (NEW."created_at") OR OLD."created_by_id" IS DISTINCT FROM (NEW."created_by_id") OR OLD."currency" IS DISTINCT FROM (NEW."currency") OR OLD."ends_at" IS DISTINCT FROM (NEW."ends_at") OR OLD."entered_in_error_at" IS DISTINCT FROM (NEW."entered_in_error_at") OR OLD."entered_in_error_by_id" IS DISTINCT FROM (NEW."entered_in_error_by_id") OR OLD."entered_in_error_reason" IS DISTINCT FROM (NEW."entered_in_error_reason") OR OLD."form_due_by" IS DISTINCT FROM (NEW."form_due_by") OR OLD."hold_expires_at" IS DISTINCT FROM (NEW."hold_expires_at") OR OLD."hold_extensions" IS DISTINCT FROM (NEW."hold_extensions") OR OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."identity_confirmed_at" IS DISTINCT FROM (NEW."identity_confirmed_at") OR OLD."identity_confirmed_by_id" IS DISTINCT FROM (NEW."identity_confirmed_by_id") OR OLD."information_asked_at" IS DISTINCT FROM (NEW."information_asked_at") OR OLD."interval_days" IS DISTINCT FROM (NEW."interval_days") OR OLD."lane" IS DISTINCT FROM (NEW."lane") OR OLD."local_date" IS DISTINCT FROM (NEW."local_date") OR OLD."overbook_reason" IS DISTINCT FROM (NEW."overbook_reason") OR OLD."overbooked_by_id" IS DISTINCT FROM (NEW."overbooked_by_id") OR OLD."patient_id" IS DISTINCT FROM (NEW."patient_id") OR OLD."practitioner_id" IS DISTINCT FROM (NEW."practitioner_id") OR OLD."previous_status" IS DISTINCT FROM (NEW."previous_status") OR OLD."price" IS DISTINCT FROM (NEW."price") OR OLD."reference" IS DISTINCT FROM (NEW."reference") OR OLD."response_id" IS DISTINCT FROM (NEW."response_id") OR OLD."review_id" IS DISTINCT FROM (NEW."review_id") OR OLD."room_id" IS DISTINCT FROM (NEW."room_id") OR OLD."sequence" IS DISTINCT FROM (NEW."sequence") OR OLD."starts_at" IS DISTINCT FROM (NEW."starts_at") OR OLD."status" IS DISTINCT FROM (NEW."status") OR OLD."status_changed_at" IS DISTINCT FROM (NEW."status_changed_at") OR OLD."treatment_id" IS DISTINCT FROM (NEW."treatment_id") OR OLD."uuid" IS DISTINCT FROM (NEW."uuid"))',
+                    func='INSERT INTO "booking_appointmentevent" ("agreed_at", "answer_by", "area_id", "busy_until", "cancel_reason", "cancelled_at", "cancelled_by", "cancelled_by_user_id", "cancelled_late", "channel", "course_id", "created_at", "created_by_id", "currency", "ends_at", "entered_in_error_at", "entered_in_error_by_id", "entered_in_error_reason", "form_due_by", "hold_expires_at", "hold_extensions", "id", "identity_confirmed_at", "identity_confirmed_by_id", "information_asked_at", "interval_days", "lane", "local_date", "overbook_reason", "overbooked_by_id", "patient_id", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "practitioner_id", "previous_status", "price", "reference", "response_id", "review_id", "room_id", "sequence", "starts_at", "status", "status_changed_at", "treatment_id", "uuid") VALUES (NEW."agreed_at", NEW."answer_by", NEW."area_id", NEW."busy_until", NEW."cancel_reason", NEW."cancelled_at", NEW."cancelled_by", NEW."cancelled_by_user_id", NEW."cancelled_late", NEW."channel", NEW."course_id", NEW."created_at", NEW."created_by_id", NEW."currency", NEW."ends_at", NEW."entered_in_error_at", NEW."entered_in_error_by_id", NEW."entered_in_error_reason", NEW."form_due_by", NEW."hold_expires_at", NEW."hold_extensions", NEW."id", NEW."identity_confirmed_at", NEW."identity_confirmed_by_id", NEW."information_asked_at", NEW."interval_days", NEW."lane", NEW."local_date", NEW."overbook_reason", NEW."overbooked_by_id", NEW."patient_id", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."practitioner_id", NEW."previous_status", NEW."price", NEW."reference", NEW."response_id", NEW."review_id", NEW."room_id", NEW."sequence", NEW."starts_at", NEW."status", NEW."status_changed_at", NEW."treatment_id", NEW."uuid"); RETURN NULL;',
+                    hash="bdff4aadb4e6b25caa589609f795d596952659d5",
+                    operation="UPDATE",
+                    pgid="pgtrigger_update_update_ec586",
+                    table="booking_appointment",
+                    when="AFTER",
+                ),
+            ),
         ),
         migrations.AddConstraint(
-            model_name='appointment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('identity_confirmed_at__isnull', False), ('identity_confirmed_by__isnull', False)), models.Q(('agreed_at__isnull', True), ('identity_confirmed_at__isnull', True), ('identity_confirmed_by__isnull', True)), _connector='OR'), name='booking_appointment_check_in_who_and_when'),
+            model_name="appointment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("identity_confirmed_at__isnull", False), ("identity_confirmed_by__isnull", False)),
+                    models.Q(
+                        ("agreed_at__isnull", True),
+                        ("identity_confirmed_at__isnull", True),
+                        ("identity_confirmed_by__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="booking_appointment_check_in_who_and_when",
+            ),
         ),
     ]

@@ -15,256 +15,611 @@ import clinic.models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Area',
+            name="Area",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.SlugField(unique=True, verbose_name='code')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.SlugField(unique=True, verbose_name="code")),
             ],
             options={
-                'verbose_name': 'area of the body',
-                'verbose_name_plural': 'areas of the body',
-                'ordering': ['id'],
+                "verbose_name": "area of the body",
+                "verbose_name_plural": "areas of the body",
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='Location',
+            name="Location",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True, verbose_name='name')),
-                ('slug', models.SlugField(unique=True, verbose_name='short name in addresses')),
-                ('address', models.TextField(max_length=500, verbose_name='address')),
-                ('directions', models.TextField(blank=True, max_length=1000, verbose_name='how to find us')),
-                ('phone', phonenumber_field.modelfields.PhoneNumberField(max_length=128, region=None, verbose_name='phone')),
-                ('out_of_hours', models.TextField(help_text='Whom a patient calls at night. Shown on every page.', max_length=500, verbose_name='when we are closed')),
-                ('emergency', models.TextField(help_text='The emergency number of the country, and when to use it.', max_length=500, verbose_name='in an emergency')),
-                ('time_zone', models.CharField(default='Europe/London', max_length=60, validators=[clinic.models.validate_time_zone], verbose_name='time zone')),
-                ('is_active', models.BooleanField(default=True, verbose_name='open for booking')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100, unique=True, verbose_name="name")),
+                ("slug", models.SlugField(unique=True, verbose_name="short name in addresses")),
+                ("address", models.TextField(max_length=500, verbose_name="address")),
+                ("directions", models.TextField(blank=True, max_length=1000, verbose_name="how to find us")),
+                (
+                    "phone",
+                    phonenumber_field.modelfields.PhoneNumberField(max_length=128, region=None, verbose_name="phone"),
+                ),
+                (
+                    "out_of_hours",
+                    models.TextField(
+                        help_text="Whom a patient calls at night. Shown on every page.",
+                        max_length=500,
+                        verbose_name="when we are closed",
+                    ),
+                ),
+                (
+                    "emergency",
+                    models.TextField(
+                        help_text="The emergency number of the country, and when to use it.",
+                        max_length=500,
+                        verbose_name="in an emergency",
+                    ),
+                ),
+                (
+                    "time_zone",
+                    models.CharField(
+                        default="Europe/London",
+                        max_length=60,
+                        validators=[clinic.models.validate_time_zone],
+                        verbose_name="time zone",
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True, verbose_name="open for booking")),
             ],
             options={
-                'verbose_name': 'location',
-                'verbose_name_plural': 'locations',
-                'ordering': ['name'],
+                "verbose_name": "location",
+                "verbose_name_plural": "locations",
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('email', models.EmailField(max_length=254, unique=True, verbose_name='e-mail')),
-                ('name', models.CharField(blank=True, max_length=150, verbose_name='name')),
-                ('is_staff', models.BooleanField(default=False, help_text='May open the staff site, with a password and a second factor.', verbose_name='member of staff')),
-                ('is_active', models.BooleanField(default=True, help_text='Take this away instead of deleting: what they signed keeps their name.', verbose_name='active')),
-                ('date_joined', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                ("email", models.EmailField(max_length=254, unique=True, verbose_name="e-mail")),
+                ("name", models.CharField(blank=True, max_length=150, verbose_name="name")),
+                (
+                    "is_staff",
+                    models.BooleanField(
+                        default=False,
+                        help_text="May open the staff site, with a password and a second factor.",
+                        verbose_name="member of staff",
+                    ),
+                ),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Take this away instead of deleting: what they signed keeps their name.",
+                        verbose_name="active",
+                    ),
+                ),
+                ("date_joined", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'user',
-                'verbose_name_plural': 'users',
+                "verbose_name": "user",
+                "verbose_name_plural": "users",
             },
             managers=[
-                ('objects', clinic.models.UserManager()),
+                ("objects", clinic.models.UserManager()),
             ],
         ),
         migrations.CreateModel(
-            name='CallBack',
+            name="CallBack",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=150, verbose_name='name')),
-                ('phone', phonenumber_field.modelfields.PhoneNumberField(max_length=128, region=None, verbose_name='phone')),
-                ('about', models.CharField(choices=[('form', 'help with the questions'), ('talk', 'wants to talk to us'), ('language', 'another language')], default='talk', max_length=20, verbose_name='about')),
-                ('language', models.CharField(blank=True, max_length=60, verbose_name='language')),
-                ('request_key', models.UUIDField(editable=False, unique=True)),
-                ('created_at', models.DateTimeField(editable=False)),
-                ('done_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='rung')),
-                ('done_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=150, verbose_name="name")),
+                (
+                    "phone",
+                    phonenumber_field.modelfields.PhoneNumberField(max_length=128, region=None, verbose_name="phone"),
+                ),
+                (
+                    "about",
+                    models.CharField(
+                        choices=[
+                            ("form", "help with the questions"),
+                            ("talk", "wants to talk to us"),
+                            ("language", "another language"),
+                        ],
+                        default="talk",
+                        max_length=20,
+                        verbose_name="about",
+                    ),
+                ),
+                ("language", models.CharField(blank=True, max_length=60, verbose_name="language")),
+                ("request_key", models.UUIDField(editable=False, unique=True)),
+                ("created_at", models.DateTimeField(editable=False)),
+                ("done_at", models.DateTimeField(blank=True, editable=False, null=True, verbose_name="rung")),
+                (
+                    "done_by",
+                    models.ForeignKey(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'call back',
-                'verbose_name_plural': 'call backs',
-                'ordering': ['created_at'],
+                "verbose_name": "call back",
+                "verbose_name_plural": "call backs",
+                "ordering": ["created_at"],
             },
         ),
         migrations.CreateModel(
-            name='Clinic',
+            name="Clinic",
             fields=[
-                ('id', models.SmallIntegerField(default=1, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=100, verbose_name='name')),
-                ('tagline', models.CharField(blank=True, help_text='The first sentence of the home page.', max_length=200, verbose_name='what we do, in one sentence')),
-                ('phone', phonenumber_field.modelfields.PhoneNumberField(blank=True, max_length=128, region=None, verbose_name='phone')),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='e-mail')),
-                ('currency', models.CharField(default='GBP', help_text='Three letters, such as GBP.', max_length=3, verbose_name='currency')),
-                ('sender_name', models.CharField(blank=True, help_text='Shown as the sender of e-mails. Choose a name that does not say what the clinic treats.', max_length=100, verbose_name='sender of our messages')),
-                ('calendar_title', models.CharField(default='Appointment', help_text="Others may see a patient's calendar. Keep it neutral.", max_length=60, verbose_name='title in calendar files')),
-                ('outage_contact', models.CharField(blank=True, help_text='A name and a number.', max_length=150, verbose_name='whom to phone when messages do not go out')),
-                ('promise_working_days', models.PositiveSmallIntegerField(default=1, help_text='Patients are told the day. Times for new patients begin after it.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(10)], verbose_name='we answer within (working days)')),
-                ('promise_time', models.TimeField(default='17:00', verbose_name='and by this time of that day')),
-                ('lead_hours', models.PositiveSmallIntegerField(default=4, verbose_name='shortest notice for a new booking (hours)')),
-                ('horizon_days', models.PositiveSmallIntegerField(default=90, validators=[django.core.validators.MinValueValidator(7), django.core.validators.MaxValueValidator(365)], verbose_name='how far ahead patients may book (days)')),
-                ('slot_minutes', models.PositiveSmallIntegerField(default=15, validators=[django.core.validators.MinValueValidator(5), django.core.validators.MaxValueValidator(120)], verbose_name='times are offered every (minutes)')),
-                ('notice_hours', models.PositiveSmallIntegerField(default=24, help_text='Later cancellations stay possible and are recorded as late; moving is not.', verbose_name='notice for moving or cancelling (hours)')),
-                ('hold_minutes', models.PositiveSmallIntegerField(default=10, validators=[django.core.validators.MinValueValidator(5), django.core.validators.MaxValueValidator(60)], verbose_name='a chosen time is kept for (minutes)')),
-                ('screening_valid_days', models.PositiveSmallIntegerField(default=90, help_text='At most 90. It can be made shorter, never longer.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(90)], verbose_name='answers count for (days)')),
-                ('consultation_first', models.BooleanField(default=False, help_text='Otherwise only when a clinician or a finding asks for it.', verbose_name='every new patient has a consultation first')),
-                ('is_demo', models.BooleanField(default=False, editable=False)),
-                ('lead_clinician', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='lead clinician')),
+                ("id", models.SmallIntegerField(default=1, editable=False, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
+                (
+                    "tagline",
+                    models.CharField(
+                        blank=True,
+                        help_text="The first sentence of the home page.",
+                        max_length=200,
+                        verbose_name="what we do, in one sentence",
+                    ),
+                ),
+                (
+                    "phone",
+                    phonenumber_field.modelfields.PhoneNumberField(
+                        blank=True, max_length=128, region=None, verbose_name="phone"
+                    ),
+                ),
+                ("email", models.EmailField(blank=True, max_length=254, verbose_name="e-mail")),
+                (
+                    "currency",
+                    models.CharField(
+                        default="GBP", help_text="Three letters, such as GBP.", max_length=3, verbose_name="currency"
+                    ),
+                ),
+                (
+                    "sender_name",
+                    models.CharField(
+                        blank=True,
+                        help_text="Shown as the sender of e-mails. Choose a name that does not say what the clinic treats.",
+                        max_length=100,
+                        verbose_name="sender of our messages",
+                    ),
+                ),
+                (
+                    "calendar_title",
+                    models.CharField(
+                        default="Appointment",
+                        help_text="Others may see a patient's calendar. Keep it neutral.",
+                        max_length=60,
+                        verbose_name="title in calendar files",
+                    ),
+                ),
+                (
+                    "outage_contact",
+                    models.CharField(
+                        blank=True,
+                        help_text="A name and a number.",
+                        max_length=150,
+                        verbose_name="whom to phone when messages do not go out",
+                    ),
+                ),
+                (
+                    "promise_working_days",
+                    models.PositiveSmallIntegerField(
+                        default=1,
+                        help_text="Patients are told the day. Times for new patients begin after it.",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(10),
+                        ],
+                        verbose_name="we answer within (working days)",
+                    ),
+                ),
+                ("promise_time", models.TimeField(default="17:00", verbose_name="and by this time of that day")),
+                (
+                    "lead_hours",
+                    models.PositiveSmallIntegerField(
+                        default=4, verbose_name="shortest notice for a new booking (hours)"
+                    ),
+                ),
+                (
+                    "horizon_days",
+                    models.PositiveSmallIntegerField(
+                        default=90,
+                        validators=[
+                            django.core.validators.MinValueValidator(7),
+                            django.core.validators.MaxValueValidator(365),
+                        ],
+                        verbose_name="how far ahead patients may book (days)",
+                    ),
+                ),
+                (
+                    "slot_minutes",
+                    models.PositiveSmallIntegerField(
+                        default=15,
+                        validators=[
+                            django.core.validators.MinValueValidator(5),
+                            django.core.validators.MaxValueValidator(120),
+                        ],
+                        verbose_name="times are offered every (minutes)",
+                    ),
+                ),
+                (
+                    "notice_hours",
+                    models.PositiveSmallIntegerField(
+                        default=24,
+                        help_text="Later cancellations stay possible and are recorded as late; moving is not.",
+                        verbose_name="notice for moving or cancelling (hours)",
+                    ),
+                ),
+                (
+                    "hold_minutes",
+                    models.PositiveSmallIntegerField(
+                        default=10,
+                        validators=[
+                            django.core.validators.MinValueValidator(5),
+                            django.core.validators.MaxValueValidator(60),
+                        ],
+                        verbose_name="a chosen time is kept for (minutes)",
+                    ),
+                ),
+                (
+                    "screening_valid_days",
+                    models.PositiveSmallIntegerField(
+                        default=90,
+                        help_text="At most 90. It can be made shorter, never longer.",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(90),
+                        ],
+                        verbose_name="answers count for (days)",
+                    ),
+                ),
+                (
+                    "consultation_first",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Otherwise only when a clinician or a finding asks for it.",
+                        verbose_name="every new patient has a consultation first",
+                    ),
+                ),
+                ("is_demo", models.BooleanField(default=False, editable=False)),
+                (
+                    "lead_clinician",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="lead clinician",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'clinic',
-                'verbose_name_plural': 'clinic',
+                "verbose_name": "clinic",
+                "verbose_name_plural": "clinic",
             },
         ),
         migrations.CreateModel(
-            name='Patient',
+            name="Patient",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('reference', models.CharField(default=clinic.models.new_reference, editable=False, max_length=8, unique=True, verbose_name='reference')),
-                ('name', models.CharField(max_length=150, verbose_name='full name')),
-                ('birth_date', models.DateField(verbose_name='date of birth')),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='e-mail')),
-                ('phone', phonenumber_field.modelfields.PhoneNumberField(blank=True, max_length=128, region=None, verbose_name='phone')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('user', models.OneToOneField(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='patient', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "reference",
+                    models.CharField(
+                        default=clinic.models.new_reference,
+                        editable=False,
+                        max_length=8,
+                        unique=True,
+                        verbose_name="reference",
+                    ),
+                ),
+                ("name", models.CharField(max_length=150, verbose_name="full name")),
+                ("birth_date", models.DateField(verbose_name="date of birth")),
+                ("email", models.EmailField(blank=True, max_length=254, verbose_name="e-mail")),
+                (
+                    "phone",
+                    phonenumber_field.modelfields.PhoneNumberField(
+                        blank=True, max_length=128, region=None, verbose_name="phone"
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "user",
+                    models.OneToOneField(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="patient",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'patient',
-                'verbose_name_plural': 'patients',
-                'ordering': ['name', 'id'],
+                "verbose_name": "patient",
+                "verbose_name_plural": "patients",
+                "ordering": ["name", "id"],
             },
         ),
         migrations.CreateModel(
-            name='Room',
+            name="Room",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=60, verbose_name='name')),
-                ('is_active', models.BooleanField(default=True, verbose_name='in use')),
-                ('location', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='rooms', to='clinic.location', verbose_name='location')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=60, verbose_name="name")),
+                ("is_active", models.BooleanField(default=True, verbose_name="in use")),
+                (
+                    "location",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="rooms",
+                        to="clinic.location",
+                        verbose_name="location",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'room',
-                'verbose_name_plural': 'rooms',
-                'ordering': ['location__name', 'name'],
+                "verbose_name": "room",
+                "verbose_name_plural": "rooms",
+                "ordering": ["location__name", "name"],
             },
         ),
         migrations.CreateModel(
-            name='Treatment',
+            name="Treatment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True, verbose_name='name')),
-                ('slug', models.SlugField(unique=True, verbose_name='short name in addresses')),
-                ('kind', models.CharField(choices=[('consultation', 'consultation'), ('review-visit', 'review visit'), ('treatment', 'treatment')], help_text="A treatment always needs screening and a clinician's decision. This cannot be changed later.", max_length=20, verbose_name='kind')),
-                ('summary', models.TextField(help_text='Two or three plain sentences.', max_length=600, verbose_name='summary')),
-                ('duration_minutes', models.PositiveSmallIntegerField(validators=[django.core.validators.MinValueValidator(5), django.core.validators.MaxValueValidator(480)], verbose_name='minutes with the patient')),
-                ('buffer_minutes', models.PositiveSmallIntegerField(default=10, validators=[django.core.validators.MaxValueValidator(120)], verbose_name='minutes to clean the room afterwards')),
-                ('minimum_interval_days', models.PositiveSmallIntegerField(default=28, help_text='Counts for everybody, staff included. It does not apply to consultations.', validators=[django.core.validators.MaxValueValidator(365)], verbose_name='days between two sessions on the same area')),
-                ('sessions_min', models.PositiveSmallIntegerField(default=1, verbose_name='usual sessions, from')),
-                ('sessions_max', models.PositiveSmallIntegerField(default=1, verbose_name='usual sessions, to')),
-                ('order', models.PositiveSmallIntegerField(default=0, verbose_name='order')),
-                ('is_active', models.BooleanField(default=True, verbose_name='offered')),
-                ('areas', models.ManyToManyField(blank=True, related_name='treatments', to='clinic.area', verbose_name='areas it treats')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100, unique=True, verbose_name="name")),
+                ("slug", models.SlugField(unique=True, verbose_name="short name in addresses")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("consultation", "consultation"),
+                            ("review-visit", "review visit"),
+                            ("treatment", "treatment"),
+                        ],
+                        help_text="A treatment always needs screening and a clinician's decision. This cannot be changed later.",
+                        max_length=20,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "summary",
+                    models.TextField(help_text="Two or three plain sentences.", max_length=600, verbose_name="summary"),
+                ),
+                (
+                    "duration_minutes",
+                    models.PositiveSmallIntegerField(
+                        validators=[
+                            django.core.validators.MinValueValidator(5),
+                            django.core.validators.MaxValueValidator(480),
+                        ],
+                        verbose_name="minutes with the patient",
+                    ),
+                ),
+                (
+                    "buffer_minutes",
+                    models.PositiveSmallIntegerField(
+                        default=10,
+                        validators=[django.core.validators.MaxValueValidator(120)],
+                        verbose_name="minutes to clean the room afterwards",
+                    ),
+                ),
+                (
+                    "minimum_interval_days",
+                    models.PositiveSmallIntegerField(
+                        default=28,
+                        help_text="Counts for everybody, staff included. It does not apply to consultations.",
+                        validators=[django.core.validators.MaxValueValidator(365)],
+                        verbose_name="days between two sessions on the same area",
+                    ),
+                ),
+                ("sessions_min", models.PositiveSmallIntegerField(default=1, verbose_name="usual sessions, from")),
+                ("sessions_max", models.PositiveSmallIntegerField(default=1, verbose_name="usual sessions, to")),
+                ("order", models.PositiveSmallIntegerField(default=0, verbose_name="order")),
+                ("is_active", models.BooleanField(default=True, verbose_name="offered")),
+                (
+                    "areas",
+                    models.ManyToManyField(
+                        blank=True, related_name="treatments", to="clinic.area", verbose_name="areas it treats"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'treatment',
-                'verbose_name_plural': 'treatments',
-                'ordering': ['order', 'name'],
+                "verbose_name": "treatment",
+                "verbose_name_plural": "treatments",
+                "ordering": ["order", "name"],
             },
         ),
         migrations.CreateModel(
-            name='Practitioner',
+            name="Practitioner",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, verbose_name='name')),
-                ('slug', models.SlugField(unique=True, verbose_name='short name in addresses')),
-                ('profession', models.CharField(max_length=100, verbose_name='profession')),
-                ('registration', models.CharField(blank=True, help_text='The register and the number, such as NMC 12A3456E.', max_length=100, verbose_name='registration')),
-                ('text', models.TextField(blank=True, max_length=600, verbose_name='about them')),
-                ('is_active', models.BooleanField(default=True, verbose_name='sees patients')),
-                ('user', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='practitioner', to=settings.AUTH_USER_MODEL, verbose_name='sign-in')),
-                ('treatments', models.ManyToManyField(blank=True, related_name='practitioners', to='clinic.treatment', verbose_name='treatments they give')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
+                ("slug", models.SlugField(unique=True, verbose_name="short name in addresses")),
+                ("profession", models.CharField(max_length=100, verbose_name="profession")),
+                (
+                    "registration",
+                    models.CharField(
+                        blank=True,
+                        help_text="The register and the number, such as NMC 12A3456E.",
+                        max_length=100,
+                        verbose_name="registration",
+                    ),
+                ),
+                ("text", models.TextField(blank=True, max_length=600, verbose_name="about them")),
+                ("is_active", models.BooleanField(default=True, verbose_name="sees patients")),
+                (
+                    "user",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="practitioner",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="sign-in",
+                    ),
+                ),
+                (
+                    "treatments",
+                    models.ManyToManyField(
+                        blank=True,
+                        related_name="practitioners",
+                        to="clinic.treatment",
+                        verbose_name="treatments they give",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'practitioner',
-                'verbose_name_plural': 'practitioners',
-                'ordering': ['name'],
+                "verbose_name": "practitioner",
+                "verbose_name_plural": "practitioners",
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='TreatmentPrice',
+            name="TreatmentPrice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('amount', models.DecimalField(decimal_places=2, max_digits=8, validators=[django.core.validators.MinValueValidator(0)], verbose_name='price')),
-                ('valid_from', models.DateField(verbose_name='from')),
-                ('treatment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='prices', to='clinic.treatment', verbose_name='treatment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "amount",
+                    models.DecimalField(
+                        decimal_places=2,
+                        max_digits=8,
+                        validators=[django.core.validators.MinValueValidator(0)],
+                        verbose_name="price",
+                    ),
+                ),
+                ("valid_from", models.DateField(verbose_name="from")),
+                (
+                    "treatment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="prices",
+                        to="clinic.treatment",
+                        verbose_name="treatment",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'price',
-                'verbose_name_plural': 'prices',
-                'ordering': ['-valid_from'],
+                "verbose_name": "price",
+                "verbose_name_plural": "prices",
+                "ordering": ["-valid_from"],
             },
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='clinic_user_email_once'),
+            model_name="user",
+            constraint=models.UniqueConstraint(
+                django.db.models.functions.text.Lower("email"), name="clinic_user_email_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='callback',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('done_at__isnull', True), ('done_by__isnull', True)), models.Q(('done_at__isnull', False), ('done_by__isnull', False)), _connector='OR'), name='clinic_callback_who_and_when_together'),
+            model_name="callback",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("done_at__isnull", True), ("done_by__isnull", True)),
+                    models.Q(("done_at__isnull", False), ("done_by__isnull", False)),
+                    _connector="OR",
+                ),
+                name="clinic_callback_who_and_when_together",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='clinic',
-            constraint=models.CheckConstraint(condition=models.Q(('id', 1)), name='clinic_clinic_only_one'),
+            model_name="clinic",
+            constraint=models.CheckConstraint(condition=models.Q(("id", 1)), name="clinic_clinic_only_one"),
         ),
         migrations.AddConstraint(
-            model_name='clinic',
-            constraint=models.CheckConstraint(condition=models.Q(('screening_valid_days__gte', 1), ('screening_valid_days__lte', 90)), name='clinic_clinic_answers_count_90_days_at_most'),
+            model_name="clinic",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("screening_valid_days__gte", 1), ("screening_valid_days__lte", 90)),
+                name="clinic_clinic_answers_count_90_days_at_most",
+            ),
         ),
         migrations.AddIndex(
-            model_name='patient',
-            index=models.Index(fields=['birth_date'], name='clinic_patient_birth'),
+            model_name="patient",
+            index=models.Index(fields=["birth_date"], name="clinic_patient_birth"),
         ),
         migrations.AddIndex(
-            model_name='patient',
-            index=models.Index(django.db.models.functions.text.Lower('email'), name='clinic_patient_email'),
+            model_name="patient",
+            index=models.Index(django.db.models.functions.text.Lower("email"), name="clinic_patient_email"),
         ),
         migrations.AddIndex(
-            model_name='patient',
-            index=models.Index(django.db.models.functions.text.Lower('name'), name='clinic_patient_name'),
+            model_name="patient",
+            index=models.Index(django.db.models.functions.text.Lower("name"), name="clinic_patient_name"),
         ),
         migrations.AddConstraint(
-            model_name='patient',
-            constraint=models.CheckConstraint(condition=models.Q(('birth_date__gte', datetime.date(1900, 1, 1))), name='clinic_patient_born_after_1900'),
+            model_name="patient",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("birth_date__gte", datetime.date(1900, 1, 1))),
+                name="clinic_patient_born_after_1900",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='room',
-            constraint=models.UniqueConstraint(fields=('location', 'name'), name='clinic_room_name_once_per_location'),
+            model_name="room",
+            constraint=models.UniqueConstraint(fields=("location", "name"), name="clinic_room_name_once_per_location"),
         ),
         migrations.AddConstraint(
-            model_name='treatment',
-            constraint=models.CheckConstraint(condition=models.Q(('duration_minutes__gte', 5)), name='clinic_treatment_lasts'),
+            model_name="treatment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("duration_minutes__gte", 5)), name="clinic_treatment_lasts"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='treatment',
-            constraint=models.CheckConstraint(condition=models.Q(('sessions_max__gte', models.F('sessions_min'))), name='clinic_treatment_sessions_from_to'),
+            model_name="treatment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("sessions_max__gte", models.F("sessions_min"))),
+                name="clinic_treatment_sessions_from_to",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='treatmentprice',
-            constraint=models.UniqueConstraint(fields=('treatment', 'valid_from'), name='clinic_treatmentprice_one_a_day'),
+            model_name="treatmentprice",
+            constraint=models.UniqueConstraint(
+                fields=("treatment", "valid_from"), name="clinic_treatmentprice_one_a_day"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='treatmentprice',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gte', 0)), name='clinic_treatmentprice_not_negative'),
+            model_name="treatmentprice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount__gte", 0)), name="clinic_treatmentprice_not_negative"
+            ),
         ),
     ]

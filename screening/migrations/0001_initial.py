@@ -9,325 +9,704 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('clinic', '0001_initial'),
+        ("clinic", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Questionnaire',
+            name="Questionnaire",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(verbose_name='name')),
-                ('version', models.PositiveIntegerField(verbose_name='version')),
-                ('title', models.CharField(max_length=200, verbose_name='title')),
-                ('purpose', models.CharField(choices=[('screening', 'full screening'), ('recheck', 'short re-check before a session')], default='screening', max_length=20, verbose_name='purpose')),
-                ('device_label', models.CharField(blank=True, help_text='Another device is another version.', max_length=200, verbose_name='written for the label of')),
-                ('source_text', models.TextField(blank=True, editable=False, help_text='The definition as it was loaded.')),
-                ('status', models.CharField(choices=[('draft', 'draft'), ('active', 'active'), ('retired', 'retired')], default='draft', editable=False, max_length=10, verbose_name='status')),
-                ('rescreen', models.BooleanField(default=True, help_text='Earlier clearances no longer count once this version is active.', verbose_name='everybody answers again')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('published_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('retired_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('proposed_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('published_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('treatments', models.ManyToManyField(blank=True, related_name='+', to='clinic.treatment', verbose_name='screens for these treatments')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.SlugField(verbose_name="name")),
+                ("version", models.PositiveIntegerField(verbose_name="version")),
+                ("title", models.CharField(max_length=200, verbose_name="title")),
+                (
+                    "purpose",
+                    models.CharField(
+                        choices=[("screening", "full screening"), ("recheck", "short re-check before a session")],
+                        default="screening",
+                        max_length=20,
+                        verbose_name="purpose",
+                    ),
+                ),
+                (
+                    "device_label",
+                    models.CharField(
+                        blank=True,
+                        help_text="Another device is another version.",
+                        max_length=200,
+                        verbose_name="written for the label of",
+                    ),
+                ),
+                (
+                    "source_text",
+                    models.TextField(blank=True, editable=False, help_text="The definition as it was loaded."),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("draft", "draft"), ("active", "active"), ("retired", "retired")],
+                        default="draft",
+                        editable=False,
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "rescreen",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Earlier clearances no longer count once this version is active.",
+                        verbose_name="everybody answers again",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("published_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("retired_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "proposed_by",
+                    models.ForeignKey(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "published_by",
+                    models.ForeignKey(
+                        blank=True,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "treatments",
+                    models.ManyToManyField(
+                        blank=True, related_name="+", to="clinic.treatment", verbose_name="screens for these treatments"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'questionnaire',
-                'verbose_name_plural': 'questionnaires',
-                'ordering': ['name', '-version'],
-                'permissions': [('propose_questionnaire', 'Can propose a questionnaire for publication'), ('publish_questionnaire', 'Can publish a questionnaire somebody else proposed')],
+                "verbose_name": "questionnaire",
+                "verbose_name_plural": "questionnaires",
+                "ordering": ["name", "-version"],
+                "permissions": [
+                    ("propose_questionnaire", "Can propose a questionnaire for publication"),
+                    ("publish_questionnaire", "Can publish a questionnaire somebody else proposed"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='QuestionnaireResponse',
+            name="QuestionnaireResponse",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('status', models.CharField(choices=[('in-progress', 'being filled in'), ('completed', 'completed'), ('amended', 'completed, replaces an earlier one'), ('entered-in-error', 'entered in error')], default='in-progress', max_length=20)),
-                ('document', models.BinaryField(help_text='Sealed. Only screening.sealing reads and writes it.')),
-                ('reopens', models.BooleanField(default=True, help_text="Whether it takes the place of the patient's earlier answers (a quiet re-check does not).")),
-                ('started_at', models.DateTimeField()),
-                ('seen_at', models.DateTimeField(help_text='When the patient last worked on it.')),
-                ('completed_at', models.DateTimeField(blank=True, null=True)),
-                ('answered_on', models.DateField(blank=True, help_text='The local day of completion.', null=True)),
-                ('privacy_version', models.CharField(max_length=40)),
-                ('agreed_at', models.DateTimeField()),
-                ('entered_in_error_at', models.DateTimeField(blank=True, null=True)),
-                ('assisted_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('entered_in_error_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('patient', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='responses', to='clinic.patient')),
-                ('questionnaire', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='responses', to='screening.questionnaire')),
-                ('supersedes', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='screening.questionnaireresponse')),
-                ('treatment', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='clinic.treatment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("in-progress", "being filled in"),
+                            ("completed", "completed"),
+                            ("amended", "completed, replaces an earlier one"),
+                            ("entered-in-error", "entered in error"),
+                        ],
+                        default="in-progress",
+                        max_length=20,
+                    ),
+                ),
+                ("document", models.BinaryField(help_text="Sealed. Only screening.sealing reads and writes it.")),
+                (
+                    "reopens",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Whether it takes the place of the patient's earlier answers (a quiet re-check does not).",
+                    ),
+                ),
+                ("started_at", models.DateTimeField()),
+                ("seen_at", models.DateTimeField(help_text="When the patient last worked on it.")),
+                ("completed_at", models.DateTimeField(blank=True, null=True)),
+                ("answered_on", models.DateField(blank=True, help_text="The local day of completion.", null=True)),
+                ("privacy_version", models.CharField(max_length=40)),
+                ("agreed_at", models.DateTimeField()),
+                ("entered_in_error_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "assisted_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "entered_in_error_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "patient",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="responses",
+                        to="clinic.patient",
+                    ),
+                ),
+                (
+                    "questionnaire",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="responses",
+                        to="screening.questionnaire",
+                    ),
+                ),
+                (
+                    "supersedes",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="screening.questionnaireresponse",
+                    ),
+                ),
+                (
+                    "treatment",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="clinic.treatment",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'screening answers',
-                'verbose_name_plural': 'screening answers',
-                'ordering': ['-started_at', '-id'],
-                'permissions': [('view_answers', "Can read every patient's screening answers"), ('view_own_patients_answers', 'Can read the answers of patients they treat'), ('decide', 'Can review screening answers and decide'), ('decide_second', 'Can give the second signature'), ('decide_o2', 'Can decide on findings that take a lead clinician')],
+                "verbose_name": "screening answers",
+                "verbose_name_plural": "screening answers",
+                "ordering": ["-started_at", "-id"],
+                "permissions": [
+                    ("view_answers", "Can read every patient's screening answers"),
+                    ("view_own_patients_answers", "Can read the answers of patients they treat"),
+                    ("decide", "Can review screening answers and decide"),
+                    ("decide_second", "Can give the second signature"),
+                    ("decide_o2", "Can decide on findings that take a lead clinician"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='DataKey',
+            name="DataKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('wrapped', models.BinaryField()),
-                ('key_name', models.CharField(max_length=60)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('response', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='data_key', to='screening.questionnaireresponse')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("wrapped", models.BinaryField()),
+                ("key_name", models.CharField(max_length=60)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "response",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="data_key",
+                        to="screening.questionnaireresponse",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'data key',
-                'verbose_name_plural': 'data keys',
+                "verbose_name": "data key",
+                "verbose_name_plural": "data keys",
             },
         ),
         migrations.CreateModel(
-            name='Assessment',
+            name="Assessment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('on', models.DateField(help_text='The treatment date that was asked about.')),
-                ('effect', models.CharField(choices=[('none', 'nothing found'), ('advise', 'advice'), ('review', 'look closely'), ('defer', 'wait'), ('contraindicated', 'not suitable'), ('incomplete', 'answers missing')], max_length=20)),
-                ('override', models.CharField(blank=True, help_text='The highest of its findings: O0 > O2 > O1.', max_length=2)),
-                ('findings_count', models.PositiveSmallIntegerField()),
-                ('to_address_count', models.PositiveSmallIntegerField(help_text='Findings of effect review or worse.')),
-                ('earliest', models.DateField(blank=True, null=True)),
-                ('findings', models.BinaryField(help_text='Sealed.')),
-                ('created_at', models.DateTimeField()),
-                ('response', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assessments', to='screening.questionnaireresponse')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("on", models.DateField(help_text="The treatment date that was asked about.")),
+                (
+                    "effect",
+                    models.CharField(
+                        choices=[
+                            ("none", "nothing found"),
+                            ("advise", "advice"),
+                            ("review", "look closely"),
+                            ("defer", "wait"),
+                            ("contraindicated", "not suitable"),
+                            ("incomplete", "answers missing"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "override",
+                    models.CharField(blank=True, help_text="The highest of its findings: O0 > O2 > O1.", max_length=2),
+                ),
+                ("findings_count", models.PositiveSmallIntegerField()),
+                ("to_address_count", models.PositiveSmallIntegerField(help_text="Findings of effect review or worse.")),
+                ("earliest", models.DateField(blank=True, null=True)),
+                ("findings", models.BinaryField(help_text="Sealed.")),
+                ("created_at", models.DateTimeField()),
+                (
+                    "response",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="assessments",
+                        to="screening.questionnaireresponse",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'assessment',
-                'verbose_name_plural': 'assessments',
-                'ordering': ['-on', '-id'],
+                "verbose_name": "assessment",
+                "verbose_name_plural": "assessments",
+                "ordering": ["-on", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='Review',
+            name="Review",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('outcome', models.CharField(choices=[('cleared', 'cleared'), ('cleared-with-conditions', 'cleared with conditions'), ('needs-information', 'needs information'), ('deferred', 'deferred'), ('consultation-required', 'consultation first'), ('not-suitable', 'not suitable')], max_length=30, verbose_name='outcome')),
-                ('valid_from', models.DateField(blank=True, help_text='First treatment day it clears.', null=True)),
-                ('valid_until', models.DateField(blank=True, help_text='Last treatment day it clears.', null=True)),
-                ('deferred_until', models.DateField(blank=True, null=True)),
-                ('words', models.BinaryField(help_text='Sealed: the statement, a reason for each finding, conditions, questions.')),
-                ('decided_at', models.DateTimeField()),
-                ('area', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='clinic.area')),
-                ('assessment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reviews', to='screening.assessment')),
-                ('decided_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('patient', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reviews', to='clinic.patient')),
-                ('response', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reviews', to='screening.questionnaireresponse')),
-                ('treatment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='clinic.treatment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[
+                            ("cleared", "cleared"),
+                            ("cleared-with-conditions", "cleared with conditions"),
+                            ("needs-information", "needs information"),
+                            ("deferred", "deferred"),
+                            ("consultation-required", "consultation first"),
+                            ("not-suitable", "not suitable"),
+                        ],
+                        max_length=30,
+                        verbose_name="outcome",
+                    ),
+                ),
+                ("valid_from", models.DateField(blank=True, help_text="First treatment day it clears.", null=True)),
+                ("valid_until", models.DateField(blank=True, help_text="Last treatment day it clears.", null=True)),
+                ("deferred_until", models.DateField(blank=True, null=True)),
+                (
+                    "words",
+                    models.BinaryField(
+                        help_text="Sealed: the statement, a reason for each finding, conditions, questions."
+                    ),
+                ),
+                ("decided_at", models.DateTimeField()),
+                (
+                    "area",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="clinic.area"),
+                ),
+                (
+                    "assessment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="reviews", to="screening.assessment"
+                    ),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "patient",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="reviews", to="clinic.patient"
+                    ),
+                ),
+                (
+                    "response",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reviews",
+                        to="screening.questionnaireresponse",
+                    ),
+                ),
+                (
+                    "treatment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="clinic.treatment"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'review',
-                'verbose_name_plural': 'reviews',
-                'ordering': ['-decided_at', '-id'],
+                "verbose_name": "review",
+                "verbose_name_plural": "reviews",
+                "ordering": ["-decided_at", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='Reply',
+            name="Reply",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('text', models.BinaryField()),
-                ('created_at', models.DateTimeField()),
-                ('review', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='reply', to='screening.review')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("text", models.BinaryField()),
+                ("created_at", models.DateTimeField()),
+                (
+                    "review",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="reply", to="screening.review"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': "patient's reply",
-                'verbose_name_plural': "patients' replies",
+                "verbose_name": "patient's reply",
+                "verbose_name_plural": "patients' replies",
             },
         ),
         migrations.CreateModel(
-            name='CoSignature',
+            name="CoSignature",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('signed_at', models.DateTimeField()),
-                ('words', models.BinaryField()),
-                ('signed_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('review', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='cosignature', to='screening.review')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("signed_at", models.DateTimeField()),
+                ("words", models.BinaryField()),
+                (
+                    "signed_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "review",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="cosignature", to="screening.review"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'second signature',
-                'verbose_name_plural': 'second signatures',
+                "verbose_name": "second signature",
+                "verbose_name_plural": "second signatures",
             },
         ),
         migrations.CreateModel(
-            name='ReviewRequest',
+            name="ReviewRequest",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('needed_on', models.DateField(blank=True, help_text='The local day of the visit, where there is one.', null=True)),
-                ('needed_at', models.DateTimeField(blank=True, help_text='The start of that visit.', null=True)),
-                ('waiting_since', models.DateTimeField()),
-                ('answer_by', models.DateTimeField(blank=True, help_text='What the patient was promised.', null=True)),
-                ('being_read_since', models.DateTimeField(blank=True, null=True)),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('area', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='clinic.area')),
-                ('being_read_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('response', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='requests', to='screening.questionnaireresponse')),
-                ('treatment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='clinic.treatment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("uuid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                (
+                    "needed_on",
+                    models.DateField(
+                        blank=True, help_text="The local day of the visit, where there is one.", null=True
+                    ),
+                ),
+                ("needed_at", models.DateTimeField(blank=True, help_text="The start of that visit.", null=True)),
+                ("waiting_since", models.DateTimeField()),
+                ("answer_by", models.DateTimeField(blank=True, help_text="What the patient was promised.", null=True)),
+                ("being_read_since", models.DateTimeField(blank=True, null=True)),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "area",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="clinic.area"),
+                ),
+                (
+                    "being_read_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "response",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="requests",
+                        to="screening.questionnaireresponse",
+                    ),
+                ),
+                (
+                    "treatment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="clinic.treatment"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'screening to review',
-                'verbose_name_plural': 'screenings to review',
-                'ordering': ['waiting_since', 'id'],
+                "verbose_name": "screening to review",
+                "verbose_name_plural": "screenings to review",
+                "ordering": ["waiting_since", "id"],
             },
         ),
         migrations.CreateModel(
-            name='Rule',
+            name="Rule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('order', models.PositiveSmallIntegerField()),
-                ('code', models.SlugField(max_length=80)),
-                ('condition', models.JSONField()),
-                ('effect', models.CharField(choices=[('none', 'nothing found'), ('advise', 'advice'), ('review', 'look closely'), ('defer', 'wait'), ('contraindicated', 'not suitable'), ('incomplete', 'answers missing')], max_length=20)),
-                ('override', models.CharField(blank=True, max_length=2)),
-                ('needs', models.JSONField(blank=True, default=list)),
-                ('wait', models.JSONField(blank=True, default=dict)),
-                ('title', models.CharField(blank=True, max_length=300)),
-                ('reason', models.TextField(blank=True)),
-                ('advice', models.TextField(blank=True)),
-                ('rationale', models.TextField(blank=True)),
-                ('source', models.TextField(blank=True)),
-                ('anchor', models.CharField(blank=True, max_length=200)),
-                ('options', models.JSONField(blank=True, default=dict)),
-                ('questionnaire', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rules', to='screening.questionnaire')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("order", models.PositiveSmallIntegerField()),
+                ("code", models.SlugField(max_length=80)),
+                ("condition", models.JSONField()),
+                (
+                    "effect",
+                    models.CharField(
+                        choices=[
+                            ("none", "nothing found"),
+                            ("advise", "advice"),
+                            ("review", "look closely"),
+                            ("defer", "wait"),
+                            ("contraindicated", "not suitable"),
+                            ("incomplete", "answers missing"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("override", models.CharField(blank=True, max_length=2)),
+                ("needs", models.JSONField(blank=True, default=list)),
+                ("wait", models.JSONField(blank=True, default=dict)),
+                ("title", models.CharField(blank=True, max_length=300)),
+                ("reason", models.TextField(blank=True)),
+                ("advice", models.TextField(blank=True)),
+                ("rationale", models.TextField(blank=True)),
+                ("source", models.TextField(blank=True)),
+                ("anchor", models.CharField(blank=True, max_length=200)),
+                ("options", models.JSONField(blank=True, default=dict)),
+                (
+                    "questionnaire",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="rules", to="screening.questionnaire"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['order'],
+                "ordering": ["order"],
             },
         ),
         migrations.CreateModel(
-            name='Section',
+            name="Section",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('order', models.PositiveSmallIntegerField()),
-                ('code', models.SlugField()),
-                ('title', models.CharField(max_length=200)),
-                ('intro', models.TextField(blank=True)),
-                ('questionnaire', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sections', to='screening.questionnaire')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("order", models.PositiveSmallIntegerField()),
+                ("code", models.SlugField()),
+                ("title", models.CharField(max_length=200)),
+                ("intro", models.TextField(blank=True)),
+                (
+                    "questionnaire",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sections",
+                        to="screening.questionnaire",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['order'],
+                "ordering": ["order"],
             },
         ),
         migrations.CreateModel(
-            name='Question',
+            name="Question",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('order', models.PositiveSmallIntegerField()),
-                ('link_id', models.CharField(max_length=80)),
-                ('text', models.CharField(max_length=500)),
-                ('hint', models.TextField(blank=True)),
-                ('kind', models.CharField(help_text='day, date, choice, choices, text or number', max_length=20)),
-                ('required', models.BooleanField(default=True)),
-                ('parent_link_id', models.CharField(blank=True, max_length=80)),
-                ('parent_codes', models.JSONField(blank=True, default=list, help_text='Asked when the parent has one of these.')),
-                ('options', models.JSONField(blank=True, default=dict, help_text='Everything else of the definition.')),
-                ('questionnaire', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='questions', to='screening.questionnaire')),
-                ('section', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='questions', to='screening.section')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("order", models.PositiveSmallIntegerField()),
+                ("link_id", models.CharField(max_length=80)),
+                ("text", models.CharField(max_length=500)),
+                ("hint", models.TextField(blank=True)),
+                ("kind", models.CharField(help_text="day, date, choice, choices, text or number", max_length=20)),
+                ("required", models.BooleanField(default=True)),
+                ("parent_link_id", models.CharField(blank=True, max_length=80)),
+                (
+                    "parent_codes",
+                    models.JSONField(blank=True, default=list, help_text="Asked when the parent has one of these."),
+                ),
+                ("options", models.JSONField(blank=True, default=dict, help_text="Everything else of the definition.")),
+                (
+                    "questionnaire",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="questions",
+                        to="screening.questionnaire",
+                    ),
+                ),
+                (
+                    "section",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="questions", to="screening.section"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['order'],
+                "ordering": ["order"],
             },
         ),
         migrations.CreateModel(
-            name='Choice',
+            name="Choice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('order', models.PositiveSmallIntegerField()),
-                ('code', models.CharField(max_length=80)),
-                ('label', models.CharField(max_length=300)),
-                ('options', models.JSONField(blank=True, default=dict)),
-                ('question', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='choices', to='screening.question')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("order", models.PositiveSmallIntegerField()),
+                ("code", models.CharField(max_length=80)),
+                ("label", models.CharField(max_length=300)),
+                ("options", models.JSONField(blank=True, default=dict)),
+                (
+                    "question",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="choices", to="screening.question"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['order'],
-                'constraints': [models.UniqueConstraint(fields=('question', 'code'), name='screening_choice_code_once'), models.UniqueConstraint(fields=('question', 'order'), name='screening_choice_order_once')],
+                "ordering": ["order"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("question", "code"), name="screening_choice_code_once"),
+                    models.UniqueConstraint(fields=("question", "order"), name="screening_choice_order_once"),
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='questionnaire',
-            constraint=models.UniqueConstraint(fields=('name', 'version'), name='screening_questionnaire_version_once'),
+            model_name="questionnaire",
+            constraint=models.UniqueConstraint(fields=("name", "version"), name="screening_questionnaire_version_once"),
         ),
         migrations.AddConstraint(
-            model_name='questionnaire',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'active')), fields=('name',), name='screening_questionnaire_one_active'),
+            model_name="questionnaire",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "active")), fields=("name",), name="screening_questionnaire_one_active"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='questionnaire',
-            constraint=models.CheckConstraint(condition=models.Q(('status', 'draft'), models.Q(('proposed_by__isnull', False), ('published_at__isnull', False), ('published_by__isnull', False)), _connector='OR'), name='screening_questionnaire_published_by_name'),
+            model_name="questionnaire",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("status", "draft"),
+                    models.Q(
+                        ("proposed_by__isnull", False), ("published_at__isnull", False), ("published_by__isnull", False)
+                    ),
+                    _connector="OR",
+                ),
+                name="screening_questionnaire_published_by_name",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='questionnaire',
-            constraint=models.CheckConstraint(condition=models.Q(('published_by__isnull', True), models.Q(('published_by', models.F('proposed_by')), _negated=True), _connector='OR'), name='screening_questionnaire_two_people_publish'),
+            model_name="questionnaire",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("published_by__isnull", True),
+                    models.Q(("published_by", models.F("proposed_by")), _negated=True),
+                    _connector="OR",
+                ),
+                name="screening_questionnaire_two_people_publish",
+            ),
         ),
         migrations.AddIndex(
-            model_name='questionnaireresponse',
-            index=models.Index(fields=['patient', '-completed_at'], name='screening_response_patient'),
+            model_name="questionnaireresponse",
+            index=models.Index(fields=["patient", "-completed_at"], name="screening_response_patient"),
         ),
         migrations.AddConstraint(
-            model_name='questionnaireresponse',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('answered_on__isnull', True), ('completed_at__isnull', True), ('status', 'in-progress')), models.Q(models.Q(('status', 'in-progress'), _negated=True), ('answered_on__isnull', False), ('completed_at__isnull', False)), _connector='OR'), name='screening_response_completed_has_a_time'),
+            model_name="questionnaireresponse",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("answered_on__isnull", True), ("completed_at__isnull", True), ("status", "in-progress")),
+                    models.Q(
+                        models.Q(("status", "in-progress"), _negated=True),
+                        ("answered_on__isnull", False),
+                        ("completed_at__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="screening_response_completed_has_a_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='questionnaireresponse',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('entered_in_error_at__isnull', False), ('entered_in_error_by__isnull', False), ('status', 'entered-in-error')), models.Q(models.Q(('status', 'entered-in-error'), _negated=True), ('entered_in_error_at__isnull', True), ('entered_in_error_by__isnull', True)), _connector='OR'), name='screening_response_error_has_who_and_when'),
+            model_name="questionnaireresponse",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("entered_in_error_at__isnull", False),
+                        ("entered_in_error_by__isnull", False),
+                        ("status", "entered-in-error"),
+                    ),
+                    models.Q(
+                        models.Q(("status", "entered-in-error"), _negated=True),
+                        ("entered_in_error_at__isnull", True),
+                        ("entered_in_error_by__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="screening_response_error_has_who_and_when",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assessment',
-            constraint=models.UniqueConstraint(fields=('response', 'on'), name='screening_assessment_one_a_date'),
+            model_name="assessment",
+            constraint=models.UniqueConstraint(fields=("response", "on"), name="screening_assessment_one_a_date"),
         ),
         migrations.AddConstraint(
-            model_name='assessment',
-            constraint=models.CheckConstraint(condition=models.Q(('override__in', ['', 'O0', 'O1', 'O2'])), name='screening_assessment_override'),
+            model_name="assessment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("override__in", ["", "O0", "O1", "O2"])), name="screening_assessment_override"
+            ),
         ),
         migrations.AddIndex(
-            model_name='review',
-            index=models.Index(fields=['patient', 'treatment', 'area', '-id'], name='screening_review_latest'),
+            model_name="review",
+            index=models.Index(fields=["patient", "treatment", "area", "-id"], name="screening_review_latest"),
         ),
         migrations.AddConstraint(
-            model_name='review',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('outcome__in', ['cleared', 'cleared-with-conditions']), ('valid_from__isnull', False), ('valid_until__gte', models.F('valid_from'))), models.Q(models.Q(('outcome__in', ['cleared', 'cleared-with-conditions']), _negated=True), ('valid_from__isnull', True), ('valid_until__isnull', True)), _connector='OR'), name='screening_review_clearing_has_days'),
+            model_name="review",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("outcome__in", ["cleared", "cleared-with-conditions"]),
+                        ("valid_from__isnull", False),
+                        ("valid_until__gte", models.F("valid_from")),
+                    ),
+                    models.Q(
+                        models.Q(("outcome__in", ["cleared", "cleared-with-conditions"]), _negated=True),
+                        ("valid_from__isnull", True),
+                        ("valid_until__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="screening_review_clearing_has_days",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='review',
-            constraint=models.CheckConstraint(condition=models.Q(('deferred_until__isnull', True), ('outcome', 'deferred'), _connector='OR'), name='screening_review_until_only_deferred'),
+            model_name="review",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("deferred_until__isnull", True), ("outcome", "deferred"), _connector="OR"),
+                name="screening_review_until_only_deferred",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reviewrequest',
-            constraint=models.UniqueConstraint(condition=models.Q(('closed_at__isnull', True)), fields=('response', 'treatment', 'area'), name='screening_reviewrequest_open_once'),
+            model_name="reviewrequest",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("closed_at__isnull", True)),
+                fields=("response", "treatment", "area"),
+                name="screening_reviewrequest_open_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='rule',
-            constraint=models.UniqueConstraint(fields=('questionnaire', 'code'), name='screening_rule_code_once'),
+            model_name="rule",
+            constraint=models.UniqueConstraint(fields=("questionnaire", "code"), name="screening_rule_code_once"),
         ),
         migrations.AddConstraint(
-            model_name='rule',
-            constraint=models.UniqueConstraint(fields=('questionnaire', 'order'), name='screening_rule_order_once'),
+            model_name="rule",
+            constraint=models.UniqueConstraint(fields=("questionnaire", "order"), name="screening_rule_order_once"),
         ),
         migrations.AddConstraint(
-            model_name='section',
-            constraint=models.UniqueConstraint(fields=('questionnaire', 'order'), name='screening_section_order_once'),
+            model_name="section",
+            constraint=models.UniqueConstraint(fields=("questionnaire", "order"), name="screening_section_order_once"),
         ),
         migrations.AddConstraint(
-            model_name='section',
-            constraint=models.UniqueConstraint(fields=('questionnaire', 'code'), name='screening_section_code_once'),
+            model_name="section",
+            constraint=models.UniqueConstraint(fields=("questionnaire", "code"), name="screening_section_code_once"),
         ),
         migrations.AddConstraint(
-            model_name='question',
-            constraint=models.UniqueConstraint(fields=('questionnaire', 'link_id'), name='screening_question_link_id_once'),
+            model_name="question",
+            constraint=models.UniqueConstraint(
+                fields=("questionnaire", "link_id"), name="screening_question_link_id_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='question',
-            constraint=models.UniqueConstraint(fields=('questionnaire', 'order'), name='screening_question_order_once'),
+            model_name="question",
+            constraint=models.UniqueConstraint(fields=("questionnaire", "order"), name="screening_question_order_once"),
         ),
     ]

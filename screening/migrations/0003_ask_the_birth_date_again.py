@@ -4,20 +4,21 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('screening', '0002_walls'),
+        ("screening", "0002_walls"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='datakey',
-            name='opened_at',
-            field=models.DateTimeField(blank=True, help_text='When the patient last proved the birth date after being away.', null=True),
+            model_name="datakey",
+            name="opened_at",
+            field=models.DateTimeField(
+                blank=True, help_text="When the patient last proved the birth date after being away.", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='datakey',
-            name='wrong_birth_dates',
+            model_name="datakey",
+            name="wrong_birth_dates",
             field=models.PositiveSmallIntegerField(default=0),
         ),
     ]

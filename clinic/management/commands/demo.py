@@ -41,10 +41,34 @@ STAFF = [
 ALL = ["consultation", "acne-scars-face", "acne-scars-back", "surgical-scar", "stretch-marks", "review-visit"]
 PRACTITIONERS = [
     ("clinician", "Dermatologist", "GMC demo 0000001", "Sees scars of every kind since 2009.", "bath", 0, ALL),
-    ("lead", "Aesthetic doctor", "GMC demo 0000002", "Leads the clinicians and reads every question.", "valletta", 0, ALL),
+    (
+        "lead",
+        "Aesthetic doctor",
+        "GMC demo 0000002",
+        "Leads the clinicians and reads every question.",
+        "valletta",
+        0,
+        ALL,
+    ),
     ("nurse", "Nurse, skin care", "NMC demo 00A0001E", "Known for going slowly.", "valletta", 2, ALL),
-    ("nurse2", "Nurse prescriber", "NMC demo 00A0002E", "Looks after people with acne scars.", "bath", 2, ALL[:3] + ALL[5:]),
-    ("nurse3", "Nurse, scar care", "NMC demo 00A0003E", "Worked on a burns ward for ten years.", "bath", 4, ALL[:1] + ALL[3:]),
+    (
+        "nurse2",
+        "Nurse prescriber",
+        "NMC demo 00A0002E",
+        "Looks after people with acne scars.",
+        "bath",
+        2,
+        ALL[:3] + ALL[5:],
+    ),
+    (
+        "nurse3",
+        "Nurse, scar care",
+        "NMC demo 00A0003E",
+        "Worked on a burns ward for ten years.",
+        "bath",
+        4,
+        ALL[:1] + ALL[3:],
+    ),
 ]
 
 LOCATIONS = [
@@ -79,14 +103,19 @@ PRICES = {
     "review-visit": "0.00",
 }
 
-FIRST_NAMES = (
-    "Aisha Ben Chloe Daniel Elif Farah George Hana Ivan Joan Karim Leila Marcus Nadia Oscar Paula Quentin Rosa Stefan "
-    "Tara Umar Vera Winston Xenia Yusuf Zoe Amara Bilal Celia Dmitri Esther Felix Grace Hugo Ines Jamal Kezia Luca Maya Noor"
-).split()
-LAST_NAMES = (
-    "Abela Baker Camilleri Desai Evans Fenech Green Hughes Iqbal Jones Khan Lewis Mizzi Nowak Osei Patel Quinn Roberts "
-    "Said Turner Usman Vassallo Walsh Xuereb Young Zammit"
-).split()
+# fmt: off
+FIRST_NAMES = [
+    "Aisha", "Ben", "Chloe", "Daniel", "Elif", "Farah", "George", "Hana", "Ivan", "Joan", "Karim", "Leila", "Marcus",
+    "Nadia", "Oscar", "Paula", "Quentin", "Rosa", "Stefan", "Tara", "Umar", "Vera", "Winston", "Xenia", "Yusuf", "Zoe",
+    "Amara", "Bilal", "Celia", "Dmitri", "Esther", "Felix", "Grace", "Hugo", "Ines", "Jamal", "Kezia", "Luca", "Maya",
+    "Noor",
+]
+LAST_NAMES = [
+    "Abela", "Baker", "Camilleri", "Desai", "Evans", "Fenech", "Green", "Hughes", "Iqbal", "Jones", "Khan", "Lewis",
+    "Mizzi", "Nowak", "Osei", "Patel", "Quinn", "Roberts", "Said", "Turner", "Usman", "Vassallo", "Walsh", "Xuereb",
+    "Young", "Zammit",
+]
+# fmt: on
 
 # Answers that raise nothing, by link_id (docs/glossary.md: link_id).
 HARMLESS = {
@@ -264,6 +293,7 @@ class Maker:
         due = self.now.date() + timedelta(days=364)
         for article in Article.objects.all():
             revision = article.latest_revision()
+            assert revision is not None  # setup_clinic gives every article its first words
             revision.ask_for_review(by=self.users["editor"], now=self.now)
             revision.sign(by=self.users["clinician"], now=self.now, review_due=due)
             article.publish(revision, by=self.users["editor"], now=self.now)
@@ -344,7 +374,9 @@ class Maker:
         free = availability.free_slots(treatment, first=day, days=days, now=at, **wanted)
         return self.random.choice(free[: max(40, len(free) // 3)]) if free else None
 
-    def ask(self, slug: str, day: date, *, at: datetime, finding: str = "nothing", days: int = 10, patient=None) -> Visit:
+    def ask(
+        self, slug: str, day: date, *, at: datetime, finding: str = "nothing", days: int = 10, patient=None
+    ) -> Visit:
         """A patient answers, chooses a time and asks for it at the instant `at`."""
         treatment = self.treatments[slug]
         patient = patient or self.patient()
@@ -352,6 +384,7 @@ class Maker:
         response = None
         not_before = None
         if treatment.needs_screening:
+            assert area is not None  # it treats at least one
             response = self.screened(patient, treatment, finding, area=area.code, at=at - timedelta(minutes=20))
             location = next(iter(self.locations.values()))
             not_before = availability.earliest_start(now=at, location=location, cleared=False)
@@ -375,13 +408,16 @@ class Maker:
 
     def decide(self, visit: Visit, outcome: str, *, at: datetime, **words) -> Review:
         """A clinician reads and decides at the instant `at`."""
+        assert visit.response is not None
         by = self.users[self.random.choice(["clinician", "lead"])]
         request = ReviewRequest.objects.select_related("response__patient", "treatment", "area").get(
             response=visit.response, closed_at=None
         )
         assessment = reviews.open_for_reading(request, by=by, now=at)
         found = reviews.clearance.says(visit.response, assessment.on, now=at)
-        reasons = {finding.rule: "Talked through; mild, and no reason to wait." for finding in reviews.to_address(found)}
+        reasons = {
+            finding.rule: "Talked through; mild, and no reason to wait." for finding in reviews.to_address(found)
+        }
         if outcome == Review.Outcome.CLEARED and reasons:
             outcome, words["conditions"] = Review.Outcome.CLEARED_WITH_CONDITIONS, "Look at the skin again on the day."
         return reviews.decide(
@@ -395,9 +431,13 @@ class Maker:
             **words,
         )
 
-    def cleared(self, slug: str, day: date, *, at: datetime, finding: str | None = None, days: int = 10, **who) -> Visit:
+    def cleared(
+        self, slug: str, day: date, *, at: datetime, finding: str | None = None, days: int = 10, **who
+    ) -> Visit:
         """Asked for, read the next morning, and booked."""
-        finding = finding or self.random.choice(["nothing", "nothing", "dark marks", "skin care", "cold sores", "aspirin"])
+        finding = finding or self.random.choice(
+            ["nothing", "nothing", "dark marks", "skin care", "cold sores", "aspirin"]
+        )
         visit = self.ask(slug, day, at=at, finding=finding, days=days, **who)
         if visit.response:
             self.decide(visit, Review.Outcome.CLEARED, at=at + timedelta(hours=5))
@@ -407,6 +447,7 @@ class Maker:
     def come_and_go(self, visit: Visit) -> None:
         """Arrived, checked in and done, as far as the clock allows."""
         appointment, by = visit.appointment, visit.appointment.practitioner.user
+        assert by is not None  # every practitioner of the demonstration signs in
         start, end = appointment.starts_at, appointment.ends_at
         if start - timedelta(minutes=7) <= self.now:
             appointments.arrive(appointment, by=self.users["desk"], now=start - timedelta(minutes=7))
@@ -423,7 +464,9 @@ class Maker:
 
     def recheck(self, appointment: Appointment, *, by: User, at: datetime) -> None:
         """The short questions before a session, all answered with nothing new."""
-        questions = reviews.recheck_questionnaire().definition().questions
+        questionnaire = reviews.recheck_questionnaire()
+        assert questionnaire is not None and appointment.patient is not None and appointment.local_date is not None
+        questions = questionnaire.definition().questions
         answers = {q.link_id: HARMLESS.get(q.link_id, q.no_finding[-1]) for q in questions if not q.parent}
         reviews.record_recheck(appointment.patient, answers, by=by, today=appointment.local_date, now=at)
 
@@ -446,6 +489,7 @@ class Maker:
         at = self.days_ago(25, 40)
         first = self.cleared("acne-scars-face", at.date() + timedelta(days=4), at=at, days=5)
         self.come_and_go(first)
+        assert first.appointment.local_date is not None
         after = max(first.appointment.local_date + timedelta(days=28), self.now.date() + timedelta(days=1))
         self.again(first, after, at=min(self.now - timedelta(hours=3), first.appointment.ends_at + timedelta(days=1)))
 
@@ -471,7 +515,16 @@ class Maker:
         """Asked for a time; a clinician still has to read the answers."""
         at = self.now - timedelta(hours=self.random.randint(1, 20))
         finding = self.random.choice(
-            ["nothing", "dark marks", "eczema as a child", "asthma spray", "a few spots", "nickel", "relative", "aspirin"]
+            [
+                "nothing",
+                "dark marks",
+                "eczema as a child",
+                "asthma spray",
+                "a few spots",
+                "nickel",
+                "relative",
+                "aspirin",
+            ]
         )
         self.ask("acne-scars-face", self.now.date() + timedelta(days=5), at=at, finding=finding, days=20)
 
@@ -500,14 +553,12 @@ class Maker:
     def asked_for_more(self) -> None:
         """The clinician asked something back."""
         at = self.now - timedelta(hours=30)
-        visit = self.ask(
-            "acne-scars-face", self.now.date() + timedelta(days=6), at=at, finding="asthma spray", days=15
-        )
+        visit = self.ask("acne-scars-face", self.now.date() + timedelta(days=6), at=at, finding="asthma spray", days=15)
         self.decide(
             visit,
             Review.Outcome.NEEDS_INFORMATION,
             at=at + timedelta(hours=4),
-            question="How often did you use the inhaler in the last three months, and does your skin react to anything?",
+            question="How often did you use the inhaler in the last three months? Does your skin react to anything?",
         )
 
     def has_to_wait(self) -> None:

@@ -90,7 +90,8 @@ class Command(BaseCommand):
         articles = load_default_articles()
         if made or treatments or articles:
             self.stdout.write(
-                f"The clinic is set up: {treatments} treatments, the questionnaires and {len(articles)} articles, as drafts."
+                f"The clinic is set up: {treatments} treatments, the questionnaires and {len(articles)} articles,"
+                " as drafts."
             )
 
     def load(self, path: Path) -> None:
