@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import models
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -1190,6 +1191,17 @@ class AppointmentAdmin(admin.ModelAdmin):
 
 class HitsAppointments(KeptAdmin):
     """Saving says which appointments cannot stand any more, with the way to move them."""
+
+    # The browser's own boxes for days and times: they work without JavaScript, and the admin's calendar writes inline
+    # styles, which our content security policy refuses.
+    formfield_overrides = {
+        models.DateField: {"widget": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")},
+        models.TimeField: {"widget": forms.TimeInput(attrs={"type": "time"}, format="%H:%M")},
+        models.DateTimeField: {
+            "form_class": forms.DateTimeField,
+            "widget": forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        },
+    }
 
     def has_delete_permission(self, request, obj=None) -> bool:
         """Whoever may: these are plans, not history."""
