@@ -201,21 +201,9 @@ def _status_is(appointment: Appointment, *statuses: str) -> None:
         )
 
 
-def _day(appointment: Appointment) -> date:
-    """Its local day, which the database sets in every stored row."""
-    assert appointment.local_date is not None
-    return appointment.local_date
-
-
-def _patient(appointment: Appointment) -> Patient:
-    """Whose it is. Only a held time may be nobody's yet (a wall), and no caller of this has one."""
-    assert appointment.patient is not None
-    return appointment.patient
-
-
 def _clearance(appointment: Appointment, *, now: datetime, on: date | None = None) -> Clearance:
     return clearance_for(
-        _patient(appointment), appointment.treatment, area=appointment.area, on=on or _day(appointment), now=now
+        appointment.whose, appointment.treatment, area=appointment.area, on=on or appointment.day, now=now
     )
 
 
@@ -402,7 +390,7 @@ def _ask_clinician(appointment: Appointment, *, now: datetime, response_id: int 
     ) or appointment
     assert appointment.area is not None  # a treatment is of an area (a wall)
     return request_review(
-        _patient(appointment),
+        appointment.whose,
         appointment.treatment,
         area=appointment.area,
         response_id=response_id,
@@ -421,7 +409,7 @@ def _usable_answers(appointment: Appointment, *, now: datetime) -> int | None:
     savepoint = transaction.savepoint()
     request = _ask_clinician(appointment, now=now)
     if request is not None:
-        day = _day(appointment)
+        day = appointment.day
         asking = may_ask(request.response_id, appointment.treatment, area=appointment.area, on=day, now=now)
         if asking.allowed and asking.earliest is not None and asking.earliest <= day:
             transaction.savepoint_commit(savepoint)
@@ -671,7 +659,7 @@ def confirm(appointment: Appointment, *, patient: Patient, now: datetime) -> App
         return _confirm(appointment, patient=patient, now=now)
     except (Taken, TooClose) as refusal:
         if isinstance(refusal, TooClose) and refusal.first_day_possible is None:
-            _check_interval(appointment.treatment, patient, appointment.area, _day(appointment), exclude=appointment)
+            _check_interval(appointment.treatment, patient, appointment.area, appointment.day, exclude=appointment)
         if isinstance(refusal, Taken):
             slot = Slot(
                 appointment.starts_at, appointment.practitioner_id, appointment.room_id, appointment.room.location_id
@@ -696,7 +684,7 @@ def _confirm(appointment: Appointment, *, patient: Patient, now: datetime) -> Ap
     _check_consultation_first(treatment, patient, now=now)
     slot = Slot(appointment.starts_at, appointment.practitioner_id, appointment.room_id, appointment.room.location_id)
     _free_holds(slot, treatment, patient=patient, keep=appointment, now=now)
-    _check_interval(treatment, patient, area, _day(appointment), exclude=appointment)
+    _check_interval(treatment, patient, area, appointment.day, exclude=appointment)
     HoldDetails.objects.filter(appointment=appointment).delete()
     if appointment.response_id is not None:
         adopt_response(appointment.response_id, patient=patient, now=now)
@@ -712,7 +700,7 @@ def _confirm(appointment: Appointment, *, patient: Patient, now: datetime) -> Ap
         )
         notices.booked(appointment, now=now)
         return appointment
-    _check_answers(appointment.response_id, treatment, area=area, on=_day(appointment), now=now)
+    _check_answers(appointment.response_id, treatment, area=area, on=appointment.day, now=now)
     answer_by = appointment.answer_by or availability.promise(now=now, location=appointment.room.location)
     if appointment.starts_at < answer_by + RELEASED_BEFORE:
         raise NotAllowed(_("We need more time to look at your answers. Please choose a later time."))
@@ -853,7 +841,10 @@ def _wait_for_answers(appointment: Appointment, *, now: datetime, tell: bool = T
         if tell:
             notices.asked_for(appointment, now=now)
         return appointment
-    appointment = _change(appointment, now=now, answer_by=None, form_due_by=_form_due(appointment.starts_at, now))
+    due, before = _form_due(appointment.starts_at, now), appointment.form_due_by
+    if before is not None and before > now:
+        due = min(due, before)  # a form about something else does not buy time
+    appointment = _change(appointment, now=now, answer_by=None, form_due_by=due)
     notices.form_due(appointment, now=now)
     return appointment
 
@@ -979,7 +970,7 @@ def cancel(
     elif by == By.STAFF:
         _desk(user)
         _status_is(appointment, Status.PENDING, Status.BOOKED, Status.ARRIVED)
-        if _local_day(appointment, now) > _day(appointment):
+        if _local_day(appointment, now) > appointment.day:
             raise NotAllowed(_("This day is over. Mark it as not come, or ask a manager to correct it."))
     elif by == By.CLINICIAN:
         if user is None or not user.has_perm("screening.decide"):
@@ -1069,7 +1060,7 @@ def _turn_into_consultation(appointment: Appointment, *, now: datetime) -> Appoi
         treatment=consultation,
         area=None,
         **times,
-        **_price(consultation, _day(appointment)),
+        **_price(consultation, appointment.day),
         review=None,
         answer_by=None,
         form_due_by=None,
@@ -1126,7 +1117,7 @@ def check_in(
         raise NotAllowed(_("Please make sure first that this is the right person."))
     record = {"identity_confirmed_at": now, "identity_confirmed_by": by, "agreed_at": None}
     if appointment.treatment.needs_screening:
-        if not rechecked(_patient(appointment), on=_day(appointment)):
+        if not rechecked(appointment.whose, on=appointment.day):
             raise NotAllowed(_("Please ask the short questions first."))
         if not agreed:
             raise NotAllowed(_("Please record that the patient agrees to the treatment."))
@@ -1171,9 +1162,7 @@ def undo(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
         raise NotAllowed(_("This cannot be undone. Please book it again."))
     slot = Slot(appointment.starts_at, appointment.practitioner_id, appointment.room_id, appointment.room.location_id)
     _free_holds(slot, appointment.treatment, patient=appointment.patient, now=now)
-    _check_interval(
-        appointment.treatment, appointment.patient, appointment.area, _day(appointment), exclude=appointment
-    )
+    _check_interval(appointment.treatment, appointment.patient, appointment.area, appointment.day, exclude=appointment)
     to, review_id = appointment.previous_status, appointment.review_id
     if to == Status.BOOKED and appointment.treatment.needs_screening:
         found = _clearance(appointment, now=now)
@@ -1262,7 +1251,7 @@ def follow_clearance(
     if treatment is not None:
         visits = visits.filter(treatment=treatment, area=area)
     for visit in visits:
-        if outcome in ("superseded", "withdrawn"):
+        if outcome in ("answered", "superseded", "withdrawn"):
             _answers_changed(visit, now=now)
         elif outcome in ("cleared", "cleared-with-conditions"):
             _decided_yes(visit, now=now)
@@ -1298,7 +1287,11 @@ def _answers_changed(visit: Appointment, *, now: datetime) -> None:
         visit = _to_whom_it_waits_for(visit, now=now)
         notices.back_to_pending(visit, now=now)
     elif visit.starts_at > now:
-        _to_whom_it_waits_for(visit, now=now)
+        form_was_due = visit.form_due_by is not None
+        visit = _to_whom_it_waits_for(visit, now=now)
+        if form_was_due and visit.form_due_by is None:  # the form we waited for has come
+            notices.drop(visit, kinds=["form_due"])
+            notices.asked_for(visit, now=now)
 
 
 def _to_whom_it_waits_for(visit: Appointment, *, now: datetime) -> Appointment:
@@ -1308,6 +1301,9 @@ def _to_whom_it_waits_for(visit: Appointment, *, now: datetime) -> Appointment:
             return _wait_for_answers(visit, now=now, tell=False)
     except NotAllowed:
         # The rules say no to that day. Nobody but a clinician takes the time away: they see it and decide.
+        if visit.answer_by is None:
+            promised = availability.promise(now=now, location=visit.room.location)
+            visit = _change(visit, now=now, answer_by=min(promised, visit.starts_at - RELEASED_BEFORE))
         request = _ask_clinician(visit, now=now)
         return _change(
             visit,

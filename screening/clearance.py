@@ -28,10 +28,12 @@ from screening.models import Questionnaire, QuestionnaireResponse, Review, Revie
 
 log = logging.getLogger(__name__)
 
-# patient, treatment, area (both None: all of the patient's), outcome (Review.Outcome, "superseded" or "withdrawn"),
+# patient, treatment, area (both None: all of the patient's), outcome (Review.Outcome, "answered" for
+# a patient's first answers, "superseded" or "withdrawn"),
 # review_id or None, deferred_until or None, by (User or None), now.
 clearance_changed = Signal()
 
+ANSWERED = "answered"
 SUPERSEDED = "superseded"
 WITHDRAWN = "withdrawn"
 FINISHED = (QuestionnaireResponse.Status.COMPLETED, QuestionnaireResponse.Status.AMENDED)
@@ -552,17 +554,18 @@ def adopt_response(
 
 @transaction.atomic
 def answers_replaced(response: QuestionnaireResponse, *, now: datetime, by: User | None = None) -> bool:
-    """To be called whenever finished answers become a patient's: tells everybody if they replace earlier ones.
+    """To be called whenever finished answers become a patient's: tells everybody, also of the first ones.
 
     Consequences: the patient's row is locked; open requests on older answers are closed and opened again on these, with
-    the waiting time kept; clearance_changed("superseded") for all of the patient's treatments and areas is sent. False,
-    and nothing, for a quiet re-check, for a patient's first answers, or when newer answers exist already.
+    the waiting time kept; clearance_changed for all of the patient's treatments and areas is sent: "answered" for the
+    first answers (a visit booked by phone waits for them), "superseded" where they replace earlier ones. True when they
+    replace earlier ones. Nothing is sent for a quiet re-check, or when newer answers exist already.
     """
     if not response.reopens or response.patient_id is None or response.status not in FINISHED:
         return False
     patient = lock_patient(response.patient_id)
     newest, *older = finished_responses([patient.pk])
-    if newest.pk != response.pk or not older:
+    if newest.pk != response.pk:
         return False
     carried = ReviewRequest.objects.filter(response__patient=patient, closed_at=None).exclude(response=response)
     for request in carried.order_by("waiting_since"):
@@ -573,13 +576,13 @@ def answers_replaced(response: QuestionnaireResponse, *, now: datetime, by: User
         patient=patient,
         treatment=None,
         area=None,
-        outcome=SUPERSEDED,
+        outcome=SUPERSEDED if older else ANSWERED,
         review_id=None,
         deferred_until=None,
         by=by,
         now=now,
     )
-    return True
+    return bool(older)
 
 
 def _keep(request: ReviewRequest) -> dict:

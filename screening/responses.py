@@ -178,8 +178,8 @@ def complete(
     reopens: whether it takes the place of the patient's earlier answers (a quiet re-check does not).
     It becomes `amended`, superseding the newest earlier one, when the patient is known and has answered before.
     Raises Incomplete (missing or unreadable answers), TooYoung, QuestionsChanged (a newer version is in force),
-    AlreadySent (gone), SealBroken. Consequences: the patient's row is locked; if earlier answers lose their place,
-    clearance_changed("superseded") is sent in this transaction.
+    AlreadySent (gone), SealBroken. Consequences: the patient's row is locked; clearance_changed is sent
+    in this transaction: "answered" for a patient's first answers, "superseded" where earlier ones lose their place.
     """
     if response.patient_id is not None:
         clearance.lock_patient(response.patient_id)  # before the response's row, as everywhere

@@ -9,6 +9,7 @@ from booking import appointments
 from booking.appointments import NotAllowed, Taken, TooClose
 from booking.models import Appointment
 from outbox.models import Message
+from screening import clearance
 from tests import make
 from tests.booking import steps
 from tests.make import NOW
@@ -138,3 +139,52 @@ def test_overbooking_without_who_and_why_is_refused_by_the_database(surgery):
     appointment = phone(surgery, surgery.consultation)
     with pytest.raises(IntegrityError), transaction.atomic():
         Appointment.objects.filter(pk=appointment.pk).update(lane=1)
+
+
+# --- the form comes
+
+
+def test_the_form_goes_to_the_clinicians_the_moment_it_is_sent(surgery):
+    patient = make.make_patient()
+    appointment = phone(surgery, surgery.treatment, patient=patient)
+    response = steps.answered(surgery, patient, now=NOW + timedelta(hours=1))
+    appointment.refresh_from_db()
+    assert (appointment.status, appointment.form_due_by, appointment.response_id) == ("pending", None, response.pk)
+    assert appointment.answer_by == make.at("2027-03-02", "17:00")
+    request = steps.request_of(appointment)
+    assert (request.response, request.needed_at, request.answer_by) == (
+        response,
+        appointment.starts_at,
+        appointment.answer_by,
+    )
+    assert steps.messages(appointment) == ["asked_for"]
+    steps.decide(appointment, now=NOW + timedelta(hours=2))
+    assert appointment.status == "booked"
+
+
+def test_a_form_given_without_an_account_counts_from_the_moment_it_is_theirs(surgery):
+    patient = make.make_patient()
+    appointment = phone(surgery, surgery.treatment, patient=patient)
+    response = steps.answered(surgery, age_date_of_birth=patient.birth_date.isoformat())
+    clearance.adopt_response(response.pk, patient=patient, now=NOW + timedelta(hours=1))
+    appointment.refresh_from_db()
+    assert (appointment.form_due_by, steps.request_of(appointment).response) == (None, response)
+
+
+def test_a_form_that_says_no_waits_for_a_clinician_with_a_promise(surgery):
+    patient = make.make_patient()
+    appointment = phone(surgery, surgery.treatment, patient=patient)
+    steps.answered(surgery, patient, now=NOW + timedelta(hours=1), pregnancy="yes")
+    appointment.refresh_from_db()
+    assert (appointment.status, appointment.form_due_by) == ("pending", None)
+    assert appointment.answer_by == make.at("2027-03-02", "17:00")
+    assert steps.request_of(appointment).answer_by == appointment.answer_by
+
+
+def test_a_form_about_another_part_of_the_body_buys_no_time(surgery):
+    patient = make.make_patient()
+    appointment = phone(surgery, surgery.treatment, patient=patient)
+    due = appointment.form_due_by
+    steps.answered(surgery, patient, now=NOW + timedelta(hours=10), treatment_area=["belly"])
+    appointment.refresh_from_db()
+    assert (appointment.status, appointment.form_due_by, appointment.answer_by) == ("pending", due, None)
