@@ -49,6 +49,10 @@ DESK_REASONS = [
     Appointment.Reason.MISTAKE,
 ]
 SHOWN_DAYS = 7
+LOOK_FIRST = gettext_lazy(
+    "Not today: a clinician has to look first. The answers are kept and the visit is back to “asked for”. "
+    "Please tell the patient, kindly, that they hear from us."
+)
 
 
 def sees_all(user) -> bool:
@@ -397,6 +401,7 @@ class AppointmentAdmin(admin.ModelAdmin):
             ("<uuid:key>/send-form/", "send-form", self.may(desk_, require_POST(self.send_form))),
             ("<uuid:key>/resend/<uuid:message>/", "resend", self.may(desk_, require_POST(self.resend))),
             ("<uuid:key>/visit/", "visit", self.may(own, both(sensitive_post_parameters()(self.own_visit)))),
+            ("<uuid:key>/visit/again/", "again", self.may(own, both(sensitive_post_parameters()(self.ask_again)))),
             ("<uuid:key>/visit/done/", "done", self.may(own, require_POST(self.done))),
             ("<uuid:key>/visit/not-today/", "not_today", self.may(own, require_POST(self.not_today))),
         ]
@@ -1128,24 +1133,13 @@ class AppointmentAdmin(admin.ModelAdmin):
                 return None
             if not all(step.is_valid() for step in steps) or not right_person:
                 return None
-            answers = {
-                link_id: value for step in steps for link_id, value in step.answers().items() if value is not None
-            }
             try:
-                nothing_new = clearance.recheck(
-                    visit.patient, answers, by=request.user, today=visit.local_date, now=now
-                )
+                nothing_new = self.keep_answers(visit, steps, by=request.user, now=now)
             except ValidationError as error:
                 form.add_error(None, " ".join(error.messages))
                 return None
             if not nothing_new:
-                messages.warning(
-                    request,
-                    _(
-                        "Not today: a clinician has to look first. The answers are kept and the visit is back to "
-                        "“asked for”. Please tell the patient, kindly, that they hear from us."
-                    ),
-                )
+                messages.warning(request, LOOK_FIRST)
                 return redirect("admin:booking_appointment_visit", visit.uuid)
         if not form_ok:
             return None
@@ -1158,6 +1152,44 @@ class AppointmentAdmin(admin.ModelAdmin):
             return None
         messages.success(request, _("Checked in. You can begin."))
         return redirect("admin:booking_appointment_visit", visit.uuid)
+
+    def ask_again(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+        """The short questions once more, when something comes up after they were asked; also once checked in."""
+        visit, now = self.mine(request, key), timezone.now()
+        here = redirect("admin:booking_appointment_visit", visit.uuid)
+        today = now.astimezone(visit.location.zone).date()
+        is_on = visit.status in (Status.ARRIVED, Status.CHECKED_IN) and visit.local_date == today
+        steps = clearance.recheck_steps(request.POST if request.method == "POST" else None, today=today)
+        if not is_on or not visit.treatment.needs_screening or steps is None:
+            return here
+        refused = ""
+        if request.method == "POST" and all(step.is_valid() for step in steps):
+            try:
+                nothing_new = self.keep_answers(visit, steps, by=request.user, now=now)
+            except ValidationError as error:
+                refused = " ".join(error.messages)
+            else:
+                if nothing_new:
+                    messages.success(request, _("Kept: nothing new."))
+                else:
+                    messages.warning(request, LOOK_FIRST)
+                return here
+        is_wrong = bool(refused) or any(step.errors for step in steps)
+        return self.page(
+            request,
+            "again",
+            title=_("The short questions again"),
+            visit=visit,
+            steps=steps,
+            refused=refused,
+            errors=is_wrong,
+            status=422 if is_wrong else 200,
+        )
+
+    def keep_answers(self, visit: Appointment, steps: list, *, by, now: datetime) -> bool:
+        """Stores valid answers to the short questions; whether nothing speaks against treating today."""
+        answers = {link_id: value for step in steps for link_id, value in step.answers().items() if value is not None}
+        return clearance.recheck(visit.patient, answers, by=by, today=visit.local_date, now=now)
 
     def done(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
         """The visit is done."""
@@ -1202,6 +1234,17 @@ class HitsAppointments(KeptAdmin):
             "widget": forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         },
     }
+
+    class Media:
+        css = {"all": ["css/desk.css"]}
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        """Without the small buttons that open other forms over this one."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        for name in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
+            if field is not None and hasattr(field.widget, name):
+                setattr(field.widget, name, False)
+        return field
 
     def has_delete_permission(self, request, obj=None) -> bool:
         """Whoever may: these are plans, not history."""

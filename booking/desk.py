@@ -30,7 +30,7 @@ BESIDE = 5
 FOUND = 12
 # From when on an arrival is the likeliest thing to happen.
 SOON = timedelta(hours=1)
-STATUS_CLASS = {
+STATUS_CLASS: dict[str, str] = {
     Status.PENDING: "wait",
     Status.ARRIVED: "information",
     Status.CHECKED_IN: "information",
@@ -116,6 +116,10 @@ class Line:
                 return _("“A clinician has a question for you. Please open the link we sent you and answer it.”")
             return _("“Please answer the questions again before you come. You find them on your page.”")
         if self.readiness == WAITING:
+            if visit.answer_by and visit.answer_by < self.now:
+                return _(
+                    "“We are late with our answer, and we are sorry. Please do not travel until you hear from us.”"
+                )
             if visit.answer_by:
                 return _(
                     "“Your answers are with a clinician. You hear from us by %(when)s. Please do not travel yet.”"
@@ -146,7 +150,7 @@ def lines(visits: Iterable[Appointment], *, now: datetime, user: User) -> list[L
     waiting = [line for line in made if not line.is_over]
     words = readiness(
         [
-            (line.visit.pk, line.visit.patient_id, line.visit.treatment, line.visit.area_id, line.visit.local_date)
+            (line.visit.pk, line.visit.patient_id, line.visit.treatment, line.visit.area_id, line.visit.day)
             for line in waiting
         ],
         now=now,
@@ -195,7 +199,7 @@ def desk_verbs(line: Line) -> list[Verb]:
         verbs.append(Verb("undo", label))
     if visit.status in OPEN:
         verbs.append(Verb("move", _("Move"), is_page=True))
-    if visit.status in (*OPEN, Status.ARRIVED) and visit.local_date >= today:
+    if visit.status in (*OPEN, Status.ARRIVED) and visit.day >= today:
         verbs.append(Verb("cancel", _("Cancel"), is_page=True, is_stop=True))
     return verbs
 
@@ -467,7 +471,7 @@ def _what_changed(before, row) -> list[str]:
     when = local_text(row.starts_at, row.room.location)
     what = []
     if before is None or before.status != row.status:
-        words = Status(row.status).label
+        words = str(Status(row.status).label)
         if row.status == Status.CANCELLED and row.cancel_reason:
             words = _("%(status)s: %(reason)s") % {
                 "status": words,
@@ -477,7 +481,7 @@ def _what_changed(before, row) -> list[str]:
                 words = _("%(words)s (late)") % {"words": words}
         if row.status == Status.ENTERED_IN_ERROR:
             words = _("%(status)s: %(reason)s") % {"status": words, "reason": row.entered_in_error_reason}
-        what.append(str(words))
+        what.append(words)
     if before is None:
         what.append(when)
     elif (before.starts_at, before.room_id) != (row.starts_at, row.room_id):

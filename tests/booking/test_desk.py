@@ -513,3 +513,11 @@ def test_three_things_to_do_cost_what_one_costs(desk, surgery):
     page = desk.read("desk")
     assert page.count("/move/?next=") == 3
     assert cost(desk, "desk") == one
+
+
+def test_an_answer_that_is_late_is_not_promised_again(desk, surgery, clock):
+    appointment = steps.asked(surgery)
+    clock.now = appointment.answer_by + timedelta(minutes=1)
+    page = desk.read("desk", query=ON_VISIT)
+    assert "We are late with our answer, and we are sorry." in page
+    assert "You hear from us by" not in page

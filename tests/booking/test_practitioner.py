@@ -337,3 +337,24 @@ def test_three_visits_a_day_cost_what_one_costs(nurse, surgery):
     steps.booked(surgery, clock="11:00")
     steps.booked(surgery, clock="13:00")
     assert cost() == one
+
+
+def test_something_that_comes_up_later_is_recorded_and_stops_the_visit(nurse, here, questions):
+    steps.check_in(here)
+    assert nurse.address("again", here.uuid) in nurse.read("visit", here.uuid)
+    form = without(filled(questions), "agreed", "says_name", "says_birth_date")
+    incomplete = nurse.post("again", here.uuid, **without(form, "active-skin-infection"))
+    assert incomplete.status_code == 422
+    assert "Kept: nothing new." in words_of(nurse.post("again", here.uuid, follow=True, **form))
+    here.refresh_from_db()
+    assert here.status == "checked-in"
+    answer = nurse.post("again", here.uuid, follow=True, **form | {"active-skin-infection": "not-sure"})
+    assert "a clinician has to look first" in words_of(answer)
+    here.refresh_from_db()
+    assert (here.status, here.agreed_at) == ("pending", None)
+    assert nurse.get("again", here.uuid).status_code == 302
+
+
+def test_the_questions_are_not_asked_again_by_others(here, surgery):
+    assert Staff(surgery.desk).get("again", here.uuid).status_code == 403
+    assert Staff(surgery.practitioners[1].user).get("again", here.uuid).status_code == 404
