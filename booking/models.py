@@ -1,6 +1,8 @@
 """When: hours, time off, appointments. The rules of DESIGN section 4 are constraints here and triggers in 0002."""
 
 import uuid
+from datetime import date
+from typing import Any
 
 import pghistory
 from django.conf import settings
@@ -12,7 +14,7 @@ from django.db.models import F, Func, Q, Value
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
 
-from clinic.models import new_reference
+from clinic.models import Patient, new_reference
 
 
 def same(column: str) -> Func:
@@ -303,6 +305,7 @@ class Appointment(models.Model):
     created_at = models.DateTimeField()
 
     objects = AppointmentQuerySet.as_manager()
+    events: Any  # the manager of its event table, which pghistory adds
 
     class Meta:
         verbose_name = _("appointment")
@@ -442,6 +445,18 @@ class Appointment(models.Model):
         """Says that the end comes after the start before the range constraints would trip over it (STACK)."""
         if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
             raise ValidationError({"ends_at": _("The end must be after the start.")})
+
+    @property
+    def whose(self) -> Patient:
+        """Whose it is, where the status says that it is somebody's: only a held time may be nobody's yet (a wall)."""
+        assert self.patient is not None
+        return self.patient
+
+    @property
+    def day(self) -> date:
+        """Its local day, which the database sets in every stored row."""
+        assert self.local_date is not None
+        return self.local_date
 
     @property
     def location(self):

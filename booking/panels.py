@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, Max, OuterRef, Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from booking import desk
 from booking.models import Appointment, WorkingHours
+from clinic.accounts import signed_in
 from clinic.models import Location, Practitioner, Room, Treatment
 
 NEXT = 3
@@ -46,15 +47,16 @@ def desk_today(request: HttpRequest, now: datetime) -> dict:
                 "next": coming[:NEXT],
             }
         )
-    tasks = desk.to_do(now=now, user=request.user)
+    tasks = desk.to_do(now=now, user=signed_in(request))
     return {"places": rows, "to_do": [(task.title, len(task.rows) + task.more) for task in tasks]}
 
 
 def own_day(request: HttpRequest, now: datetime) -> dict | None:
     """A practitioner's own visits today; None for somebody who is not one."""
-    if not Practitioner.objects.filter(user=request.user, is_active=True).exists():
+    user = signed_in(request)
+    if not Practitioner.objects.filter(user=user, is_active=True).exists():
         return None
-    return {"lines": desk.own_day(request.user, timezone.localdate(now), now=now)}
+    return {"lines": desk.own_day(user, timezone.localdate(now), now=now)}
 
 
 def before_opening(request: HttpRequest, now: datetime) -> dict:
@@ -77,7 +79,7 @@ def before_opening(request: HttpRequest, now: datetime) -> dict:
     if not offered.exists():
         words = _("Offer something that has a price and that a practitioner gives.")
         missing.append((words, reverse("admin:clinic_treatment_changelist")))
-    last = WorkingHours.objects.order_by("-valid_until").filter(valid_until__isnull=False).first()
+    last_day = WorkingHours.objects.aggregate(last=Max("valid_until"))["last"]
     endless = WorkingHours.objects.filter(valid_until=None).exists()
-    ends_soon = last is not None and not endless and last.valid_until < today + timedelta(days=30)
-    return {"missing": missing, "last_day": last.valid_until if ends_soon and last else None}
+    ends_soon = last_day is not None and not endless and last_day < today + timedelta(days=30)
+    return {"missing": missing, "last_day": last_day if ends_soon else None}

@@ -152,7 +152,9 @@ class ThreePartDateField(forms.Field):
         year = self._year(typed)
         month = self._month(typed)
         day = self._day(typed)
-        self._refuse_gaps(year, month, day)
+        if year is None:
+            raise self._wrong("year_missing")
+        self._refuse_gaps(month, day)
         if month is None or day is None:
             return f"{year:04}" if month is None else f"{year:04}-{month:02}"
         try:
@@ -192,10 +194,8 @@ class ThreePartDateField(forms.Field):
             raise self._wrong("year")
         return int(text)
 
-    def _refuse_gaps(self, year: int | None, month: int | None, day: int | None) -> None:
-        """A year is always needed, a month when there is a day; without `allow_partial` all three."""
-        if year is None:
-            raise self._wrong("year_missing")
+    def _refuse_gaps(self, month: int | None, day: int | None) -> None:
+        """Beside the year: a month is needed when there is a day; without `allow_partial` both are."""
         if month is None and (day is not None or not self.allow_partial):
             raise self._wrong("month_missing")
         if day is None and not self.allow_partial:

@@ -37,7 +37,7 @@ def validate_time_zone(name: str) -> None:
         raise ValidationError(_("%(name)s is not a time zone. Write one such as Europe/London."), params={"name": name})
 
 
-class UserManager(BaseUserManager):
+class UserManager(BaseUserManager["User"]):
     """Makes people who sign in by e-mail."""
 
     use_in_migrations = True

@@ -333,7 +333,7 @@ SECURE_HSTS_PRELOAD = HTTPS
 
 # History says who did what; the columns that identify a patient are not kept in it (erasure must stay possible).
 PGHISTORY_APPEND_ONLY = True
-PGHISTORY_CONTEXT_FIELD_KWARGS = {}
+PGHISTORY_CONTEXT_FIELD_KWARGS: dict[str, object] = {}
 
 # Logs carry no person: paths of links in messages are not logged, bodies never are.
 LOGGING = {

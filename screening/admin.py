@@ -24,6 +24,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from clinic import registry
+from clinic.accounts import signed_in
 from clinic.forms import ThreePartDateField
 from clinic.models import Patient, User
 from screening import clearance, publishing, reading, reviews, sealing
@@ -75,12 +76,6 @@ class OwnPages(admin.ModelAdmin):
             {**self.admin_site.each_context(request), "opts": self.model._meta, **context},
             status=status,
         )
-
-
-def _signed_in(request: HttpRequest) -> User:
-    """Whoever is signed in; every page here asked for a permission first."""
-    assert isinstance(request.user, User)  # noqa: S101
-    return request.user
 
 
 # ---------------------------------------------------------------- worklist and review
@@ -171,7 +166,7 @@ class ReviewRequestAdmin(OwnPages):
         """The list, worst first."""
         now = timezone.now()
         today = timezone.localdate(now)
-        rows = [_row(found, by=_signed_in(request), now=now) for found in reviews.worklist(now)]
+        rows = [_row(found, by=signed_in(request), now=now) for found in reviews.worklist(now)]
         visits = [row.on for row in rows if row.on and row.on >= today]
         return self.page(
             request,
@@ -207,7 +202,7 @@ class ReviewRequestAdmin(OwnPages):
         """Records who reads, then shows the page."""
         wanted = self._request(key)
         try:
-            reviews.open_for_reading(wanted, by=_signed_in(request), now=timezone.now())
+            reviews.open_for_reading(wanted, by=signed_in(request), now=timezone.now())
         except reviews.Refused as refused:
             messages.warning(request, " ".join(refused.messages))
             return redirect("admin:screening_reviewrequest_changelist")
@@ -240,7 +235,7 @@ class ReviewRequestAdmin(OwnPages):
             item.words = (reasons or {}).get(item.finding.rule, "")
             item.errors = errors.get(item.field, [])
         mine = patient.user_id == request.user.pk
-        blocked = reviews.why_not_clearable(found, by=_signed_in(request), response=response)
+        blocked = reviews.why_not_clearable(found, by=signed_in(request), response=response)
         if not blocked and wanted.area.code not in clearance.answered_areas(response):
             blocked = _("These answers are about another part of the body. New answers are needed.")
         simple = not blocked and not any(item.to_address for item in findings)
@@ -285,7 +280,7 @@ class ReviewRequestAdmin(OwnPages):
             left=reading.days_left(wanted.needed_on, today),
             waited=reading.how_long(wanted.waiting_since, now),
             late=wanted.answer_by is not None and wanted.answer_by < now,
-            read_by=wanted.being_read_by if reviews.is_being_read(wanted, by=_signed_in(request), now=now) else None,
+            read_by=wanted.being_read_by if reviews.is_being_read(wanted, by=signed_in(request), now=now) else None,
             waiting=reviews.waiting(now),
             status=status,
         )
@@ -311,7 +306,7 @@ class ReviewRequestAdmin(OwnPages):
             reviews.decide(
                 wanted,
                 outcome=data["outcome"],
-                by=_signed_in(request),
+                by=signed_in(request),
                 now=now,
                 assessment=assessment,
                 reasons=reasons,
@@ -337,11 +332,11 @@ class ReviewRequestAdmin(OwnPages):
         now = timezone.now()
         for row in reviews.worklist(now)[:SHOWN]:
             if reviews.patient_of(row.response).user_id == request.user.pk or reviews.is_being_read(
-                row, by=_signed_in(request), now=now
+                row, by=signed_in(request), now=now
             ):
                 continue
             try:
-                reviews.open_for_reading(row, by=_signed_in(request), now=now)
+                reviews.open_for_reading(row, by=signed_in(request), now=now)
             except reviews.Refused:
                 continue
             return redirect("admin:screening_reviewrequest_review", row.uuid)
@@ -461,7 +456,7 @@ class ResponseAdmin(OwnPages):
             earlier=earlier,
             decisions=reading.decisions_on(response.patient_id),
             withdrawn=response.status == QuestionnaireResponse.Status.ENTERED_IN_ERROR,
-            may_withdraw=reviews.may_decide(_signed_in(request))
+            may_withdraw=reviews.may_decide(signed_in(request))
             and response.status in clearance.FINISHED
             and patient.user_id != request.user.pk,
         )
@@ -470,13 +465,13 @@ class ResponseAdmin(OwnPages):
         """Marks answers as entered in error."""
         now = timezone.now()
         response = self._response(request, key, now)
-        if not reviews.may_decide(_signed_in(request)):
+        if not reviews.may_decide(signed_in(request)):
             raise PermissionDenied
         if request.POST.get("sure") != "yes":
             messages.warning(request, _("Nothing was changed. Tick the box first."))
             return redirect("admin:screening_questionnaireresponse_change", response.uuid)
         try:
-            reviews.mark_in_error(response, by=_signed_in(request), now=now)
+            reviews.mark_in_error(response, by=signed_in(request), now=now)
         except reviews.Refused as refused:
             messages.error(request, " ".join(refused.messages))
         else:
@@ -561,7 +556,7 @@ class QuestionnaireAdmin(OwnPages):
     def _act(self, request: HttpRequest, pk: int, verb) -> HttpResponse:
         questionnaire = self._questionnaire(pk)
         try:
-            verb(questionnaire, by=_signed_in(request), now=timezone.now())
+            verb(questionnaire, by=signed_in(request), now=timezone.now())
         except publishing.Refused as refused:
             messages.error(request, " ".join(refused.messages))
         else:
