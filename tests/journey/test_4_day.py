@@ -1,0 +1,164 @@
+"""Stories 4 and 5: the front desk runs the day and books by phone; a practitioner checks in and closes the visit."""
+
+import re
+from datetime import timedelta
+
+import pytest
+import time_machine
+from playwright.sync_api import Page, expect
+
+from booking.models import Appointment
+from clinic.models import CallBack
+from tests.journey.conftest import last_message, sign_in
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def visit(site):
+    """A booked treatment of the demonstration; the clocks are set to twenty minutes before it."""
+    visit = (
+        Appointment.objects.with_names()
+        .filter(status="booked", treatment__kind="treatment", starts_at__gt=CallBack.objects.latest("pk").created_at)
+        .order_by("starts_at")
+        .first()
+    )
+    assert visit is not None
+    with time_machine.travel(visit.starts_at - timedelta(minutes=20), tick=True):
+        yield visit
+
+
+def status(visit: Appointment) -> str:
+    visit.refresh_from_db()
+    return visit.status
+
+
+def line_of(page: Page, visit: Appointment):
+    """The visit's own box on the desk page."""
+    return page.locator(".visit").filter(has=page.get_by_role("link", name=visit.patient.name)).first
+
+
+def test_the_front_desk_runs_the_day(visit, someone, eyes):
+    page = someone()
+    sign_in(page, "desk")
+    eyes.check(page)
+    page.goto(f"/admin/booking/appointment/desk/?location={visit.location.slug}")
+    eyes.check(page)
+    expect(page.locator(":focus")).to_have_attribute("name", "q")
+    expect(line_of(page, visit)).to_contain_text("ready")
+
+    line_of(page, visit).get_by_role("button", name=re.compile("Arrived")).click()
+    page.wait_for_load_state()
+    assert status(visit) == "arrived"
+    eyes.check(page)
+    line_of(page, visit).get_by_role("button", name=re.compile("Undo")).click()
+    page.wait_for_load_state()
+    assert status(visit) == "booked"
+
+    page.get_by_role("button", name=re.compile("^Rung")).first.click()
+    page.wait_for_load_state()
+    assert CallBack.objects.filter(done_at__isnull=False, done_by__email="desk@demo.example").count() == 1
+
+    page.locator("input[name=q]").fill(visit.patient.birth_date.strftime("%d/%m/%Y"))
+    page.get_by_role("button", name="Find").click()
+    expect(page.locator("#content")).to_contain_text(visit.patient.name)
+    eyes.check(page)
+
+    page.goto("/admin/booking/appointment/")
+    eyes.check(page)
+    page.goto(f"/admin/booking/appointment/{visit.pk}/change/")
+    eyes.check(page)
+
+
+def test_somebody_phones_and_is_booked(site, someone, eyes):
+    page = someone()
+    sign_in(page, "desk")
+    page.goto("/admin/booking/appointment/phone/")
+    eyes.check(page)
+    page.locator("input[name=q]").fill("Rita Ringer")
+    page.get_by_role("button", name="Find").click()
+    eyes.check(page)
+    page.locator("input[name=name]").fill("Rita Ringer")
+    page.locator("input[name=birth_date]").fill("3 March 1988")
+    page.locator("input[name=phone]").fill("0117 496 0222")
+    page.locator("input[name=email]").fill("rita@demo.example")
+    page.get_by_role("button", name=re.compile("Make a new patient")).click()
+    eyes.check(page)
+    page.locator("select[name=treatment]").select_option(label="Microneedling: acne scars, face")
+    page.get_by_role("button", name="Show times").click()
+    eyes.check(page)
+    page.locator("input[type=radio][name=slot]").first.check()
+    page.get_by_role("button", name="Go on with this time").click()
+    eyes.check(page)
+    page.get_by_role("button", name="Ask for this time").click()
+    page.wait_for_load_state()
+    eyes.check(page)
+    visit = Appointment.objects.get(patient__name="Rita Ringer")
+    assert (visit.status, visit.channel) == ("pending", "phone")
+    assert visit.form_due_by is not None
+    assert "acne" not in last_message("rita@demo.example", "form_due").text.lower()
+
+    page.goto("/admin/booking/appointment/phone/")
+    page.locator("input[name=q]").fill("Rita Ringer")
+    page.get_by_role("button", name="Find").click()
+    page.get_by_role("link", name=re.compile("^Book")).last.click()
+    page.locator("select[name=treatment]").select_option(label="Consultation")
+    page.get_by_role("button", name="Show times").click()
+    page.locator("input[type=radio][name=slot]").nth(5).check()
+    page.get_by_role("button", name="Go on with this time").click()
+    page.get_by_role("button", name="Book", exact=True).click()
+    page.wait_for_load_state()
+    talk = Appointment.objects.get(patient__name="Rita Ringer", treatment__kind="consultation")
+    assert talk.status == "booked"
+
+
+def test_the_front_desk_finds_no_answer_by_any_door(visit, someone, eyes):
+    page = someone()
+    sign_in(page, "desk")
+    for path in (
+        "/admin/screening/",
+        "/admin/screening/reviewrequest/",
+        "/admin/screening/questionnaireresponse/",
+        f"/admin/screening/questionnaireresponse/{visit.review.response_id}/change/",
+        "/admin/screening/questionnaire/",
+    ):
+        answer = page.goto(path)
+        assert answer.status in (403, 404) or "/admin/screening/" not in page.url, path
+
+
+def test_a_practitioner_checks_in_and_closes_the_visit(visit, someone, eyes):
+    desk = someone()
+    sign_in(desk, "desk")
+    desk.goto(f"/admin/booking/appointment/desk/?location={visit.location.slug}")
+    line_of(desk, visit).get_by_role("button", name=re.compile("Arrived")).click()
+    desk.wait_for_load_state()
+
+    page = someone()
+    sign_in(page, visit.practitioner.user.email.split("@")[0])
+    eyes.check(page)
+    page.goto("/admin/booking/appointment/my-day/")
+    eyes.check(page)
+    page.get_by_role("link", name=visit.patient.name).first.click()
+    eyes.check(page)
+    page.get_by_role("button", name="Check in").click()  # with nothing confirmed
+    eyes.check(page)
+    assert status(visit) == "arrived"
+    page.locator("input[name=says_name]").check()
+    page.locator("input[name=says_birth_date]").check()
+    for name in page.locator("form.check-in input[type=radio]").evaluate_all(
+        "all => [...new Set(all.map(i => i.name))]"
+    ):
+        for code in ("no", "never", "none", "does-not-apply"):
+            box = page.locator(f'form.check-in input[name="{name}"][value="{code}"]')
+            if box.count() and box.is_visible():
+                box.check()
+                break
+    page.locator("input[name=agreed]").check()
+    page.get_by_role("button", name="Check in").click()
+    page.wait_for_load_state()
+    assert status(visit) == "checked-in"
+    eyes.check(page)
+    page.get_by_role("button", name=re.compile("Done")).click()
+    page.wait_for_load_state()
+    assert status(visit) == "fulfilled"
+    eyes.check(page)
