@@ -841,7 +841,10 @@ def _wait_for_answers(appointment: Appointment, *, now: datetime, tell: bool = T
         if tell:
             notices.asked_for(appointment, now=now)
         return appointment
-    appointment = _change(appointment, now=now, answer_by=None, form_due_by=_form_due(appointment.starts_at, now))
+    due, before = _form_due(appointment.starts_at, now), appointment.form_due_by
+    if before is not None and before > now:
+        due = min(due, before)  # a form about something else does not buy time
+    appointment = _change(appointment, now=now, answer_by=None, form_due_by=due)
     notices.form_due(appointment, now=now)
     return appointment
 
@@ -1248,7 +1251,7 @@ def follow_clearance(
     if treatment is not None:
         visits = visits.filter(treatment=treatment, area=area)
     for visit in visits:
-        if outcome in ("superseded", "withdrawn"):
+        if outcome in ("answered", "superseded", "withdrawn"):
             _answers_changed(visit, now=now)
         elif outcome in ("cleared", "cleared-with-conditions"):
             _decided_yes(visit, now=now)
@@ -1284,7 +1287,11 @@ def _answers_changed(visit: Appointment, *, now: datetime) -> None:
         visit = _to_whom_it_waits_for(visit, now=now)
         notices.back_to_pending(visit, now=now)
     elif visit.starts_at > now:
-        _to_whom_it_waits_for(visit, now=now)
+        form_was_due = visit.form_due_by is not None
+        visit = _to_whom_it_waits_for(visit, now=now)
+        if form_was_due and visit.form_due_by is None:  # the form we waited for has come
+            notices.drop(visit, kinds=["form_due"])
+            notices.asked_for(visit, now=now)
 
 
 def _to_whom_it_waits_for(visit: Appointment, *, now: datetime) -> Appointment:
@@ -1294,6 +1301,9 @@ def _to_whom_it_waits_for(visit: Appointment, *, now: datetime) -> Appointment:
             return _wait_for_answers(visit, now=now, tell=False)
     except NotAllowed:
         # The rules say no to that day. Nobody but a clinician takes the time away: they see it and decide.
+        if visit.answer_by is None:
+            promised = availability.promise(now=now, location=visit.room.location)
+            visit = _change(visit, now=now, answer_by=min(promised, visit.starts_at - RELEASED_BEFORE))
         request = _ask_clinician(visit, now=now)
         return _change(
             visit,
