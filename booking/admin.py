@@ -33,8 +33,8 @@ from booking import appointments, availability, desk, notices
 from booking.appointments import Refusal, Taken, TooClose
 from booking.availability import Slot
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
-from clinic.admin import KeptAdmin, NeedsFirst, PatientForm
-from clinic.models import Area, CallBack, Location, Patient, Practitioner, Treatment
+from clinic.admin import AsksFiltersOnly, KeptAdmin, NeedsFirst, PatientForm
+from clinic.models import Area, CallBack, Location, Patient, Practitioner, Treatment, User
 from outbox.messages import CannotResend, resend
 from outbox.models import Message
 from screening import clearance
@@ -53,6 +53,24 @@ LOOK_FIRST = gettext_lazy(
     "Not today: a clinician has to look first. The answers are kept and the visit is back to “asked for”. "
     "Please tell the patient, kindly, that they hear from us."
 )
+
+
+class StaffRequest(HttpRequest):
+    """A request that the staff site has let in: somebody is signed in."""
+
+    user: User
+
+
+def patient_of(visit: Appointment) -> Patient:
+    """Who comes. The pages here never show a time that is kept for somebody we do not know yet."""
+    if visit.patient is None:
+        raise Http404
+    return visit.patient
+
+
+def day_of(visit: Appointment) -> date:
+    """The local day of a visit; the database sets it with every row."""
+    return visit.starts_at.astimezone(visit.location.zone).date()
 
 
 def sees_all(user) -> bool:
@@ -177,7 +195,7 @@ class PhoneTimesForm(TimesForm):
 
     def clean(self) -> dict:
         """A treatment has an area; the only one is taken by itself."""
-        cleaned = super().clean()
+        cleaned = super().clean() or self.cleaned_data
         treatment = cleaned.get("treatment")
         if treatment is None or not treatment.needs_screening:
             cleaned["area"] = None
@@ -238,7 +256,7 @@ class CheckInForm(forms.Form):
     )
 
     def __init__(self, *args, is_treatment: bool, **kwargs) -> None:
-        super().__init__(*args, auto_id="id_%s", **kwargs)
+        super().__init__(*args, **kwargs)
         if not is_treatment:
             del self.fields["agreed"]
 
@@ -290,7 +308,7 @@ class DayFilter(admin.SimpleListFilter):
             "tomorrow": queryset.filter(local_date=today + DAY),
             "week": queryset.filter(local_date__gte=today, local_date__lt=today + 7 * DAY),
             "past": queryset.filter(local_date__lt=today),
-        }.get(self.value(), queryset)
+        }.get(self.value() or "", queryset)
 
 
 class PlaceFilter(admin.SimpleListFilter):
@@ -324,7 +342,7 @@ class WhoFilter(admin.SimpleListFilter):
 
 
 @admin.register(Appointment)
-class AppointmentAdmin(admin.ModelAdmin):
+class AppointmentAdmin(AsksFiltersOnly):
     """Appointments: found and filtered here, changed by verbs only."""
 
     actions = None
@@ -362,12 +380,12 @@ class AppointmentAdmin(admin.ModelAdmin):
 
     def get_queryset(self, request):
         """All, or a practitioner's own; never kept times of people we do not know yet."""
-        found = super().get_queryset(request).with_names().filter(patient__isnull=False)
+        found = Appointment.objects.with_names().filter(patient__isnull=False).order_by(*self.get_ordering(request))
         if sees_all(request.user):
             return found
         return found.filter(practitioner__user=request.user)
 
-    def visit(self, request: HttpRequest, key: uuid.UUID) -> Appointment:
+    def visit(self, request: StaffRequest, key: uuid.UUID) -> Appointment:
         """The appointment of an address, if this person may see it; else 404."""
         found = self.get_queryset(request).filter(uuid=key).first()
         if found is None:
@@ -407,7 +425,7 @@ class AppointmentAdmin(admin.ModelAdmin):
         ]
         return [path(route, page, name=f"booking_appointment_{name}") for route, name, page in pages]
 
-    def page(self, request: HttpRequest, template: str, **context) -> HttpResponse:
+    def page(self, request: StaffRequest, template: str, **context) -> HttpResponse:
         """A page in the frame of the staff site, never kept by a browser's cache."""
         status = context.pop("status", 200)
         response = render(
@@ -419,7 +437,7 @@ class AppointmentAdmin(admin.ModelAdmin):
         response["Cache-Control"] = "no-store"
         return response
 
-    def back(self, request: HttpRequest, visit: Appointment | None = None) -> str:
+    def back(self, request: StaffRequest, visit: Appointment | None = None) -> str:
         """Where to go after a verb: the page that was named, if it is ours, else the visit."""
         wanted = request.POST.get("next") or request.GET.get("next") or ""
         if wanted.startswith("/admin/") and url_has_allowed_host_and_scheme(
@@ -461,7 +479,7 @@ class AppointmentAdmin(admin.ModelAdmin):
     @admin.display(description=gettext_lazy("patient"), ordering="patient__name")
     def who(self, visit) -> str:
         """As one asks for it on the phone."""
-        return f"{visit.patient.name}, {visit.patient.birth_date:%d/%m/%Y}"
+        return f"{patient_of(visit).name}, {patient_of(visit).birth_date:%d/%m/%Y}"
 
     @admin.display(description=gettext_lazy("for"))
     def what(self, visit) -> str:
@@ -482,7 +500,7 @@ class AppointmentAdmin(admin.ModelAdmin):
 
     # --- the desk
 
-    def desk(self, request: HttpRequest) -> HttpResponse:
+    def desk(self, request: StaffRequest) -> HttpResponse:
         """A day at a place, with the search and what is to do. POST only searches: a name is nothing for an address."""
         now = timezone.now()
         places = list(Location.objects.filter(is_active=True))
@@ -493,7 +511,8 @@ class AppointmentAdmin(admin.ModelAdmin):
         by_room = request.GET.get("by") == "room"
         found = desk.the_day(day, place, by_room=by_room, now=now, user=request.user)
         form = SearchForm(request.POST if request.method == "POST" else None)
-        people, more, searched = [], False, ""
+        people: list[desk.Person] = []
+        more, searched = False, ""
         if form.is_bound and form.is_valid():
             searched = form.cleaned_data["q"]
             people, more = desk.find(request, searched, now=now)
@@ -527,7 +546,7 @@ class AppointmentAdmin(admin.ModelAdmin):
             request, "desk", form=form, searched=searched, people=people, more=more, tasks=tasks, **context
         )
 
-    def rung(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def rung(self, request: StaffRequest, pk: int) -> HttpResponse:
         """Somebody who asked for a call was rung."""
         call = CallBack.objects.filter(pk=pk).first()
         if call is None:
@@ -538,7 +557,7 @@ class AppointmentAdmin(admin.ModelAdmin):
         messages.success(request, _("%(name)s was rung.") % {"name": call.name})
         return redirect(self.back(request))
 
-    def to_move(self, request: HttpRequest) -> HttpResponse:
+    def to_move(self, request: StaffRequest) -> HttpResponse:
         """Upcoming visits that time off, closed days or changed hours hit."""
         if not sees_all(request.user):
             raise PermissionDenied
@@ -552,7 +571,7 @@ class AppointmentAdmin(admin.ModelAdmin):
 
     # --- one appointment
 
-    def detail(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+    def detail(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """Everything about one appointment but health, and what can be done with it."""
         visit = self.visit(request, key)
         now = timezone.now()
@@ -566,7 +585,7 @@ class AppointmentAdmin(admin.ModelAdmin):
             title=_("Appointment %(reference)s") % {"reference": visit.reference},
             visit=visit,
             line=line,
-            age=visit.patient.age_on(now.astimezone(visit.location.zone).date()),
+            age=patient_of(visit).age_on(now.astimezone(visit.location.zone).date()),
             can_talk=can_talk,
             can_correct=request.user.has_perm("booking.enter_in_error") and visit.status != Status.ENTERED_IN_ERROR,
             is_mine=request.user.has_perm("booking.check_in") and visit.practitioner.user_id == request.user.pk,
@@ -575,18 +594,18 @@ class AppointmentAdmin(admin.ModelAdmin):
             here=request.path,
         )
 
-    def try_verb(self, request: HttpRequest, key: uuid.UUID, verb, success: str) -> HttpResponse:
+    def try_verb(self, request: StaffRequest, key: uuid.UUID, verb, success: str) -> HttpResponse:
         """Calls `verb(visit, now)`, says what happened, and goes back."""
         visit = self.visit(request, key)
         try:
             verb(visit, timezone.now())
         except Refusal as refusal:
-            messages.error(request, f"{visit.patient.name}: {said(refusal)}")
+            messages.error(request, f"{patient_of(visit).name}: {said(refusal)}")
         else:
-            messages.success(request, success % {"name": visit.patient.name})
+            messages.success(request, success % {"name": patient_of(visit).name})
         return redirect(self.back(request, visit))
 
-    def arrive(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+    def arrive(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """They are here."""
         return self.try_verb(
             request,
@@ -595,7 +614,7 @@ class AppointmentAdmin(admin.ModelAdmin):
             _("%(name)s has arrived."),
         )
 
-    def no_show(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+    def no_show(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """They did not come."""
         return self.try_verb(
             request,
@@ -604,7 +623,7 @@ class AppointmentAdmin(admin.ModelAdmin):
             _("%(name)s did not come. This can be undone for 15 minutes."),
         )
 
-    def undo(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+    def undo(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """Takes the last step back; the verb says who may."""
         return self.try_verb(
             request,
@@ -613,16 +632,16 @@ class AppointmentAdmin(admin.ModelAdmin):
             _("Undone: %(name)s is where they were before."),
         )
 
-    def send_form(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+    def send_form(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """Sends the link to the form once more, or for the first time where the address came later."""
 
         def send(visit: Appointment, now: datetime) -> None:
-            if not visit.patient.email:
+            if not patient_of(visit).email:
                 raise Refusal(_("There is no e-mail address. Add it to the patient’s record, then send the link."))
             if visit.status != Status.PENDING or visit.form_due_by is None:
                 raise Refusal(_("No form is due for this visit."))
             last = (
-                Message.objects.filter(subject_uuid=visit.uuid, kind="form_due", to__iexact=visit.patient.email)
+                Message.objects.filter(subject_uuid=visit.uuid, kind="form_due", to__iexact=patient_of(visit).email)
                 .exclude(state=Message.State.DROPPED)
                 .order_by("-id")
                 .first()
@@ -637,7 +656,7 @@ class AppointmentAdmin(admin.ModelAdmin):
 
         return self.try_verb(request, key, send, _("The form link is on its way to %(name)s."))
 
-    def resend(self, request: HttpRequest, key: uuid.UUID, message: uuid.UUID) -> HttpResponse:
+    def resend(self, request: StaffRequest, key: uuid.UUID, message: uuid.UUID) -> HttpResponse:
         """Sends one of its messages again."""
 
         def send(visit: Appointment, now: datetime) -> None:
@@ -651,7 +670,7 @@ class AppointmentAdmin(admin.ModelAdmin):
 
         return self.try_verb(request, key, send, _("The message goes to %(name)s once more."))
 
-    def cancel(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+    def cancel(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """Asks why, then cancels."""
         visit = self.visit(request, key)
         form = CancelForm(request.POST if request.method == "POST" else None)
@@ -665,7 +684,7 @@ class AppointmentAdmin(admin.ModelAdmin):
             else:
                 messages.success(
                     request,
-                    _("Cancelled: %(name)s. This can be undone for 15 minutes.") % {"name": visit.patient.name},
+                    _("Cancelled: %(name)s. This can be undone for 15 minutes.") % {"name": patient_of(visit).name},
                 )
                 return redirect(self.back(request, visit))
         return self.ask(
@@ -678,7 +697,7 @@ class AppointmentAdmin(admin.ModelAdmin):
             keep=_("Keep it"),
         )
 
-    def consultation(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+    def consultation(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """Asks, then turns a treatment into a talk at the same time."""
         visit = self.visit(request, key)
         form = forms.Form(request.POST if request.method == "POST" else None)
@@ -700,7 +719,7 @@ class AppointmentAdmin(admin.ModelAdmin):
             keep=_("Leave it as it is"),
         )
 
-    def error(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+    def error(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """Asks why, then marks it as entered in error, for good."""
         visit = self.visit(request, key)
         form = ErrorForm(request.POST if request.method == "POST" else None)
@@ -726,7 +745,7 @@ class AppointmentAdmin(admin.ModelAdmin):
             keep=_("Leave it as it is"),
         )
 
-    def ask(self, request: HttpRequest, visit: Appointment, form: forms.Form, **context) -> HttpResponse:
+    def ask(self, request: StaffRequest, visit: Appointment, form: forms.Form, **context) -> HttpResponse:
         """A page that asks before something that hurts."""
         return self.page(
             request,
@@ -782,7 +801,7 @@ class AppointmentAdmin(admin.ModelAdmin):
             days.setdefault(local.date(), {}).setdefault(whom, []).append((slot.key, f"{local:%H:%M}"))
         return [(day, sorted(rows.items())) for day, rows in sorted(days.items())]
 
-    def weeks(self, request: HttpRequest, first: date | None) -> dict:
+    def weeks(self, request: StaffRequest, first: date | None) -> dict:
         """The addresses of the weeks before and after, with everything else as it was."""
         today = timezone.localdate()
         first = max(first or today, today)
@@ -800,7 +819,7 @@ class AppointmentAdmin(admin.ModelAdmin):
             "week_after": week(first + SHOWN_DAYS * DAY),
         }
 
-    def move(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+    def move(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """Shows free times of a week; POST gives the appointment one of them."""
         visit, now = self.visit(request, key), timezone.now()
         times = TimesForm(request.GET if "first" in request.GET else None, initial={"first": visit.local_date})
@@ -841,24 +860,25 @@ class AppointmentAdmin(admin.ModelAdmin):
     def moved_words(self, visit: Appointment) -> str:
         """What the desk says now."""
         words = _("Moved: %(name)s now comes on %(when)s.") % {
-            "name": visit.patient.name,
+            "name": patient_of(visit).name,
             "when": notices.local_text(visit.starts_at, visit.location),
         }
         if visit.status == Status.PENDING:
             words += " " + _("A clinician still has to answer; the patient should not travel yet.")
-        if not visit.patient.email:
+        if not patient_of(visit).email:
             words += " " + _("There is no e-mail address: please tell them yourself.")
         return words
 
     # --- by phone
 
-    def phone(self, request: HttpRequest) -> HttpResponse:
+    def phone(self, request: StaffRequest) -> HttpResponse:
         """Step 1: who is it? A search first; somebody new only after looking."""
         now = timezone.now()
         is_new = request.method == "POST" and "new" in request.POST
         form = SearchForm(request.POST if request.method == "POST" and not is_new else None)
         new = PatientForm(request.POST if is_new else None, prefix="new")
-        people, more, searched = [], False, ""
+        people: list[desk.Person] = []
+        more, searched = False, ""
         if is_new and new.is_valid():
             patient = new.save()
             messages.success(request, _("%(name)s is a patient now.") % {"name": patient.name})
@@ -887,7 +907,7 @@ class AppointmentAdmin(admin.ModelAdmin):
             raise Http404
         return found
 
-    def phone_times(self, request: HttpRequest, person: uuid.UUID) -> HttpResponse:
+    def phone_times(self, request: StaffRequest, person: uuid.UUID) -> HttpResponse:
         """Step 2: what for, and when."""
         patient, now = self.person(person), timezone.now()
         if patient.age_on(timezone.localdate(now)) < appointments.ADULT:
@@ -909,7 +929,7 @@ class AppointmentAdmin(admin.ModelAdmin):
             **self.weeks(request, wish.get("first")),
         )
 
-    def phone_confirm(self, request: HttpRequest, person: uuid.UUID) -> HttpResponse:
+    def phone_confirm(self, request: StaffRequest, person: uuid.UUID) -> HttpResponse:
         """Step 3: says what will happen; POST books."""
         patient, now = self.person(person), timezone.now()
         wished = PhoneTimesForm(request.GET)
@@ -988,19 +1008,21 @@ class AppointmentAdmin(admin.ModelAdmin):
         """What was booked and what the desk does or says now."""
         when = notices.local_text(visit.starts_at, visit.location)
         if visit.status == Status.BOOKED:
-            words = [(messages.SUCCESS, _("Booked: %(name)s, %(when)s.") % {"name": visit.patient.name, "when": when})]
-            if not visit.patient.email:
+            words = [
+                (messages.SUCCESS, _("Booked: %(name)s, %(when)s.") % {"name": patient_of(visit).name, "when": when})
+            ]
+            if not patient_of(visit).email:
                 words.append((messages.WARNING, _("No e-mail address: please say day, time and place on the phone.")))
             return words
         words = [
             (
                 messages.SUCCESS,
-                _("Asked for: %(name)s, %(when)s. The time is kept.") % {"name": visit.patient.name, "when": when},
+                _("Asked for: %(name)s, %(when)s. The time is kept.") % {"name": patient_of(visit).name, "when": when},
             )
         ]
         if visit.form_due_by:
             due = notices.local_text(visit.form_due_by, visit.location)
-            if visit.patient.email:
+            if patient_of(visit).email:
                 words.append(
                     (messages.INFO, _("The link to the form is on its way. Form due by %(due)s.") % {"due": due})
                 )
@@ -1025,7 +1047,7 @@ class AppointmentAdmin(admin.ModelAdmin):
 
     # --- a practitioner's own day
 
-    def my_day(self, request: HttpRequest) -> HttpResponse:
+    def my_day(self, request: StaffRequest) -> HttpResponse:
         """Own visits of a day."""
         now = timezone.now()
         today = timezone.localdate(now)
@@ -1043,20 +1065,20 @@ class AppointmentAdmin(admin.ModelAdmin):
             here=here,
         )
 
-    def mine(self, request: HttpRequest, key: uuid.UUID) -> Appointment:
+    def mine(self, request: StaffRequest, key: uuid.UUID) -> Appointment:
         """A visit with oneself, or 404."""
         visit = self.visit(request, key)
         if visit.practitioner.user_id != request.user.pk:
             raise Http404
         return visit
 
-    def own_visit(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+    def own_visit(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """Everything before, during and after one visit with oneself; POST checks the patient in."""
         visit, now = self.mine(request, key), timezone.now()
         today = now.astimezone(visit.location.zone).date()
         is_treatment = visit.treatment.needs_screening
         can_check_in = visit.status == Status.ARRIVED and visit.local_date == today
-        asked = is_treatment and clearance.rechecked(visit.patient, on=visit.local_date)
+        asked = is_treatment and clearance.rechecked(patient_of(visit), on=day_of(visit))
         data = request.POST if request.method == "POST" else None
         form = CheckInForm(data, is_treatment=is_treatment)
         steps = None
@@ -1066,13 +1088,13 @@ class AppointmentAdmin(admin.ModelAdmin):
             done = self.check_in(request, visit, form, steps, can_check_in=can_check_in, asked=asked, now=now)
             if done is not None:
                 return done
-            asked = is_treatment and clearance.rechecked(visit.patient, on=visit.local_date)
+            asked = is_treatment and clearance.rechecked(patient_of(visit), on=day_of(visit))
             steps = None if asked else steps
         conditions, may_read = None, True
         if is_treatment:
             try:
                 conditions = clearance.conditions_for(
-                    visit.patient, visit.treatment, area=visit.area, by=request.user, now=now
+                    patient_of(visit), visit.treatment, area=visit.area, by=request.user, now=now
                 )
             except PermissionDenied:
                 may_read = False
@@ -1091,7 +1113,7 @@ class AppointmentAdmin(admin.ModelAdmin):
             title=_("Visit %(reference)s") % {"reference": visit.reference},
             visit=visit,
             line=line,
-            age=visit.patient.age_on(today),
+            age=patient_of(visit).age_on(today),
             is_treatment=is_treatment,
             can_check_in=can_check_in,
             asked=asked,
@@ -1153,7 +1175,7 @@ class AppointmentAdmin(admin.ModelAdmin):
         messages.success(request, _("Checked in. You can begin."))
         return redirect("admin:booking_appointment_visit", visit.uuid)
 
-    def ask_again(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+    def ask_again(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """The short questions once more, when something comes up after they were asked; also once checked in."""
         visit, now = self.mine(request, key), timezone.now()
         here = redirect("admin:booking_appointment_visit", visit.uuid)
@@ -1189,9 +1211,9 @@ class AppointmentAdmin(admin.ModelAdmin):
     def keep_answers(self, visit: Appointment, steps: list, *, by, now: datetime) -> bool:
         """Stores valid answers to the short questions; whether nothing speaks against treating today."""
         answers = {link_id: value for step in steps for link_id, value in step.answers().items() if value is not None}
-        return clearance.recheck(visit.patient, answers, by=by, today=visit.local_date, now=now)
+        return clearance.recheck(patient_of(visit), answers, by=by, today=day_of(visit), now=now)
 
-    def done(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+    def done(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """The visit is done."""
         visit = self.mine(request, key)
         try:
@@ -1200,11 +1222,11 @@ class AppointmentAdmin(admin.ModelAdmin):
             messages.error(request, said(refusal))
             return redirect("admin:booking_appointment_visit", visit.uuid)
         messages.success(
-            request, _("%(name)s: done. This can be undone for 15 minutes.") % {"name": visit.patient.name}
+            request, _("%(name)s: done. This can be undone for 15 minutes.") % {"name": patient_of(visit).name}
         )
         return redirect("admin:booking_appointment_my_day")
 
-    def not_today(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
+    def not_today(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """The practitioner decides not to treat today: cancelled by a clinician."""
         visit = self.mine(request, key)
         try:
@@ -1214,7 +1236,9 @@ class AppointmentAdmin(admin.ModelAdmin):
         except Refusal as refusal:
             messages.error(request, said(refusal))
             return redirect("admin:booking_appointment_visit", visit.uuid)
-        messages.success(request, _("%(name)s is not treated today. The time is free.") % {"name": visit.patient.name})
+        messages.success(
+            request, _("%(name)s is not treated today. The time is free.") % {"name": patient_of(visit).name}
+        )
         return redirect("admin:booking_appointment_my_day")
 
 
@@ -1309,7 +1333,7 @@ class WorkingHoursForm(forms.ModelForm):
 
     def clean(self) -> dict:
         """Refuses overlaps with a sentence that names the other hours."""
-        cleaned = super().clean()
+        cleaned = super().clean() or self.cleaned_data
         needed = ("practitioner", "weekday", "starts", "ends", "valid_from")
         if any(cleaned.get(name) is None for name in needed):
             return cleaned

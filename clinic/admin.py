@@ -51,7 +51,23 @@ for model in list(admin.site._registry):
         admin.site.unregister(model)
 
 
-class KeptAdmin(admin.ModelAdmin):
+class AsksFiltersOnly(admin.ModelAdmin):
+    """A list whose address can ask what its filters show, and nothing else.
+
+    Django lets an address ask about every column of a list's own table: `?password__startswith=…` would spell out a
+    password, `?text__contains=…` a code that waits to be sent.
+    """
+
+    def lookup_allowed(self, lookup: str, value: str, request=None) -> bool:
+        """The columns of filters, in the ways in which filters ask."""
+        name, _sep, how = lookup.partition("__")
+        if name not in {field.name for field in self.opts.get_fields()} and name != "pk":
+            return True  # a filter of our own, or nothing at all
+        shown = {item for item in self.get_list_filter(request) if isinstance(item, str)}
+        return name in shown and how in ("exact", "id__exact", "isnull")
+
+
+class KeptAdmin(AsksFiltersOnly):
     """People and places are switched off, not deleted: what happened with them keeps their names."""
 
     actions = None

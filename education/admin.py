@@ -16,6 +16,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from clinic.admin import AsksFiltersOnly
 from education import blocks, pictures
 from education.forms import ArticleForm, ChangesForm, PictureForm, SignForm, SourceFormSet
 from education.models import Article, ArticleRevision, Picture, holds
@@ -48,7 +49,7 @@ class WorkFilter(admin.SimpleListFilter):
 
 
 @admin.register(Article)
-class ArticleAdmin(admin.ModelAdmin):
+class ArticleAdmin(AsksFiltersOnly):
     """Pages: each with the state of its newest version and of what patients read."""
 
     list_display = ["page_title", "state", "shown", "due"]
@@ -336,7 +337,7 @@ def changes_between(old: ArticleRevision, new: ArticleRevision) -> list[tuple[st
 
 
 @admin.register(Picture)
-class PictureAdmin(admin.ModelAdmin):
+class PictureAdmin(AsksFiltersOnly):
     """The library: uploads, which are never changed, and how to put one into a text."""
 
     list_display = ["name", "alt", "media_type", "size"]
