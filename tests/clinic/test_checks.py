@@ -1,0 +1,22 @@
+"""What `check --deploy` warns of."""
+
+import pytest
+
+from clinic import checks
+
+WEB, OWNER = "postgresql://clinic_web@db/clinic", "postgresql://clinic_owner@db/clinic"
+
+
+@pytest.mark.parametrize(
+    ("web", "owner", "warned"), [(WEB, OWNER, False), (OWNER, "", True), (OWNER, OWNER, True), ("", "", True)]
+)
+def test_one_database_role_is_warned_of(monkeypatch, web, owner, warned):
+    monkeypatch.setenv("DATABASE_URL", web)
+    monkeypatch.setenv("DATABASE_OWNER_URL", owner)
+    assert [warning.id for warning in checks.two_database_roles(None)] == (["clinic.W001"] if warned else [])
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_no_second_factor_is_warned_of(settings, on):
+    settings.STAFF_SECOND_FACTOR = on
+    assert bool(checks.staff_have_a_second_factor(None)) is not on
