@@ -45,7 +45,7 @@ class ClinicConfig(AppConfig):
     def ready(self) -> None:
         from allauth.mfa.signals import authenticator_added
 
-        from clinic import accounts, panels, roles
+        from clinic import accounts, checks, panels, roles  # noqa: F401 -- the checks register themselves
         from clinic.registry import register_panel
 
         post_migrate.connect(roles.after_migrate, dispatch_uid="clinic.roles.after_migrate")
