@@ -1,0 +1,124 @@
+"""Story 2, the other ways it can go: each outcome with its status, its message and the patient's page."""
+
+import re
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from booking.models import Appointment
+from screening.models import ReviewRequest
+from tests.journey.conftest import code_sent_to, last_message, sign_in
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def waiting_visit() -> Appointment:
+    """A visit of the demonstration whose answers nobody has read yet."""
+    request = ReviewRequest.objects.filter(closed_at=None, needed_at__gt=timezone.now()).order_by("pk").first()
+    assert request is not None
+    return Appointment.objects.with_names().get(response_id=request.response_id)
+
+
+def open_review(page: Page, eyes, visit: Appointment) -> None:
+    """A clinician opens the patient's answers."""
+    sign_in(page, "clinician")
+    page.goto("/admin/screening/reviewrequest/")
+    page.get_by_role("button", name=f"Read {visit.patient.name}").first.click()
+    page.wait_for_load_state()
+    eyes.check(page)
+
+
+def decide(page: Page, eyes, visit: Appointment, outcome: str, **words: str) -> None:
+    """Chooses an outcome, writes what it needs, says for whom it is, and signs."""
+    more = page.get_by_text("Decide something else")
+    if more.count():
+        more.click()
+    form = page.locator("form#decision")
+    form.locator(f"input[name=outcome][value={outcome}]").check()
+    form.get_by_role("button", name="Sign", exact=True).click()  # without the words and the name
+    page.wait_for_load_state()
+    eyes.check(page)
+    form = page.locator("form#decision")
+    for name, text in words.items():
+        form.locator(f"[name={name}]").fill(text)
+    form.locator("input[name=identity]").check()
+    form.get_by_role("button", name="Sign", exact=True).click()
+    page.wait_for_load_state()
+    eyes.check(page)
+
+
+def sign_in_as(page: Page, eyes, visit: Appointment) -> None:
+    """A patient who was booked by somebody else signs in by code and proves the birth date."""
+    page.goto("/my/")
+    page.get_by_label("e-mail").fill(visit.patient.email)
+    page.get_by_role("button", name="Send me a code").click()
+    page.get_by_role("textbox", name="Code").fill(code_sent_to(visit.patient.email))
+    page.get_by_role("button", name=re.compile("Continue|Confirm|Sign in")).first.click()
+    page.wait_for_load_state()
+    eyes.check(page)
+    born = visit.patient.birth_date
+    if page.locator("input[name=birth_date_day]").count():
+        page.locator("input[name=birth_date_day]").fill(str(born.day))
+        page.locator("input[name=birth_date_month]").fill(str(born.month))
+        page.locator("input[name=birth_date_year]").fill(str(born.year))
+        page.get_by_role("button", name="Continue").click()
+        page.wait_for_load_state()
+    eyes.check(page)
+
+
+def test_a_clinician_asks_back_and_the_patient_replies(site, someone, eyes):
+    visit = waiting_visit()
+    clinician = someone()
+    open_review(clinician, eyes, visit)
+    decide(clinician, eyes, visit, "needs-information", question="Which cream do you use at night?")
+    visit.refresh_from_db()
+    assert visit.status == "pending"
+    assert "cream" not in last_message(visit.patient.email, "information_needed").text
+
+    page = someone(width=360, height=740)
+    sign_in_as(page, eyes, visit)
+    page.goto(f"/appointments/{visit.uuid}/")
+    eyes.check(page)
+    page.get_by_role("link", name="Read the question and answer").click()
+    expect(page.locator("main")).to_contain_text("Which cream do you use at night?")
+    eyes.check(page)
+    page.locator("textarea").fill("A plain moisturiser, nothing else.")
+    page.locator("main form button[type=submit]").first.click()
+    page.wait_for_load_state()
+    eyes.check(page)
+    assert ReviewRequest.objects.filter(response=visit.response_id, closed_at=None).count() == 1
+
+    clinician.goto("/admin/screening/reviewrequest/")
+    clinician.get_by_role("button", name=f"Read {visit.patient.name}").first.click()
+    expect(clinician.locator("#content-main")).to_contain_text("A plain moisturiser, nothing else.")
+    eyes.check(clinician)
+
+
+@pytest.mark.parametrize(("outcome", "status"), [("not-suitable", "cancelled"), ("deferred", "cancelled")])
+def test_a_clinician_says_no_and_the_patient_reads_why(site, someone, eyes, outcome, status):
+    visit = waiting_visit()
+    clinician = someone()
+    open_review(clinician, eyes, visit)
+    decide(clinician, eyes, visit, outcome)
+    visit.refresh_from_db()
+    assert (visit.status, visit.cancelled_by) == (status, "clinician")
+    told = last_message(visit.patient.email, "not_possible")
+    assert not re.search("suit|acne|scar|keloid|wait until", told.text, re.I)
+
+    page = someone(width=360, height=740)
+    sign_in_as(page, eyes, visit)
+    page.goto(f"/appointments/{visit.uuid}/")
+    eyes.check(page)
+    page.get_by_role("link", name="Read why").click()
+    eyes.check(page)
+    expect(page.locator("main").get_by_role("link", name=re.compile(r"\+\d"))).not_to_have_count(0)
+
+
+def test_a_clinician_wants_to_see_somebody_first(site, someone, eyes):
+    visit = waiting_visit()
+    clinician = someone()
+    open_review(clinician, eyes, visit)
+    decide(clinician, eyes, visit, "consultation-required")
+    visit.refresh_from_db()
+    assert (visit.status, visit.treatment.kind) in {("booked", "consultation"), ("cancelled", "treatment")}
