@@ -5,6 +5,7 @@ from functools import cached_property
 import pytest
 
 from tests import make
+from tests.booking.staff import Clock
 from tests.screening.conftest import harmless_answers, publish
 
 
@@ -28,3 +29,9 @@ class ScreeningSurgery(make.Surgery):
 @pytest.fixture
 def surgery(db):
     return ScreeningSurgery()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """What time it is on the pages: Monday 1 March 2027, 09:00 in London, until it is moved."""
+    return Clock(monkeypatch)

@@ -12,14 +12,9 @@ from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from outbox.models import Message
 from tests import make
 from tests.booking import steps
-from tests.booking.staff import Clock, Staff, words_of
+from tests.booking.staff import Staff, words_of
 from tests.booking.steps import VISIT
 from tests.make import NOW, TODAY
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    return Clock(monkeypatch)
 
 
 @pytest.fixture

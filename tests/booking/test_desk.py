@@ -16,16 +16,11 @@ from screening.models import QuestionnaireResponse, Review
 from tests import make
 from tests.booking import steps
 from tests.booking.conftest import ScreeningSurgery
-from tests.booking.staff import Clock, Staff, words_of
+from tests.booking.staff import Staff, words_of
 from tests.booking.steps import VISIT
 from tests.make import NOW, TODAY
 
 ON_VISIT = f"?day={VISIT}"
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    return Clock(monkeypatch)
 
 
 @pytest.fixture

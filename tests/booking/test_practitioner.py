@@ -11,14 +11,9 @@ from screening import clearance
 from screening.models import QuestionnaireResponse
 from tests import make
 from tests.booking import steps
-from tests.booking.staff import Clock, Staff, words_of
+from tests.booking.staff import Staff, words_of
 from tests.make import NOW
 from tests.screening.conftest import publish
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    return Clock(monkeypatch)
 
 
 @pytest.fixture
