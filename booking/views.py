@@ -12,6 +12,7 @@ from hashlib import sha256
 from urllib.parse import urlencode
 from uuid import UUID, uuid4, uuid5
 
+from allauth.core import ratelimit
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
@@ -39,8 +40,10 @@ from clinic.models import Clinic, Location, Patient, Practitioner, Treatment, Tr
 from screening import clearance
 
 HOLD = accounts.HOLD
-# In the session: what was typed for a held time, so that a lost time loses nothing; gone once it is confirmed.
+# In the session: what was typed for a held time, so that a lost time loses nothing; gone once it is confirmed, or after
+# an hour. Never a birth date that the answers know: on a shared device it is the key to them (see `keep_details`).
 DETAILS = "hold_details"
+DETAILS_KEPT_FOR = timedelta(hours=1)
 # In the session: the time somebody chose before answering the questions.
 WANTED = "wanted_time"
 # In the session: appointments a link in a message has opened on this browser, with the end of that.
@@ -297,7 +300,9 @@ def slots(request: HttpRequest, slug: str) -> HttpResponseBase:
         "wanted": wanted(request, wish, week),
         "starts_later": waits,
         "choosable": leave.state != "area",
-        "consultation_first": clinic.consultation_first and treatment.needs_screening and leave.cleared is not True,
+        "consultation_first": clinic.consultation_first == clinic.ConsultationFirst.ALWAYS
+        and treatment.needs_screening
+        and leave.cleared is not True,
     }
     if leave.state == "questions":
         context["button"] = _("Go on with the time I chose")
@@ -331,13 +336,16 @@ def choose(
 ) -> HttpResponseBase:
     """What a chosen time leads to: the questions first, or the time held. Raises what `appointments.hold` raises.
 
-    Consequences: a time this browser held before is given back; the new one is in the session.
+    Consequences: a time this browser held before is given back; the new one is in the session. Browsers that hold
+    nothing yet count: one address on the internet cannot keep every time there is (429).
     """
     if leave.state == "area":
         raise appointments.NotAllowed(_("Choose the part of your body first. Then choose a time."))
     if leave.state == "questions":
         request.session[WANTED] = {"treatment": wish.treatment.slug, "start": chosen["start"].key}
         return redirect(questions_for(wish))
+    if kept is None and patient_of(request) is None and not ratelimit.consume(request, action="hold"):
+        return ratelimit.respond_429(request)
     key = own_key(request, chosen["request_key"] or uuid4())
     if kept is not None and kept.request_key != key:
         appointments.release(kept, now=now)
@@ -358,12 +366,41 @@ def choose(
 
 def details_again(request: HttpRequest, held: Appointment, now: datetime) -> None:
     """Takes over what was typed for a time that was lost, where the address has been proven since."""
-    typed, user = request.session.get(DETAILS), request.user
-    if not isinstance(typed, dict) or not user.is_authenticated or patient_of(request) is not None:
+    typed, user = kept_details(request, now), request.user
+    if not typed or not user.is_authenticated or patient_of(request) is not None:
         return
-    if held.status == Appointment.Status.PROPOSED and typed["email"].lower() == user.email.lower():
-        born = date.fromisoformat(typed["birth_date"])
+    born = known_birth_date(request, held, now) or typed.get("birth_date")
+    if born and held.status == Appointment.Status.PROPOSED and typed["email"].lower() == user.email.lower():
         appointments.take_details(held, **{**typed, "birth_date": born}, now=now)
+
+
+def keep_details(request: HttpRequest, typed: dict, now: datetime) -> None:
+    """Keeps what was typed in the session for an hour; of the birth date only what was typed on this form."""
+    request.session[DETAILS] = {
+        "name": typed["name"],
+        "phone": str(typed["phone"]),
+        "email": typed["email"],
+        "birth_date": typed["birth_date"].isoformat() if typed.get("birth_date") else "",
+        "until": (now + DETAILS_KEPT_FOR).timestamp(),
+    }
+
+
+def kept_details(request: HttpRequest, now: datetime) -> dict:
+    """Name, phone, e-mail and, if it may be shown, birth date as they were typed; nothing after an hour.
+
+    Without the birth date as long as this browser has health answers: it is what opens them after a while.
+    """
+    kept = request.session.get(DETAILS)
+    names = ("name", "phone", "email")
+    if not isinstance(kept, dict) or not all(isinstance(kept.get(name), str) for name in names):
+        return {}
+    if not isinstance(kept.get("until"), float) or kept["until"] < now.timestamp():
+        del request.session[DETAILS]
+        return {}
+    typed: dict = {name: kept[name] for name in names}
+    if "screening" not in request.session and kept.get("birth_date"):
+        typed["birth_date"] = date.fromisoformat(kept["birth_date"])
+    return typed
 
 
 def own_key(request: HttpRequest, sent: UUID) -> UUID:
@@ -523,8 +560,7 @@ def step_of(request: HttpRequest, held: Appointment) -> str:
 
 def details_form(request: HttpRequest, held: Appointment, now: datetime, data=None) -> DetailsForm:
     """The form of the details, with what was typed before for this or a lost time."""
-    kept = request.session.get(DETAILS)
-    initial = dict(kept) if isinstance(kept, dict) else {}
+    initial = kept_details(request, now)
     if request.user.is_authenticated:
         initial.setdefault("email", request.user.email)
         initial.setdefault("name", request.user.name)
@@ -570,12 +606,7 @@ def take_details(request: HttpRequest, held: Appointment, now: datetime) -> Http
     born = known_birth_date(request, held, now) or typed["birth_date"]
     if is_under_age(born, now.astimezone(held.location.zone).date()):
         return too_young(request, held, now)
-    request.session[DETAILS] = {
-        "name": typed["name"],
-        "phone": str(typed["phone"]),
-        "email": typed["email"],
-        "birth_date": born.isoformat(),
-    }
+    keep_details(request, typed, now)
     try:
         appointments.take_details(
             held, name=typed["name"], phone=typed["phone"], email=typed["email"], birth_date=born, now=now
@@ -670,7 +701,7 @@ def times_like(held: Appointment) -> str:
 def gone(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponse:
     """Somebody else has the time now: says so, with other times; what was typed is kept for the next one."""
     request.session.pop(HOLD, None)
-    context = {"held": held, "other_times": times_like(held), "kept": bool(request.session.get(DETAILS))}
+    context = {"held": held, "other_times": times_like(held), "kept": bool(kept_details(request, now))}
     return render(request, "booking/gone.html", context)
 
 
@@ -679,7 +710,7 @@ def no_longer_held(request: HttpRequest, held: Appointment, now: datetime) -> Ht
     if held.status == Appointment.Status.CANCELLED and (
         held.patient_id is None or held.cancel_reason == Appointment.Reason.HOLD_EXPIRED
     ):
-        context = {"held": held, "other_times": times_like(held), "kept": bool(request.session.get(DETAILS))}
+        context = {"held": held, "other_times": times_like(held), "kept": bool(kept_details(request, now))}
         return render(request, "booking/gone.html", context)
     return redirect("booking:appointment", held.uuid)
 

@@ -3,6 +3,7 @@
 import uuid
 from datetime import datetime
 
+from allauth.core import ratelimit
 from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -74,6 +75,8 @@ def call_back(request: HttpRequest) -> HttpResponse:
     initial = {"request_key": uuid.uuid4(), "about": about if about in CallBack.About.values else None}
     form = CallBackForm(request.POST if request.method == "POST" else None, initial=initial)
     if request.method == "POST" and form.is_valid():
+        if not ratelimit.consume(request, action="call_back"):
+            return ratelimit.respond_429(request)
         ask_to_be_rung(**form.cleaned_data, now=timezone.now())
         return redirect("callback_thanks")
     if "request_key" in form.errors:  # a form that was tampered with: a new key, and the rest stays

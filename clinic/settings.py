@@ -235,6 +235,9 @@ ACCOUNT_EMAIL_NOTIFICATIONS = False
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_ON_GET = False
+# Beside allauth's own limits, by address on the internet: a script with many sessions could keep every free time, fill
+# the tables with begun answers, or the desk's list of people to ring. Behind a proxy, see TRUSTED_PROXY_COUNT.
+ACCOUNT_RATE_LIMITS = {"hold": "10/10m/ip,30/h/ip", "screening": "30/10m/ip", "call_back": "10/10m/ip"}
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = os.environ.get("MFA_TOTP_ISSUER", "The clinic")

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from functools import wraps
 from typing import Any
 
+from allauth.core import ratelimit
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import IntegrityError, transaction
@@ -159,6 +160,8 @@ def start(request: HttpRequest) -> HttpResponse:
     questionnaire = _questionnaire(treatment)
     form = StartForm(request.POST if request.method == "POST" else None, initial={"treatment": slug[:50]})
     if request.method == "POST" and questionnaire is not None and form.is_valid():
+        if not ratelimit.consume(request, action="screening"):
+            return ratelimit.respond_429(request)
         try:
             response = _begin(request, questionnaire, treatment, now)
         except IntegrityError:  # retired since the page was read

@@ -4,6 +4,7 @@ import uuid
 from datetime import date
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from hypothesis import HealthCheck, example, given, settings
@@ -212,6 +213,7 @@ def test_missing_details_are_said(client, surgery, hold_page):
 @given(typed=st.fixed_dictionaries(dict.fromkeys(FIELDS, TEXT)))
 @OFTEN
 def test_no_details_break_the_page(client, surgery, typed):
+    cache.clear()  # each example is another visitor, also to the limit of held times
     page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation, steps.slot(surgery).key))])
     response = client.post(page, typed | {"action": "details"})
     assert response.status_code in (200, 302)

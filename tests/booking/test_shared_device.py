@@ -1,0 +1,60 @@
+"""What was typed for a held time must not tell the next person at the same device what opens somebody's answers."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+
+from booking.models import HoldDetails
+from tests.booking import steps
+from tests.booking.pages import DETAILS, choose, held_uuid, put
+from tests.make import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    class Clock:
+        now = NOW
+
+    clock = Clock()
+    monkeypatch.setattr("django.utils.timezone.now", lambda: clock.now)
+    return clock
+
+
+def hold_page(client, treatment) -> str:
+    return reverse("booking:hold", args=[held_uuid(choose(client, treatment))])
+
+
+def test_the_birth_date_of_the_answers_is_never_in_the_session(client, surgery):
+    put(client, screening=str(steps.answered(surgery).uuid))
+    client.post(hold_page(client, surgery.treatment), DETAILS)
+    assert HoldDetails.objects.get().birth_date.isoformat() == "1990-05-04"
+    kept = client.session["hold_details"]
+    assert kept["name"] == DETAILS["name"] and kept["birth_date"] == ""
+    assert "1990-05-04" not in str(dict(client.session))
+
+
+def test_another_form_on_the_same_device_does_not_show_the_birth_date_that_opens_the_answers(client, surgery, clock):
+    client.post(hold_page(client, surgery.consultation), DETAILS)  # here it was typed
+    put(client, screening=str(steps.answered(surgery).uuid))
+    clock.now += timedelta(minutes=20)
+    html = client.get(hold_page(client, surgery.consultation)).content.decode()
+    assert DETAILS["name"] in html and 'value="1990"' not in html
+
+
+def test_what_was_typed_is_forgotten_after_an_hour(client, surgery, clock):
+    client.post(hold_page(client, surgery.consultation), DETAILS)
+    clock.now += timedelta(minutes=61)
+    html = client.get(hold_page(client, surgery.consultation)).content.decode()
+    assert DETAILS["name"] not in html and DETAILS["email"] not in html
+    assert "hold_details" not in client.session
+
+
+@pytest.mark.parametrize(
+    "old", [None, "x", 7, [], {}, {"name": "A"}, {"name": 1, "phone": 2, "email": 3}, {"name": "A", "until": "x"}]
+)
+def test_a_session_with_anything_in_it_breaks_nothing(client, surgery, old):
+    put(client, hold_details=old, wanted_time=old)
+    assert client.get(hold_page(client, surgery.consultation)).status_code == 200
