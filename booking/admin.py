@@ -61,18 +61,6 @@ class StaffRequest(HttpRequest):
     user: User
 
 
-def patient_of(visit: Appointment) -> Patient:
-    """Who comes. The pages here never show a time that is kept for somebody we do not know yet."""
-    if visit.patient is None:
-        raise Http404
-    return visit.patient
-
-
-def day_of(visit: Appointment) -> date:
-    """The local day of a visit; the database sets it with every row."""
-    return visit.starts_at.astimezone(visit.location.zone).date()
-
-
 def sees_all(user) -> bool:
     """Whether somebody sees every appointment: the front desk, managers, clinicians. Practitioners see their own."""
     return (
@@ -479,7 +467,7 @@ class AppointmentAdmin(AsksFiltersOnly):
     @admin.display(description=gettext_lazy("patient"), ordering="patient__name")
     def who(self, visit) -> str:
         """As one asks for it on the phone."""
-        return f"{patient_of(visit).name}, {patient_of(visit).birth_date:%d/%m/%Y}"
+        return f"{visit.whose.name}, {visit.whose.birth_date:%d/%m/%Y}"
 
     @admin.display(description=gettext_lazy("for"))
     def what(self, visit) -> str:
@@ -585,7 +573,7 @@ class AppointmentAdmin(AsksFiltersOnly):
             title=_("Appointment %(reference)s") % {"reference": visit.reference},
             visit=visit,
             line=line,
-            age=patient_of(visit).age_on(now.astimezone(visit.location.zone).date()),
+            age=visit.whose.age_on(now.astimezone(visit.location.zone).date()),
             can_talk=can_talk,
             can_correct=request.user.has_perm("booking.enter_in_error") and visit.status != Status.ENTERED_IN_ERROR,
             is_mine=request.user.has_perm("booking.check_in") and visit.practitioner.user_id == request.user.pk,
@@ -600,9 +588,9 @@ class AppointmentAdmin(AsksFiltersOnly):
         try:
             verb(visit, timezone.now())
         except Refusal as refusal:
-            messages.error(request, f"{patient_of(visit).name}: {said(refusal)}")
+            messages.error(request, f"{visit.whose.name}: {said(refusal)}")
         else:
-            messages.success(request, success % {"name": patient_of(visit).name})
+            messages.success(request, success % {"name": visit.whose.name})
         return redirect(self.back(request, visit))
 
     def arrive(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
@@ -636,12 +624,12 @@ class AppointmentAdmin(AsksFiltersOnly):
         """Sends the link to the form once more, or for the first time where the address came later."""
 
         def send(visit: Appointment, now: datetime) -> None:
-            if not patient_of(visit).email:
+            if not visit.whose.email:
                 raise Refusal(_("There is no e-mail address. Add it to the patient’s record, then send the link."))
             if visit.status != Status.PENDING or visit.form_due_by is None:
                 raise Refusal(_("No form is due for this visit."))
             last = (
-                Message.objects.filter(subject_uuid=visit.uuid, kind="form_due", to__iexact=patient_of(visit).email)
+                Message.objects.filter(subject_uuid=visit.uuid, kind="form_due", to__iexact=visit.whose.email)
                 .exclude(state=Message.State.DROPPED)
                 .order_by("-id")
                 .first()
@@ -684,7 +672,7 @@ class AppointmentAdmin(AsksFiltersOnly):
             else:
                 messages.success(
                     request,
-                    _("Cancelled: %(name)s. This can be undone for 15 minutes.") % {"name": patient_of(visit).name},
+                    _("Cancelled: %(name)s. This can be undone for 15 minutes.") % {"name": visit.whose.name},
                 )
                 return redirect(self.back(request, visit))
         return self.ask(
@@ -860,12 +848,12 @@ class AppointmentAdmin(AsksFiltersOnly):
     def moved_words(self, visit: Appointment) -> str:
         """What the desk says now."""
         words = _("Moved: %(name)s now comes on %(when)s.") % {
-            "name": patient_of(visit).name,
+            "name": visit.whose.name,
             "when": notices.local_text(visit.starts_at, visit.location),
         }
         if visit.status == Status.PENDING:
             words += " " + _("A clinician still has to answer; the patient should not travel yet.")
-        if not patient_of(visit).email:
+        if not visit.whose.email:
             words += " " + _("There is no e-mail address: please tell them yourself.")
         return words
 
@@ -1008,21 +996,19 @@ class AppointmentAdmin(AsksFiltersOnly):
         """What was booked and what the desk does or says now."""
         when = notices.local_text(visit.starts_at, visit.location)
         if visit.status == Status.BOOKED:
-            words = [
-                (messages.SUCCESS, _("Booked: %(name)s, %(when)s.") % {"name": patient_of(visit).name, "when": when})
-            ]
-            if not patient_of(visit).email:
+            words = [(messages.SUCCESS, _("Booked: %(name)s, %(when)s.") % {"name": visit.whose.name, "when": when})]
+            if not visit.whose.email:
                 words.append((messages.WARNING, _("No e-mail address: please say day, time and place on the phone.")))
             return words
         words = [
             (
                 messages.SUCCESS,
-                _("Asked for: %(name)s, %(when)s. The time is kept.") % {"name": patient_of(visit).name, "when": when},
+                _("Asked for: %(name)s, %(when)s. The time is kept.") % {"name": visit.whose.name, "when": when},
             )
         ]
         if visit.form_due_by:
             due = notices.local_text(visit.form_due_by, visit.location)
-            if patient_of(visit).email:
+            if visit.whose.email:
                 words.append(
                     (messages.INFO, _("The link to the form is on its way. Form due by %(due)s.") % {"due": due})
                 )
@@ -1078,7 +1064,7 @@ class AppointmentAdmin(AsksFiltersOnly):
         today = now.astimezone(visit.location.zone).date()
         is_treatment = visit.treatment.needs_screening
         can_check_in = visit.status == Status.ARRIVED and visit.local_date == today
-        asked = is_treatment and clearance.rechecked(patient_of(visit), on=day_of(visit))
+        asked = is_treatment and clearance.rechecked(visit.whose, on=visit.day)
         data = request.POST if request.method == "POST" else None
         form = CheckInForm(data, is_treatment=is_treatment)
         steps = None
@@ -1088,13 +1074,13 @@ class AppointmentAdmin(AsksFiltersOnly):
             done = self.check_in(request, visit, form, steps, can_check_in=can_check_in, asked=asked, now=now)
             if done is not None:
                 return done
-            asked = is_treatment and clearance.rechecked(patient_of(visit), on=day_of(visit))
+            asked = is_treatment and clearance.rechecked(visit.whose, on=visit.day)
             steps = None if asked else steps
         conditions, may_read = None, True
         if is_treatment:
             try:
                 conditions = clearance.conditions_for(
-                    patient_of(visit), visit.treatment, area=visit.area, by=request.user, now=now
+                    visit.whose, visit.treatment, area=visit.area, by=request.user, now=now
                 )
             except PermissionDenied:
                 may_read = False
@@ -1113,7 +1099,7 @@ class AppointmentAdmin(AsksFiltersOnly):
             title=_("Visit %(reference)s") % {"reference": visit.reference},
             visit=visit,
             line=line,
-            age=patient_of(visit).age_on(today),
+            age=visit.whose.age_on(today),
             is_treatment=is_treatment,
             can_check_in=can_check_in,
             asked=asked,
@@ -1211,7 +1197,7 @@ class AppointmentAdmin(AsksFiltersOnly):
     def keep_answers(self, visit: Appointment, steps: list, *, by, now: datetime) -> bool:
         """Stores valid answers to the short questions; whether nothing speaks against treating today."""
         answers = {link_id: value for step in steps for link_id, value in step.answers().items() if value is not None}
-        return clearance.recheck(patient_of(visit), answers, by=by, today=day_of(visit), now=now)
+        return clearance.recheck(visit.whose, answers, by=by, today=visit.day, now=now)
 
     def done(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """The visit is done."""
@@ -1221,9 +1207,7 @@ class AppointmentAdmin(AsksFiltersOnly):
         except Refusal as refusal:
             messages.error(request, said(refusal))
             return redirect("admin:booking_appointment_visit", visit.uuid)
-        messages.success(
-            request, _("%(name)s: done. This can be undone for 15 minutes.") % {"name": patient_of(visit).name}
-        )
+        messages.success(request, _("%(name)s: done. This can be undone for 15 minutes.") % {"name": visit.whose.name})
         return redirect("admin:booking_appointment_my_day")
 
     def not_today(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
@@ -1236,9 +1220,7 @@ class AppointmentAdmin(AsksFiltersOnly):
         except Refusal as refusal:
             messages.error(request, said(refusal))
             return redirect("admin:booking_appointment_visit", visit.uuid)
-        messages.success(
-            request, _("%(name)s is not treated today. The time is free.") % {"name": patient_of(visit).name}
-        )
+        messages.success(request, _("%(name)s is not treated today. The time is free.") % {"name": visit.whose.name})
         return redirect("admin:booking_appointment_my_day")
 
 
