@@ -26,6 +26,7 @@ from screening.clearance import (
     adopt_response,
     clearance_for,
     close_request,
+    consultation_counts_until,
     may_ask,
     rechecked,
     request_review,
@@ -48,7 +49,6 @@ REMIND_AFTER = timedelta(days=2)
 RELEASE_AFTER = timedelta(days=5)
 FORM_DUE_WITHIN = timedelta(hours=48)
 FORM_REMINDER = timedelta(hours=24)
-CONSULTATION_COUNTS = timedelta(days=183)
 ADULT = 18
 
 
@@ -488,10 +488,10 @@ def _hold(*, treatment, slot, area, request_key, now, response_id, patient) -> A
     _check_area(treatment, area)
     area = area if treatment.needs_screening else None
     location = _places(slot)[1]
+    day = slot.starts_at.astimezone(location.zone).date()
     if patient is not None:
         _check_adult(patient.birth_date, location, now=now)
-        _check_consultation_first(treatment, patient, now=now)
-    day = slot.starts_at.astimezone(location.zone).date()
+        _check_consultation_first(treatment, patient, on=day, now=now)
     cleared = not treatment.needs_screening
     if treatment.needs_screening:
         cleared = patient is not None and clearance_for(patient, treatment, area=area, on=day, now=now).cleared
@@ -539,16 +539,20 @@ def _check_adult(birth_date: date, location: Location, *, now: datetime) -> None
         raise NotAllowed(_("Online booking is for adults. Please call us: we are glad to help."))
 
 
-def _check_consultation_first(treatment: Treatment, patient: Patient, *, now: datetime) -> None:
-    """The clinic's policy for new patients: a consultation within the last six months, or an earlier treatment."""
+def _check_consultation_first(treatment: Treatment, patient: Patient, *, on: date, now: datetime) -> None:
+    """The clinic's policy for new patients: a consultation within six months before `on`, or an earlier treatment."""
     clinic = Clinic.get()
-    if not treatment.needs_screening or clinic is None or not clinic.consultation_first:
+    if (
+        not treatment.needs_screening
+        or clinic is None
+        or clinic.consultation_first != Clinic.ConsultationFirst.ALWAYS
+        or Appointment.objects.filter(
+            patient=patient, status=Status.FULFILLED, treatment__kind=Treatment.Kind.TREATMENT
+        ).exists()
+    ):
         return
-    done = Appointment.objects.filter(patient=patient, status=Status.FULFILLED)
-    if not done.filter(
-        Q(treatment__kind=Treatment.Kind.TREATMENT)
-        | Q(treatment__kind=Treatment.Kind.CONSULTATION, starts_at__gte=now - CONSULTATION_COUNTS)
-    ).exists():
+    until = consultation_counts_until(patient.pk, now=now)
+    if until is None or until < on:
         raise NotAllowed(_("Before a first treatment we talk with you. Please book a consultation."))
 
 
@@ -681,7 +685,7 @@ def _confirm(appointment: Appointment, *, patient: Patient, now: datetime) -> Ap
         raise Taken()
     treatment, area = appointment.treatment, appointment.area
     _check_adult(patient.birth_date, appointment.room.location, now=now)
-    _check_consultation_first(treatment, patient, now=now)
+    _check_consultation_first(treatment, patient, on=appointment.day, now=now)
     slot = Slot(appointment.starts_at, appointment.practitioner_id, appointment.room_id, appointment.room.location_id)
     _free_holds(slot, treatment, patient=patient, keep=appointment, now=now)
     _check_interval(treatment, patient, area, appointment.day, exclude=appointment)
@@ -764,7 +768,7 @@ def _book_by_phone(*, patient, treatment, area, slot, by, now, overbook_reason, 
     found = clearance_for(patient, treatment, area=area, on=day, now=now)
     if not found.cleared and found.why in ("blocked", "not-suitable", "deferred", "consultation-required"):
         raise NotAllowed(_("This treatment cannot be booked for that day. A consultation can."))
-    _check_consultation_first(treatment, patient, now=now)
+    _check_consultation_first(treatment, patient, on=day, now=now)
     _free_holds(slot, treatment, patient=patient, now=now)
     free = _check_free(
         treatment,
@@ -1533,4 +1537,19 @@ def patients_of(user: User, now: datetime) -> set[int]:
         )
         .exclude(status__in=[Status.PROPOSED, Status.CANCELLED, Status.ENTERED_IN_ERROR])
         .values_list("patient_id", flat=True)
+    )
+
+
+def last_consultation(patient_id: int, now: datetime) -> date | None:
+    """The local day of the patient's last fulfilled consultation before `now`; None: there was none."""
+    return (
+        Appointment.objects.filter(
+            patient=patient_id,
+            status=Status.FULFILLED,
+            treatment__kind=Treatment.Kind.CONSULTATION,
+            starts_at__lte=now,
+        )
+        .order_by("-local_date")
+        .values_list("local_date", flat=True)
+        .first()
     )

@@ -30,12 +30,13 @@ class BookingConfig(AppConfig):
     append_only_tables = ["booking_appointmentevent"]
 
     def ready(self) -> None:
-        from booking.appointments import follow_clearance, patients_of
-        from clinic.registry import Panel, register_panel, register_treats
+        from booking.appointments import follow_clearance, last_consultation, patients_of
+        from clinic.registry import Panel, register_panel, register_seen, register_treats
         from screening.clearance import clearance_changed
 
         clearance_changed.connect(follow_clearance, dispatch_uid="booking.appointments.follow_clearance")
         register_treats(patients_of)
+        register_seen(last_consultation)
         register_panel(Panel("my", 10, "booking/my_appointments.html", my_appointments))
         register_panel(Panel("dashboard", 10, "admin/booking/panels/desk.html", desk_today, "booking.run_desk"))
         register_panel(Panel("dashboard", 11, "admin/booking/panels/my_day.html", own_day, "booking.check_in"))

@@ -121,6 +121,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 class Clinic(models.Model):
     """The one clinic: its name, its words, and the policies a manager sets. There is exactly one row."""
 
+    class ConsultationFirst(models.TextChoices):
+        NEVER = "never", _("never")
+        WHEN_NEEDED = "when-needed", _("when a finding needs it")
+        ALWAYS = "always", _("always, for new patients")
+
     id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
     name = models.CharField(_("name"), max_length=100)
     tagline = models.CharField(
@@ -185,10 +190,15 @@ class Clinic(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(90)],
         help_text=_("At most 90. It can be made shorter, never longer."),
     )
-    consultation_first = models.BooleanField(
-        _("every new patient has a consultation first"),
-        default=False,
-        help_text=_("Otherwise only when a clinician or a finding asks for it."),
+    consultation_first = models.CharField(
+        _("a consultation before a first treatment"),
+        max_length=12,
+        choices=ConsultationFirst,
+        default=ConsultationFirst.WHEN_NEEDED,
+        help_text=_(
+            "A consultation counts for six months. “When a finding needs it”: without one, a clinician cannot clear "
+            "answers that ask for a look in person."
+        ),
     )
     is_demo = models.BooleanField(default=False, editable=False)
 
@@ -200,6 +210,10 @@ class Clinic(models.Model):
             models.CheckConstraint(
                 condition=Q(screening_valid_days__gte=1, screening_valid_days__lte=90),
                 name="clinic_clinic_answers_count_90_days_at_most",
+            ),
+            models.CheckConstraint(
+                condition=Q(consultation_first__in=["never", "when-needed", "always"]),
+                name="clinic_clinic_consultation_first_known",
             ),
         ]
 

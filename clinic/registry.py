@@ -1,11 +1,11 @@
-"""Where apps leave what pages of the project package gather: panels, and who treats whom.
+"""Where apps leave what pages of the project package gather: panels, who treats whom, who was seen when.
 
 `clinic` imports no app; each app registers here from its AppConfig.ready().
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from django.http import HttpRequest
 
@@ -23,6 +23,7 @@ class Panel:
 
 _panels: list[Panel] = []
 _treats: list[Callable] = []
+_seen: list[Callable] = []
 
 
 def register_panel(panel: Panel) -> None:
@@ -52,3 +53,14 @@ def register_treats(patients_of: Callable) -> None:
 def patients_treated_by(user, now: datetime) -> set[int]:
     """Ids of the patients with an appointment with this person from 30 days ago to 7 days ahead (DESIGN section 1)."""
     return {patient for patients_of in _treats for patient in patients_of(user, now)}
+
+
+def register_seen(last_seen: Callable) -> None:
+    """`last_seen(patient_id, now) -> date | None`: day of the last fulfilled consultation. Booking registers it."""
+    if last_seen not in _seen:
+        _seen.append(last_seen)
+
+
+def last_consultation(patient_id: int, now: datetime) -> date | None:
+    """The local day on which this patient was last seen in a fulfilled consultation; None: not that anybody knows."""
+    return max((day for last_seen in _seen if (day := last_seen(patient_id, now)) is not None), default=None)

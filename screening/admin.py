@@ -235,7 +235,7 @@ class ReviewRequestAdmin(OwnPages):
             item.words = (reasons or {}).get(item.finding.rule, "")
             item.errors = errors.get(item.field, [])
         mine = patient.user_id == request.user.pk
-        blocked = reviews.why_not_clearable(found, by=signed_in(request), response=response)
+        blocked = reviews.why_not_clearable(found, by=signed_in(request), response=response, now=now)
         if not blocked and wanted.area.code not in clearance.answered_areas(response):
             blocked = _("These answers are about another part of the body. New answers are needed.")
         simple = not blocked and not any(item.to_address for item in findings)

@@ -21,7 +21,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 from clinic.models import Area, Clinic, Patient, Treatment, User
-from clinic.registry import patients_treated_by
+from clinic.registry import last_consultation, patients_treated_by
 from screening import assessment as rules
 from screening import sealing
 from screening.models import Questionnaire, QuestionnaireResponse, Review, ReviewRequest
@@ -42,6 +42,9 @@ BIRTH_DATE = "age-date-of-birth"
 AREAS = "treatment-area"
 # Effects that a clinician has to address one by one.
 TO_ADDRESS = ("review", "defer", "contraindicated")
+# Needs of a finding that only seeing the patient meets, and how long a consultation counts (DESIGN section 5).
+IN_PERSON = ("consultation-first", "face-to-face")
+CONSULTATION_COUNTS = {"months": 6}
 
 
 class NotFinished(ValueError):
@@ -166,6 +169,19 @@ def answered_birth_date(response: QuestionnaireResponse) -> date | None:
         return date.fromisoformat(given)
     except (TypeError, ValueError):
         return None
+
+
+def consultation_counts_until(patient_id: int, *, now: datetime) -> date | None:
+    """The last local day that the patient's last fulfilled consultation counts for: six calendar months; None: none."""
+    day = last_consultation(patient_id, now)
+    return rules.plus(day, CONSULTATION_COUNTS) if day else None
+
+
+def needs_consultation(assessment: rules.Assessment, clinic: Clinic | None) -> bool:
+    """Whether these findings may be cleared only for somebody who was seen in a consultation; the clinic's policy."""
+    if clinic is not None and clinic.consultation_first == Clinic.ConsultationFirst.NEVER:
+        return False
+    return any(need in IN_PERSON for finding in unaddressed(assessment, {}) for need in finding.needs)
 
 
 def words_purpose(review_uuid: uuid.UUID) -> str:

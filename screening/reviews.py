@@ -194,8 +194,12 @@ def to_address(found: rules.Assessment) -> list[rules.Finding]:
     return clearance.unaddressed(found, {})
 
 
-def why_not_clearable(found: rules.Assessment, *, by: User, response: QuestionnaireResponse) -> str:
-    """Why nobody, or not this clinician, can clear these answers; empty when words for each finding are enough."""
+def why_not_clearable(found: rules.Assessment, *, by: User, response: QuestionnaireResponse, now: datetime) -> str:
+    """Why nobody, or not this clinician, can clear these answers; empty when words for each finding are enough.
+
+    A finding that needs a look in person takes a fulfilled consultation within six months before the day of the visit,
+    unless the clinic's policy is never to ask for one.
+    """
     if response.questionnaire.purpose != Questionnaire.Purpose.SCREENING:
         return gettext("A short re-check clears nobody. The patient has to answer all questions again.")
     if found.effect == rules.INCOMPLETE:
@@ -210,6 +214,13 @@ def why_not_clearable(found: rules.Assessment, *, by: User, response: Questionna
         )
     if any("lead-clinician" in finding.needs for finding in findings) and not by.has_perm("screening.decide_o2"):
         return gettext("One of these findings takes the lead clinician.")
+    if clearance.needs_consultation(found, Clinic.get()):
+        until = clearance.consultation_counts_until(patient_of(response).pk, now=now)
+        if until is None or until < found.on:
+            return gettext(
+                "One of these findings needs a consultation, and there was none in the six months before that day. "
+                "Choose “Consultation first”: the time is then used to talk."
+            )
     return ""
 
 
@@ -346,7 +357,7 @@ def _decide(
 
     valid_from = valid_until = None
     if outcome in Review.CLEARING:
-        if no := why_not_clearable(found, by=by, response=response):
+        if no := why_not_clearable(found, by=by, response=response, now=now):
             raise Refused({"outcome": no, **wrong})
         for finding in clearance.unaddressed(found, words["reasons"]):
             wrong[f"reason-{finding.rule}"] = _("Say why this finding does not stop you.")
@@ -401,11 +412,16 @@ def days_covered(
 ) -> tuple[date, date]:
     """First and last treatment day that a clearing review covers.
 
-    The last is the day of answering plus the clinic's policy (90 days at most). The first is the earliest day, back
+    The last is the day of answering plus the clinic's policy (90 days at most), and no later than a consultation that
+    a finding needs still counts. The first is the earliest day, back
     from the day that was assessed, on which no finding speaks that the clinician has not addressed: waits that are over
     by the visit still count for the days before.
     """
-    last = clearance.last_day(response, Clinic.get())
+    clinic = Clinic.get()
+    last = clearance.last_day(response, clinic)
+    if clearance.needs_consultation(found, clinic):
+        until = clearance.consultation_counts_until(patient_of(response).pk, now=now)
+        last = min(last, until) if until else last
     first = found.on
     while first > clearance.answered_day(response):
         before = clearance.says(response, first - timedelta(days=1), now=now)

@@ -153,7 +153,7 @@ def test_nobody_under_18_books_online(surgery):
 
 
 def test_a_new_patient_has_a_consultation_first_where_the_clinic_wants_it(surgery):
-    make.make_clinic(consultation_first=True)
+    make.make_clinic(consultation_first="always")
     patient = make.make_patient()
     with pytest.raises(NotAllowed, match="consultation"):
         steps.asked(surgery, patient=patient)

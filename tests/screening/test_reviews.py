@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from clinic.models import User
 from screening import clearance, responses, reviews
 from screening.models import Assessment, QuestionnaireResponse, Review, ReviewRequest
-from tests.make import NOW, TODAY, area, make_appointment, make_clinic, make_patient, make_user
+from tests.make import NOW, TODAY, area, make_appointment, make_clinic, make_consultation, make_patient, make_user
 from tests.screening.conftest import harmless_answers, publish
 from tests.screening.decisions import VISIT, answer, ask, decide, heard, words_for
 
@@ -173,8 +173,12 @@ def test_only_clinicians_clear(patient, treatment, questionnaire, harmless, role
 def test_each_class_of_finding_takes_its_people(treatment, questionnaire, harmless, given, override, who):
     """H07: role by class. O0 never, O2 not yet by anybody, "lead-clinician" only by one; words or not."""
     make_clinic()
+    consultation = make_consultation()
     for role in ROLES:
         person = make_patient()
+        make_appointment(  # was seen in person, where a finding needs it
+            status="fulfilled", patient=person, treatment=consultation, starts_at=NOW - timedelta(days=14)
+        )
         request = waits(person, treatment, questionnaire, {**harmless, **given})
         assessment = reviews.stored_assessment(request.response, on=VISIT, now=NOW)
         assert assessment.override == override

@@ -1,0 +1,164 @@
+"""A look in person before a treatment: never, when a finding needs it, or always for new patients."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+
+from booking.appointments import NotAllowed
+from clinic.models import Clinic
+from screening import clearance, reviews
+from tests import make
+from tests.booking import steps
+from tests.make import NOW
+
+pytestmark = pytest.mark.django_db
+
+# C9 asks for a consultation first: three items, each of them a review by itself.
+THREE_REVIEWS = {"diabetes": "not-sure", "numbing_safety": "yes", "numbing_safety_which": "fits", "scar_type": "burn"}
+
+
+def waiting(surgery, **changes):
+    """A treatment that waits, with answers that ask for a consultation."""
+    patient = make.make_patient()
+    steps.answered(surgery, patient, **(changes or THREE_REVIEWS))
+    return steps.asked(surgery, patient=patient)
+
+
+def seen(surgery, patient, day, status="fulfilled", treatment=None):
+    return make.make_appointment(
+        status=status, patient=patient, treatment=treatment or surgery.consultation, starts_at=make.at(day)
+    )
+
+
+def test_a_finding_that_needs_a_consultation_is_not_cleared_without_one(surgery):
+    appointment = waiting(surgery)
+    with pytest.raises(reviews.Refused) as refused:
+        steps.decide(appointment)
+    assert "Consultation first" in refused.value.message_dict["outcome"][0]
+    with pytest.raises(reviews.Refused):
+        steps.decide(appointment, "cleared-with-conditions")
+    appointment.refresh_from_db()
+    assert (appointment.status, appointment.review) == ("pending", None)
+    steps.decide(appointment, "consultation-required")  # what the sentence offers
+    assert (appointment.status, appointment.treatment) == ("booked", surgery.consultation)
+
+
+def test_after_a_consultation_it_is_for_the_clinician_to_say(surgery):
+    appointment = waiting(surgery)
+    seen(surgery, appointment.patient, "2027-02-01")
+    steps.decide(appointment)
+    assert appointment.status == "booked"
+
+
+@pytest.mark.parametrize(
+    ("day", "status"),
+    [
+        ("2026-09-10", "fulfilled"),  # six months and a day before the visit on 11 March
+        ("2027-02-01", "noshow"),
+        ("2027-02-01", "cancelled"),
+        ("2027-02-01", "booked"),
+        ("2027-03-02", "booked"),  # still to come
+    ],
+)
+def test_only_one_that_took_place_within_six_months_counts(surgery, day, status):
+    appointment = waiting(surgery)
+    seen(surgery, appointment.patient, day, status)
+    with pytest.raises(reviews.Refused):
+        steps.decide(appointment)
+
+
+def test_another_patients_consultation_does_not_count(surgery):
+    appointment = waiting(surgery)
+    seen(surgery, make.make_patient(), "2027-02-01")
+    with pytest.raises(reviews.Refused):
+        steps.decide(appointment)
+
+
+def test_it_counts_on_the_last_day_of_its_six_months_and_no_longer(surgery):
+    appointment = waiting(surgery)
+    seen(surgery, appointment.patient, "2026-09-11")
+    review = steps.decide(appointment)
+    assert appointment.local_date == review.valid_until == date(2027, 3, 11)
+    later = clearance.clearance_for(
+        appointment.patient, appointment.treatment, area=appointment.area, on=date(2027, 3, 12), now=NOW
+    )
+    assert (later.cleared, later.why) == (False, "expired")
+    with pytest.raises(IntegrityError, match="cleared"), transaction.atomic():
+        type(appointment).objects.filter(pk=appointment.pk).update(
+            starts_at=appointment.starts_at + timedelta(days=1),
+            ends_at=appointment.ends_at + timedelta(days=1),
+            busy_until=appointment.busy_until + timedelta(days=1),
+        )
+
+
+def test_a_look_in_person_for_keloid_in_the_family_is_a_consultation_too(surgery):
+    surgery.treatment.areas.add(make.area("chest"))
+    patient = make.make_patient()
+    steps.answered(surgery, patient, treatment_area=["chest"], keloid="relative", keloid_who="mother")
+    appointment = steps.asked(surgery, patient=patient, area=make.area("chest"))
+    lead = make.make_user(role="Lead clinician")
+    with pytest.raises(reviews.Refused, match="Consultation first"):
+        steps.decide(appointment, by=lead)
+    seen(surgery, patient, "2027-02-01")
+    steps.decide(appointment, by=lead)
+    assert appointment.status == "booked"
+
+
+def test_a_clinic_may_never_ask_for_one(surgery):
+    make.make_clinic(consultation_first="never")
+    appointment = waiting(surgery)
+    steps.decide(appointment)
+    assert appointment.status == "booked"
+
+
+def test_a_clinic_that_always_asks_does_so_for_findings_too(surgery):
+    appointment = waiting(surgery)
+    make.make_clinic(consultation_first="always")
+    with pytest.raises(reviews.Refused):
+        steps.decide(appointment)
+
+
+def test_where_it_is_always_asked_for_it_counts_until_the_day_of_the_visit(surgery):
+    make.make_clinic(consultation_first="always")
+    patient = make.make_patient()
+    seen(surgery, patient, "2026-09-10")
+    with pytest.raises(NotAllowed, match="consultation"):
+        steps.asked(surgery, patient=patient)
+    assert steps.asked(surgery, steps.VISIT - timedelta(days=1), patient=patient).status == "pending"
+
+
+def test_without_anybody_to_ask_nobody_was_seen(surgery, monkeypatch):
+    appointment = waiting(surgery)
+    seen(surgery, appointment.patient, "2027-02-01")
+    monkeypatch.setattr("clinic.registry._seen", [])
+    with pytest.raises(reviews.Refused):
+        steps.decide(appointment)
+
+
+def test_the_page_says_so_and_offers_the_consultation(client, surgery):
+    appointment = waiting(surgery)
+    client.force_login(make.make_user(role="Clinician"))
+    page = client.get(f"/admin/screening/reviewrequest/{steps.request_of(appointment).uuid}/").content.decode()
+    assert "needs a consultation" in page
+    assert 'value="consultation-required"' in page and 'value="cleared"' not in page
+
+
+def test_the_policy_is_one_of_three(surgery):
+    assert Clinic.get().consultation_first == "when-needed"
+    with pytest.raises(IntegrityError, match="clinic_clinic_consultation_first_known"), transaction.atomic():
+        Clinic.objects.update(consultation_first="sometimes")
+
+
+@pytest.mark.parametrize(("before", "after"), [(True, "always"), (False, "when-needed")])
+def test_what_a_clinic_said_with_yes_and_no_is_kept(before, after):
+    with connection.cursor() as cursor:
+        cursor.execute("RESET ROLE")  # the owner migrates
+    executor = MigrationExecutor(connection)
+    state = executor.migrate([("clinic", "0003_staff_words")])
+    state.apps.get_model("clinic", "Clinic").objects.create(name="The Scar Clinic", consultation_first=before)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what a commit would do
+    MigrationExecutor(connection).migrate([("clinic", "0004_consultation_first_is_a_choice")])
+    assert Clinic.get().consultation_first == after
