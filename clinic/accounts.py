@@ -18,6 +18,7 @@ from allauth.core import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
+from allauth.usersessions.models import UserSession
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -197,6 +198,10 @@ def where_to(request: HttpRequest) -> str:
 class AccountAdapter(DefaultAccountAdapter):
     """What is ours in allauth's sign-in."""
 
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "incorrect_code": _("This code does not fit. Look at the newest message from us, or let us send a new code."),
+    }
+
     def is_open_for_signup(self, request) -> bool:
         """Nobody registers: a patient's account is made with the first appointment."""
         return False
@@ -282,9 +287,12 @@ def showed_second_factor(request: HttpRequest) -> bool:
 
 
 def note_second_factor(request, user, authenticator, **kwargs) -> None:
-    """Signal of allauth: set up just now, so this session has shown it."""
+    """Signal of allauth: set up just now, so this session has shown it. The person's other sessions end: with the
+    password alone, one of them could take the second factor away again."""
     if authenticator.type == Authenticator.Type.TOTP:
         request.session[SECOND_FACTOR_SHOWN] = str(user.pk)
+        for other in UserSession.objects.filter(user=user).exclude(session_key=request.session.session_key):
+            other.end()
 
 
 def forget_sessions(*, now: datetime) -> int:

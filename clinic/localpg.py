@@ -70,6 +70,8 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+# Given at every start: a refused statement is logged without its values, which can be names and addresses.
+NO_VALUES_IN_THE_LOG = "-c log_min_error_statement=panic -c log_error_verbosity=terse"
 
 # Lists the server processes of the cluster in $1. Run as the server's user: even root may not look at another user's
 # working directory when it lacks CAP_SYS_PTRACE, as in most containers.
@@ -424,7 +426,7 @@ def _start(cluster: Cluster) -> None:
             f"or, if nothing in it is needed, delete {cluster.home} and start again."
         )
     directory = _socket_dir(cluster)
-    options = f"-k {shlex.quote(str(directory))}"
+    options = f"-k {shlex.quote(str(directory))} {NO_VALUES_IN_THE_LOG}"
     start: list[str | Path] = [
         "-D",
         cluster.data,

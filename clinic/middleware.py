@@ -10,12 +10,16 @@ from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from clinic import accounts, views
 
 LONGEST_QUERY = 4096
+# Nothing here is larger than a picture of 5 MB with its form; without a limit, a file as large as the disk could be
+# sent to any page.
+LARGEST_BODY = 6 * 1024 * 1024
 SEEN = "staff_seen"  # in the session: when this member of staff last did something, in seconds
 
 
@@ -39,6 +43,9 @@ class NeutralRequests:
         """Raises BadRequest, or one of Django's errors that mean 400, for what nobody sends by accident."""
         if "\x00" in request.path or "\ufffd" in request.path or "%00" in request.path:
             raise BadRequest("address")
+        size = str(request.META.get("CONTENT_LENGTH") or "0")
+        if size.isdecimal() and int(size) > LARGEST_BODY:
+            raise BadRequest("body")
         query = request.META.get("QUERY_STRING", "")
         if len(query) > LONGEST_QUERY:
             raise BadRequest("long address")
@@ -65,6 +72,20 @@ def refuse_broken(encoded: str | bytes) -> None:
         raise BadRequest("not UTF-8") from error
     if b"\x00" in plain:
         raise BadRequest("NUL")
+
+
+class PrivatePages:
+    """No browser or proxy keeps a page that somebody saw while signed in: "back" after signing out shows nothing."""
+
+    def __init__(self, get_response) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        was_signed_in = request.user.is_authenticated
+        response = self.get_response(request)
+        if (was_signed_in or request.user.is_authenticated) and not response.has_header("Cache-Control"):
+            add_never_cache_headers(response)
+        return response
 
 
 class StaffSignIn:

@@ -64,6 +64,17 @@ def test_without_a_second_factor_the_admin_leads_to_setting_one_up(client, boss)
     assert client.get("/admin/").status_code == 200
 
 
+@pytest.mark.django_db(transaction=True)  # allauth tells of it on commit
+def test_setting_it_up_ends_the_other_sessions(client, boss):
+    thief = Client()
+    assert sign_in(thief).url == "/admin/"
+    sign_in(client)
+    set_up(client)
+    assert client.get("/admin/").status_code == 200
+    assert thief.get("/accounts/2fa/totp/deactivate/").url.startswith(LOGIN)
+    assert thief.get("/admin/").url.startswith("/admin/login/")
+
+
 def test_the_next_sign_in_asks_for_it(client, boss):
     sign_in(client)
     secret = set_up(client)

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import environ
@@ -256,6 +256,15 @@ def test_a_server_whose_processes_cannot_be_seen_is_noticed_by_its_lock(cluster,
             localpg.ensure_running(cluster.home.parent)
     assert (cluster.data / "postmaster.pid").read_text() == pid_file
     assert ask(cluster, "SELECT 1") == 1
+
+
+def test_a_refused_row_is_logged_without_its_values(cluster):
+    ask(cluster, "CREATE TABLE IF NOT EXISTS kept (name text PRIMARY KEY)", role="owner")
+    for name in ("Rosa Example", "Rosa Example"):
+        with suppress(psycopg2.errors.UniqueViolation):
+            ask(cluster, f"INSERT INTO kept VALUES ('{name}')", role="owner")
+    log = cluster.log.read_text()
+    assert "duplicate key value" in log and "Rosa" not in log
 
 
 def test_a_server_that_cannot_start_says_what_its_log_says(cluster):
