@@ -1,4 +1,4 @@
-"""What can be done with an appointment. The public pages, the desk and the worker call these verbs and nothing else.
+"""What can be done with an appointment. The public pages and the desk call these verbs and nothing else.
 
 Each verb is one transaction. It takes the advisory locks of practitioner, room and patient, sorted, in one statement,
 then the patient's row, and only then reads (DESIGN section 4): so no two verbs wait for each other in a circle, and the
@@ -6,33 +6,44 @@ constraints of the database stay the wall behind. `screening` locks only the pat
 Messages are written in the same transaction. `now` is an aware instant and comes from the caller.
 """
 
-import functools
-import logging
 import uuid
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, OperationalError, connection, transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db import IntegrityError
+from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
 from booking import availability, notices
 from booking.availability import RELEASED_BEFORE, Slot
-from booking.models import Appointment, Closure, HoldDetails, TimeOff
+from booking.changing import (
+    NotAllowed,
+    Refusal,
+    Taken,
+    TooClose,
+    ask_clinician,
+    cancel_quietly,
+    change,
+    clearance_of,
+    constraint_of,
+    give_up,
+    lock,
+    locked,
+    nothing_waits,
+    verb,
+    wait_for_answers,
+    when_possible,
+)
+from booking.models import Appointment, HoldDetails
 from clinic.models import Clinic, Location, Patient, Practitioner, Treatment, User
 from screening.clearance import (
-    Clearance,
     adopt_response,
     clearance_for,
-    close_request,
     consultation_counts_until,
     may_ask,
     rechecked,
-    request_review,
 )
-
-log = logging.getLogger(__name__)
 
 Status = Appointment.Status
 Reason = Appointment.Reason
@@ -42,135 +53,10 @@ EXTENSION = timedelta(minutes=5)
 EXTENSIONS = 10
 UNDO = timedelta(minutes=15)
 NO_SHOW_AFTER = timedelta(minutes=15)
-# Holds that ran out stay confirmable; the sweep frees those that nobody came back to.
-FORGOTTEN_HOLD = timedelta(hours=1)
-WARNINGS = (timedelta(hours=24), timedelta(hours=4))
-REMIND_AFTER = timedelta(days=2)
-RELEASE_AFTER = timedelta(days=5)
-FORM_DUE_WITHIN = timedelta(hours=48)
-FORM_REMINDER = timedelta(hours=24)
 ADULT = 18
 
 
-class Refusal(Exception):
-    """Something that cannot be done, with a sentence for whoever asked. Nothing was written."""
-
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
-
-
-class NotAllowed(Refusal):
-    """A rule is against it."""
-
-
-class Taken(Refusal):
-    """Somebody else has the time, or it is no longer offered. `alternatives` are free times near it."""
-
-    def __init__(self, alternatives: list[Slot] | None = None, sentence: str = "") -> None:
-        super().__init__(sentence or _("That time has just been taken. Here are other times near it."))
-        self.alternatives = alternatives or []
-
-
-class TooClose(Refusal):
-    """Another session on the same area is too near. `first_day_possible` is the next local day that is not."""
-
-    def __init__(self, first_day_possible: date | None = None) -> None:
-        super().__init__(_("That is too soon after, or before, another session on the same area."))
-        self.first_day_possible = first_day_possible
-
-
-# --- locks, deadlocks and walls
-
-_KINDS = {"practitioner": 1, "room": 2, "patient": 3}
-
-
-def _lock(*, practitioners=(), rooms=(), patients=()) -> None:
-    """Waits for everything a verb is about, in the one order that all verbs keep, until the end of the transaction."""
-    wanted = {"practitioner": practitioners, "room": rooms, "patient": patients}
-    keys = sorted(
-        (_KINDS[kind] << 56) | pk for kind, ids in wanted.items() for pk in {pk for pk in ids if pk is not None}
-    )
-    with connection.cursor() as cursor:
-        # An array is unnested in its own order, so the locks are taken in that order.
-        cursor.execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [keys])
-    people = {pk for pk in patients if pk is not None}
-    if people:
-        # The row as well: it is what screening and the triggers lock, and it comes before any appointment's row.
-        list(Patient.objects.select_for_update(no_key=True).filter(pk__in=people).order_by("pk").values_list("pk"))
-
-
-def _locked(appointment: Appointment, *, slot: Slot | None = None, patient: Patient | None = None) -> Appointment:
-    """The appointment as it is, with its locks held, and those of a time and a person it is to be given to."""
-    known = appointment
-    for _attempt in range(5):
-        savepoint = transaction.savepoint()
-        _lock(
-            practitioners=[known.practitioner_id, slot.practitioner_id if slot else None],
-            rooms=[known.room_id, slot.room_id if slot else None],
-            patients=[known.patient_id, patient.pk if patient else None],
-        )
-        fresh = Appointment.objects.with_names().get(pk=appointment.pk)
-        about = (fresh.practitioner_id, fresh.room_id, fresh.patient_id)
-        if about == (known.practitioner_id, known.room_id, known.patient_id):
-            return fresh
-        transaction.savepoint_rollback(savepoint)  # lets these locks go; it was moved meanwhile
-        known = fresh
-    raise NotAllowed(_("Somebody is changing this appointment at the moment. Please try again."))
-
-
-def _constraint(error: IntegrityError) -> str:
-    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
-
-
-def _refusal(error: IntegrityError) -> Refusal | None:
-    """What a wall of the database means in words, or None for one that no caller can reach."""
-    name = _constraint(error)
-    if name in ("booking_appointment_practitioner_in_one_place", "booking_appointment_room_in_one_place"):
-        return Taken()
-    if name == "booking_appointment_patient_in_one_place":
-        return NotAllowed(_("There is another appointment at that time."))
-    if name == "booking_appointment_interval_kept":
-        return TooClose()
-    if name == "booking_appointment_cleared_by_a_clinician":
-        return NotAllowed(_("A clinician has to look at the answers first."))
-    if name == "booking_appointment_transition":
-        return NotAllowed(_("That cannot be done with this appointment any more."))
-    return None
-
-
-def _verb(function: Callable) -> Callable:
-    """One transaction; after a deadlock once more; a wall's refusal becomes a sentence."""
-
-    @functools.wraps(function)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        for last_try in (False, True):
-            try:
-                with transaction.atomic():
-                    return function(*args, **kwargs)
-            except OperationalError as error:
-                if getattr(error.__cause__, "pgcode", "") != "40P01" or last_try:
-                    raise
-            except IntegrityError as error:
-                refusal = _refusal(error)
-                if refusal is None:
-                    raise
-                raise refusal from error
-        raise AssertionError("unreachable")
-
-    return run
-
-
 # --- what verbs share
-
-
-def _change(appointment: Appointment, to: str | None = None, *, now: datetime, **values: Any) -> Appointment:
-    """Writes the row if it still has the status it was read with: exactly one, or NotAllowed. Returns it afresh."""
-    if to is not None and to != appointment.status:
-        values |= {"status": to, "previous_status": appointment.status, "status_changed_at": now}
-    if Appointment.objects.filter(pk=appointment.pk, status=appointment.status).update(**values) != 1:
-        raise NotAllowed(_("This appointment has changed meanwhile. Please look again."))
-    return Appointment.objects.with_names().get(pk=appointment.pk)
 
 
 def _local_day(appointment: Appointment, moment: datetime) -> date:
@@ -199,12 +85,6 @@ def _status_is(appointment: Appointment, *statuses: str) -> None:
         raise NotAllowed(
             _("That cannot be done: the appointment is “%(status)s”.") % {"status": appointment.get_status_display()}
         )
-
-
-def _clearance(appointment: Appointment, *, now: datetime, on: date | None = None) -> Clearance:
-    return clearance_for(
-        appointment.whose, appointment.treatment, area=appointment.area, on=on or appointment.day, now=now
-    )
 
 
 def _places(slot: Slot) -> tuple[Practitioner, Location]:
@@ -345,92 +225,7 @@ def _free_holds(slot: Slot, treatment: Treatment, *, patient=None, keep: Appoint
     )
     if keep is not None:
         holds = holds.exclude(pk=keep.pk)
-    _free(list(holds.values_list("pk", flat=True)), now=now)
-
-
-def _free(holds: list[int], *, now: datetime) -> int:
-    """Turns holds into `cancelled` by the system and forgets who held them."""
-    if not holds:
-        return 0
-    freed = Appointment.objects.filter(pk__in=holds, status=Status.PROPOSED).update(
-        status=Status.CANCELLED,
-        previous_status=Status.PROPOSED,
-        status_changed_at=now,
-        cancelled_at=now,
-        cancelled_by=By.SYSTEM,
-        cancel_reason=Reason.HOLD_EXPIRED,
-    )
-    HoldDetails.objects.filter(appointment__in=holds, appointment__status=Status.CANCELLED).delete()
-    return freed
-
-
-def _nothing_waits(appointment: Appointment, *, now: datetime) -> None:
-    """Takes a visit off the clinicians' worklist, unless another visit waits for the same decision."""
-    if not appointment.treatment.needs_screening or appointment.patient is None or appointment.area is None:
-        return
-    others = Appointment.objects.filter(
-        patient=appointment.patient, treatment=appointment.treatment, area=appointment.area, status=Status.PENDING
-    ).exclude(pk=appointment.pk)
-    if not others.exists():
-        close_request(appointment.patient, appointment.treatment, area=appointment.area, now=now)
-
-
-def _ask_clinician(appointment: Appointment, *, now: datetime, response_id: int | None = None):
-    """Puts a pending visit on the worklist, with the nearest that waits for the same decision. None: no answers."""
-    nearest = (
-        Appointment.objects.filter(
-            patient=appointment.patient,
-            treatment=appointment.treatment,
-            area=appointment.area,
-            status=Status.PENDING,
-            starts_at__gt=now,
-        )
-        .order_by("starts_at")
-        .first()
-    ) or appointment
-    assert appointment.area is not None  # a treatment is of an area (a wall)
-    return request_review(
-        appointment.whose,
-        appointment.treatment,
-        area=appointment.area,
-        response_id=response_id,
-        needed_on=nearest.local_date,
-        needed_at=nearest.starts_at,
-        answer_by=nearest.answer_by,
-        now=now,
-    )
-
-
-def _usable_answers(appointment: Appointment, *, now: datetime) -> int | None:
-    """Puts the patient's newest answers on the worklist if they can be decided on for that day: their id, else None.
-
-    Raises NotAllowed when the rules, or a clinician, already say no to that day.
-    """
-    savepoint = transaction.savepoint()
-    request = _ask_clinician(appointment, now=now)
-    if request is not None:
-        day = appointment.day
-        asking = may_ask(request.response_id, appointment.treatment, area=appointment.area, on=day, now=now)
-        if asking.allowed and asking.earliest is not None and asking.earliest <= day:
-            transaction.savepoint_commit(savepoint)
-            return request.response_id
-        if asking.allowed or asking.why in ("rules", "decided"):
-            raise NotAllowed(_sentence(asking.earliest))
-    transaction.savepoint_rollback(savepoint)
-    return None
-
-
-def _sentence(earliest: date | None) -> str:
-    if earliest is None:
-        return _("This treatment is not right at the moment. A talk with us can still be booked.")
-    from django.utils import formats
-
-    return _("This treatment is possible from %(day)s on.") % {"day": formats.date_format(earliest, "l j F Y")}
-
-
-def _form_due(appointment_starts_at: datetime, now: datetime) -> datetime:
-    """By when the form is needed: two days, sooner when the visit is near, so that a clinician can still read it."""
-    return max(min(now + FORM_DUE_WITHIN, appointment_starts_at - timedelta(hours=24)), now + timedelta(hours=2))
+    give_up(list(holds.values_list("pk", flat=True)), now=now)
 
 
 # --- a time is kept, and becomes an appointment
@@ -470,14 +265,14 @@ def hold(
         taken.alternatives = _alternatives(treatment, slot, now=now, patient=patient, area=area)
         raise
     except IntegrityError as error:
-        if "request_key" not in _constraint(error):
+        if "request_key" not in constraint_of(error):
             raise
         return Appointment.objects.with_names().get(request_key=request_key)
 
 
-@_verb
+@verb
 def _hold(*, treatment, slot, area, request_key, now, response_id, patient) -> Appointment:
-    _lock(
+    lock(
         practitioners=[slot.practitioner_id],
         rooms=[slot.room_id],
         patients=[patient.pk if patient is not None else None],
@@ -528,9 +323,9 @@ def _check_answers(response_id: int | None, treatment: Treatment, *, area, on: d
     if not asking.allowed:
         if asking.why in ("out-of-date", "none", "area", "not-for-this-treatment"):
             raise NotAllowed(_("Please answer the questions again: your answers do not cover this."))
-        raise NotAllowed(_sentence(None))
+        raise NotAllowed(when_possible(None))
     if asking.earliest is None or asking.earliest > on:
-        raise NotAllowed(_sentence(asking.earliest))
+        raise NotAllowed(when_possible(asking.earliest))
 
 
 def _check_adult(birth_date: date, location: Location, *, now: datetime) -> None:
@@ -556,18 +351,18 @@ def _check_consultation_first(treatment: Treatment, patient: Patient, *, on: dat
         raise NotAllowed(_("Before a first treatment we talk with you. Please book a consultation."))
 
 
-@_verb
+@verb
 def extend(appointment: Appointment, *, now: datetime) -> Appointment:
     """ "I need more time": five minutes more, up to ten times. Also a hold that ran out, as long as nobody took it.
 
     Raises Taken when it is no longer kept, NotAllowed the eleventh time.
     """
-    appointment = _locked(appointment)
+    appointment = locked(appointment)
     if appointment.status != Status.PROPOSED:
         raise Taken()
     if appointment.hold_extensions >= EXTENSIONS:
         raise NotAllowed(_("We cannot keep this time any longer. Please call us if you need help."))
-    return _change(
+    return change(
         appointment,
         now=now,
         hold_expires_at=max(appointment.hold_expires_at or now, now) + EXTENSION,
@@ -575,17 +370,17 @@ def extend(appointment: Appointment, *, now: datetime) -> Appointment:
     )
 
 
-@_verb
+@verb
 def release(appointment: Appointment, *, now: datetime) -> Appointment:
     """Gives a held time back. Consequences: `cancelled` by the patient; what they typed is forgotten."""
-    appointment = _locked(appointment)
+    appointment = locked(appointment)
     _status_is(appointment, Status.PROPOSED)
     return _give_back(appointment, now=now)
 
 
 def _give_back(appointment: Appointment, *, now: datetime) -> Appointment:
     HoldDetails.objects.filter(appointment=appointment).delete()
-    return _change(
+    return change(
         appointment,
         Status.CANCELLED,
         now=now,
@@ -595,12 +390,12 @@ def _give_back(appointment: Appointment, *, now: datetime) -> Appointment:
     )
 
 
-@_verb
+@verb
 def take_details(
     appointment: Appointment, *, name: str, phone: str, email: str, birth_date: date, now: datetime
 ) -> HoldDetails:
     """Keeps who holds the time until they have proven the address. Raises Taken; NotAllowed under 18."""
-    appointment = _locked(appointment)
+    appointment = locked(appointment)
     if appointment.status != Status.PROPOSED:
         raise Taken()
     _check_adult(birth_date, appointment.room.location, now=now)
@@ -611,7 +406,7 @@ def take_details(
     return details
 
 
-@_verb
+@verb
 def patient_for(user: User, details) -> Patient:
     """The patient somebody is, who has proven `user.email`; `details` has name, phone, email and birth_date.
 
@@ -674,9 +469,9 @@ def confirm(appointment: Appointment, *, patient: Patient, now: datetime) -> App
         raise
 
 
-@_verb
+@verb
 def _confirm(appointment: Appointment, *, patient: Patient, now: datetime) -> Appointment:
-    appointment = _locked(appointment, patient=patient)
+    appointment = locked(appointment, patient=patient)
     if appointment.patient_id not in (None, patient.pk):
         raise NotAllowed(_("This time is kept for somebody else."))
     if appointment.patient_id == patient.pk and appointment.status in (Status.PENDING, Status.BOOKED):
@@ -694,12 +489,12 @@ def _confirm(appointment: Appointment, *, patient: Patient, now: datetime) -> Ap
         adopt_response(appointment.response_id, patient=patient, now=now)
     appointment.patient = patient
     if not treatment.needs_screening:
-        appointment = _change(appointment, Status.BOOKED, now=now, patient=patient)
+        appointment = change(appointment, Status.BOOKED, now=now, patient=patient)
         notices.booked(appointment, now=now)
         return appointment
-    found = _clearance(appointment, now=now)
+    found = clearance_of(appointment, now=now)
     if found.cleared:
-        appointment = _change(
+        appointment = change(
             appointment, Status.BOOKED, now=now, patient=patient, review_id=found.review_id, answer_by=None
         )
         notices.booked(appointment, now=now)
@@ -708,8 +503,8 @@ def _confirm(appointment: Appointment, *, patient: Patient, now: datetime) -> Ap
     answer_by = appointment.answer_by or availability.promise(now=now, location=appointment.room.location)
     if appointment.starts_at < answer_by + RELEASED_BEFORE:
         raise NotAllowed(_("We need more time to look at your answers. Please choose a later time."))
-    appointment = _change(appointment, Status.PENDING, now=now, patient=patient, answer_by=answer_by)
-    _ask_clinician(appointment, now=now, response_id=appointment.response_id)
+    appointment = change(appointment, Status.PENDING, now=now, patient=patient, answer_by=answer_by)
+    ask_clinician(appointment, now=now, response_id=appointment.response_id)
     notices.asked_for(appointment, now=now)
     return appointment
 
@@ -751,9 +546,9 @@ def book_by_phone(
         raise
 
 
-@_verb
+@verb
 def _book_by_phone(*, patient, treatment, area, slot, by, now, overbook_reason, request_key) -> Appointment:
-    _lock(practitioners=[slot.practitioner_id], rooms=[slot.room_id], patients=[patient.pk])
+    lock(practitioners=[slot.practitioner_id], rooms=[slot.room_id], patients=[patient.pk])
     _desk(by)
     if request_key is not None:
         before = Appointment.objects.with_names().filter(request_key=request_key).first()
@@ -818,39 +613,7 @@ def _book_by_phone(*, patient, treatment, area, slot, by, now, overbook_reason, 
     if found.cleared:
         notices.booked(appointment, now=now)
         return appointment
-    return _wait_for_answers(appointment, now=now)
-
-
-def _wait_for_answers(appointment: Appointment, *, now: datetime, tell: bool = True) -> Appointment:
-    """A pending visit: to the clinicians with the answers we have, else to the patient with a form to fill in."""
-    if _clearance(appointment, now=now).why == "needs-information":
-        appointment = _change(
-            appointment, now=now, information_asked_at=appointment.information_asked_at or now, form_due_by=None
-        )
-        if tell:
-            notices.information_needed(appointment, now=now)
-        return appointment
-    answer_by = availability.promise(now=now, location=appointment.room.location)
-    Appointment.objects.filter(pk=appointment.pk).update(answer_by=answer_by)  # the worklist shows it
-    response_id = _usable_answers(appointment, now=now)
-    if response_id is not None:
-        appointment = _change(
-            appointment,
-            now=now,
-            response_id=response_id,
-            answer_by=answer_by,
-            form_due_by=None,
-            information_asked_at=None,
-        )
-        if tell:
-            notices.asked_for(appointment, now=now)
-        return appointment
-    due, before = _form_due(appointment.starts_at, now), appointment.form_due_by
-    if before is not None and before > now:
-        due = min(due, before)  # a form about something else does not buy time
-    appointment = _change(appointment, now=now, answer_by=None, form_due_by=due)
-    notices.form_due(appointment, now=now)
-    return appointment
+    return wait_for_answers(appointment, now=now)
 
 
 # --- it changes
@@ -880,9 +643,9 @@ def move(appointment: Appointment, *, slot: Slot, by: str, user: User | None = N
         raise
 
 
-@_verb
+@verb
 def _move(appointment: Appointment, *, slot: Slot, by: str, user: User | None, now: datetime) -> Appointment:
-    appointment = _locked(appointment, slot=slot)
+    appointment = locked(appointment, slot=slot)
     if by == By.STAFF:
         _desk(user)
     elif by != By.PATIENT:
@@ -901,7 +664,7 @@ def _move(appointment: Appointment, *, slot: Slot, by: str, user: User | None, n
     ):
         return appointment
     day = slot.starts_at.astimezone(location.zone).date()
-    found = _clearance(appointment, now=now, on=day)
+    found = clearance_of(appointment, now=now, on=day)
     asks_again = False
     if not found.cleared:
         if found.why in ("blocked", "not-suitable", "deferred"):
@@ -909,9 +672,9 @@ def _move(appointment: Appointment, *, slot: Slot, by: str, user: User | None, n
         if appointment.response_id is not None:
             asking = may_ask(appointment.response_id, treatment, area=area, on=day, now=now)
             if asking.allowed and (asking.earliest is None or asking.earliest > day):
-                raise NotAllowed(_sentence(asking.earliest))
+                raise NotAllowed(when_possible(asking.earliest))
             if not asking.allowed and asking.why in ("rules", "decided"):
-                raise NotAllowed(_sentence(None))
+                raise NotAllowed(when_possible(None))
         asks_again = found.why != "needs-information"
     _free_holds(slot, treatment, patient=appointment.patient, now=now)
     free = _check_free(
@@ -927,7 +690,7 @@ def _move(appointment: Appointment, *, slot: Slot, by: str, user: User | None, n
     _same_room(free, slot)
     notices.drop(appointment)
     was = appointment.status
-    appointment = _change(
+    appointment = change(
         appointment,
         Status.BOOKED if found.cleared else Status.PENDING,
         now=now,
@@ -943,14 +706,14 @@ def _move(appointment: Appointment, *, slot: Slot, by: str, user: User | None, n
     )
     if found.cleared:
         if was == Status.PENDING:
-            _nothing_waits(appointment, now=now)
+            nothing_waits(appointment, now=now)
     elif asks_again:
-        appointment = _wait_for_answers(appointment, now=now, tell=False)
+        appointment = wait_for_answers(appointment, now=now, tell=False)
     notices.moved(appointment, now=now)
     return appointment
 
 
-@_verb
+@verb
 def cancel(
     appointment: Appointment, *, by: str, user: User | None = None, reason: str = "", now: datetime
 ) -> Appointment:
@@ -962,7 +725,7 @@ def cancel(
     messages that wait are taken back; one message, with a calendar file that takes it out. Undo: 15 minutes.
     Raises NotAllowed.
     """
-    appointment = _locked(appointment)
+    appointment = locked(appointment)
     if appointment.status == Status.PROPOSED and by == By.PATIENT:
         return _give_back(appointment, now=now)
     _status_is(appointment, Status.PENDING, Status.BOOKED, Status.ARRIVED, Status.CHECKED_IN)
@@ -994,33 +757,13 @@ def cancel(
     clinic = Clinic.get()
     notice = timedelta(hours=clinic.notice_hours if clinic else 24)
     late = reason == Reason.PATIENT_ASKED and now > appointment.starts_at - notice
-    appointment = _cancel(appointment, by=by, user=user, reason=reason, late=late, now=now)
+    appointment = cancel_quietly(appointment, by=by, user=user, reason=reason, late=late, now=now)
     if appointment.starts_at > now:
         notices.cancelled(appointment, now=now)
     return appointment
 
 
-def _cancel(
-    appointment: Appointment, *, by: str, reason: str, now: datetime, user: User | None = None, late: bool = False
-) -> Appointment:
-    """The row, the worklist and the messages that are no longer true. The caller says it to the patient."""
-    notices.drop(appointment)
-    appointment = _change(
-        appointment,
-        Status.CANCELLED,
-        now=now,
-        cancelled_at=now,
-        cancelled_by=by,
-        cancelled_by_user=user,
-        cancel_reason=reason,
-        cancelled_late=late,
-        sequence=F("sequence") + 1,
-    )
-    _nothing_waits(appointment, now=now)
-    return appointment
-
-
-@_verb
+@verb
 def turn_into_consultation(
     appointment: Appointment, *, by: str, user: User | None = None, now: datetime
 ) -> Appointment:
@@ -1030,7 +773,7 @@ def turn_into_consultation(
     that fits into the kept time, else NotAllowed. Consequences: price of a consultation; off the clinicians' worklist;
     messages that wait are taken back; a message with the calendar file.
     """
-    appointment = _locked(appointment)
+    appointment = locked(appointment)
     if by == By.STAFF:
         _desk(user)
     elif by == By.CLINICIAN:
@@ -1040,10 +783,10 @@ def turn_into_consultation(
     _status_is(appointment, Status.PENDING, Status.BOOKED)
     if appointment.starts_at <= now:
         raise NotAllowed(_("This visit has begun. Please call us."))
-    return _turn_into_consultation(appointment, now=now)
+    return make_consultation(appointment, now=now)
 
 
-def _turn_into_consultation(appointment: Appointment, *, now: datetime) -> Appointment:
+def make_consultation(appointment: Appointment, *, now: datetime) -> Appointment:
     if not appointment.treatment.needs_screening:
         raise NotAllowed(_("This is not a treatment."))
     consultations = Treatment.objects.offered().filter(
@@ -1056,8 +799,8 @@ def _turn_into_consultation(appointment: Appointment, *, now: datetime) -> Appoi
     else:
         raise NotAllowed(_("A consultation does not fit into this time. Please choose another time, or call us."))
     notices.drop(appointment)
-    _nothing_waits(appointment, now=now)
-    appointment = _change(
+    nothing_waits(appointment, now=now)
+    appointment = change(
         appointment,
         Status.BOOKED,
         now=now,
@@ -1078,30 +821,30 @@ def _turn_into_consultation(appointment: Appointment, *, now: datetime) -> Appoi
 # --- the day
 
 
-@_verb
+@verb
 def arrive(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
     """The patient is here: `booked` to `arrived`, on the same local day, by the front desk. Raises NotAllowed."""
-    appointment = _locked(appointment)
+    appointment = locked(appointment)
     _desk(by)
     _status_is(appointment, Status.BOOKED)
     if _local_day(appointment, now) != appointment.local_date:
         raise NotAllowed(_("An arrival can only be recorded on the day of the visit."))
-    return _change(appointment, Status.ARRIVED, now=now)
+    return change(appointment, Status.ARRIVED, now=now)
 
 
-@_verb
+@verb
 def no_show(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
     """The patient did not come: from 15 minutes after the start, by the front desk. The time is free. NotAllowed."""
-    appointment = _locked(appointment)
+    appointment = locked(appointment)
     _desk(by)
     _status_is(appointment, Status.BOOKED)
     if now < appointment.starts_at + NO_SHOW_AFTER:
         raise NotAllowed(_("Please wait until 15 minutes after the start."))
     notices.drop(appointment)
-    return _change(appointment, Status.NOSHOW, now=now)
+    return change(appointment, Status.NOSHOW, now=now)
 
 
-@_verb
+@verb
 def check_in(
     appointment: Appointment, *, by: User, identity_confirmed: bool = False, agreed: bool = False, now: datetime
 ) -> Appointment:
@@ -1112,7 +855,7 @@ def check_in(
     new puts the visit back to pending), and a clearance for today. Consequences: who confirmed, and when, is kept with
     the visit, and when the patient agreed. Raises NotAllowed.
     """
-    appointment = _locked(appointment)
+    appointment = locked(appointment)
     _own_practitioner(appointment, by)
     _status_is(appointment, Status.ARRIVED)
     if _local_day(appointment, now) != appointment.local_date:
@@ -1125,23 +868,23 @@ def check_in(
             raise NotAllowed(_("Please ask the short questions first."))
         if not agreed:
             raise NotAllowed(_("Please record that the patient agrees to the treatment."))
-        found = _clearance(appointment, now=now)
+        found = clearance_of(appointment, now=now)
         if not found.cleared:
             raise NotAllowed(_("A clinician has to look at the answers first. Not today."))
         record |= {"agreed_at": now, "review_id": found.review_id}
-    return _change(appointment, Status.CHECKED_IN, now=now, **record)
+    return change(appointment, Status.CHECKED_IN, now=now, **record)
 
 
-@_verb
+@verb
 def fulfil(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
     """The visit is done: `checked-in` to `fulfilled`, by its own practitioner. Raises NotAllowed."""
-    appointment = _locked(appointment)
+    appointment = locked(appointment)
     _own_practitioner(appointment, by)
     _status_is(appointment, Status.CHECKED_IN)
-    return _change(appointment, Status.FULFILLED, now=now)
+    return change(appointment, Status.FULFILLED, now=now)
 
 
-@_verb
+@verb
 def undo(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
     """Takes the last step back within 15 minutes: arrived, no-show, cancelled (front desk), fulfilled (practitioner).
 
@@ -1150,16 +893,16 @@ def undo(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
     cancellation: the message about it is taken back, or if it went out the patient is told that it stands.
     Raises NotAllowed.
     """
-    appointment = _locked(appointment)
+    appointment = locked(appointment)
     _status_is(appointment, Status.ARRIVED, Status.NOSHOW, Status.CANCELLED, Status.FULFILLED)
     if now > appointment.status_changed_at + UNDO:
         raise NotAllowed(_("That is more than 15 minutes ago. It cannot be undone any more."))
     if appointment.status == Status.FULFILLED:
         _own_practitioner(appointment, by)
-        return _change(appointment, Status.CHECKED_IN, now=now)
+        return change(appointment, Status.CHECKED_IN, now=now)
     _desk(by)
     if appointment.status == Status.ARRIVED:
-        return _change(appointment, Status.BOOKED, now=now)
+        return change(appointment, Status.BOOKED, now=now)
     if appointment.patient is None or appointment.previous_status not in (Status.PENDING, Status.BOOKED):
         raise NotAllowed(_("This cannot be undone. Please book it again."))
     if appointment.cancelled_by in (By.SYSTEM, By.CLINICIAN):
@@ -1169,15 +912,15 @@ def undo(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
     _check_interval(appointment.treatment, appointment.patient, appointment.area, appointment.day, exclude=appointment)
     to, review_id = appointment.previous_status, appointment.review_id
     if to == Status.BOOKED and appointment.treatment.needs_screening:
-        found = _clearance(appointment, now=now)
+        found = clearance_of(appointment, now=now)
         review_id = found.review_id if found.cleared else None
         to = Status.BOOKED if found.cleared else Status.PENDING
         if appointment.status == Status.NOSHOW and not found.cleared:
             raise NotAllowed(_("A clinician has to look at the answers first."))
     if appointment.status == Status.NOSHOW:
-        return _change(appointment, to, now=now, review_id=review_id)
+        return change(appointment, to, now=now, review_id=review_id)
     untold = notices.drop(appointment, kinds=["cancelled"])
-    appointment = _change(
+    appointment = change(
         appointment,
         to,
         now=now,
@@ -1190,20 +933,20 @@ def undo(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
         sequence=F("sequence") + 1,
     )
     if to == Status.PENDING:
-        return _wait_for_answers(appointment, now=now, tell=not untold)
+        return wait_for_answers(appointment, now=now, tell=not untold)
     if not untold:
         notices.booked(appointment, now=now)
     return appointment
 
 
-@_verb
+@verb
 def mark_in_error(appointment: Appointment, *, by: User, reason: str, now: datetime) -> Appointment:
     """It should never have been entered: any status to `entered-in-error`, by a manager with a reason. For good.
 
     Consequences: the time is free; it leaves the worklist; messages that wait are taken back; a patient who was told of
     a visit to come hears that it does not take place. Raises NotAllowed.
     """
-    appointment = _locked(appointment)
+    appointment = locked(appointment)
     _may(by, "booking.enter_in_error", _("Only a manager can do this."))
     reason = reason.strip()
     if not reason:
@@ -1213,7 +956,7 @@ def mark_in_error(appointment: Appointment, *, by: User, reason: str, now: datet
     told = appointment.status in (Status.PENDING, Status.BOOKED) and appointment.starts_at > now
     notices.drop(appointment)
     HoldDetails.objects.filter(appointment=appointment).delete()
-    appointment = _change(
+    appointment = change(
         appointment,
         Status.ENTERED_IN_ERROR,
         now=now,
@@ -1227,329 +970,7 @@ def mark_in_error(appointment: Appointment, *, by: User, reason: str, now: datet
         cancelled_late=False,
         sequence=F("sequence") + 1,
     )
-    _nothing_waits(appointment, now=now)
+    nothing_waits(appointment, now=now)
     if told:
         notices.cancelled(appointment, now=now)
     return appointment
-
-
-# --- what follows from screening
-
-_ON_A_REVIEW = (Status.BOOKED, Status.ARRIVED, Status.CHECKED_IN)
-
-
-def follow_clearance(
-    sender: Any, *, patient: Patient, treatment, area, outcome: str, by: User | None, now: datetime, **kwargs: Any
-) -> None:
-    """Listens to screening.clearance.clearance_changed, inside its transaction, with the patient's row locked.
-
-    A decision moves the visits it is about; new or withdrawn answers put booked visits back to `pending`, time kept.
-    No advisory lock is taken here (no time is placed anew): the order of locks stays advisory, patient, appointment.
-    """
-    list(Patient.objects.select_for_update(no_key=True).filter(pk=patient.pk).values_list("pk"))
-    visits = (
-        Appointment.objects.with_names()
-        .filter(patient=patient, treatment__kind=Treatment.Kind.TREATMENT, status__in=[Status.PENDING, *_ON_A_REVIEW])
-        .order_by("starts_at")
-    )
-    if treatment is not None:
-        visits = visits.filter(treatment=treatment, area=area)
-    for visit in visits:
-        if outcome in ("answered", "superseded", "withdrawn"):
-            _answers_changed(visit, now=now)
-        elif outcome in ("cleared", "cleared-with-conditions"):
-            _decided_yes(visit, now=now)
-        else:
-            _decided_no(visit, outcome=outcome, by=by, now=now)
-
-
-def _put_back(visit: Appointment, *, now: datetime) -> Appointment:
-    """`booked`, `arrived` or `checked-in` to `pending`; the time is kept."""
-    notices.drop(visit)
-    return _change(
-        visit,
-        Status.PENDING,
-        now=now,
-        review=None,
-        answer_by=availability.promise(now=now, location=visit.room.location),
-        identity_confirmed_at=None,
-        identity_confirmed_by=None,
-        agreed_at=None,
-    )
-
-
-def _answers_changed(visit: Appointment, *, now: datetime) -> None:
-    if visit.status in _ON_A_REVIEW:
-        found = _clearance(visit, now=now)
-        if found.cleared:
-            if found.review_id != visit.review_id:
-                _change(visit, now=now, review_id=found.review_id)
-            return
-        visit = _put_back(visit, now=now)
-        if visit.starts_at <= now:
-            return  # today's visit, or one that nobody closed: the desk sees it, a message would come too late
-        visit = _to_whom_it_waits_for(visit, now=now)
-        notices.back_to_pending(visit, now=now)
-    elif visit.starts_at > now:
-        form_was_due = visit.form_due_by is not None
-        visit = _to_whom_it_waits_for(visit, now=now)
-        if form_was_due and visit.form_due_by is None:  # the form we waited for has come
-            notices.drop(visit, kinds=["form_due"])
-            notices.asked_for(visit, now=now)
-
-
-def _to_whom_it_waits_for(visit: Appointment, *, now: datetime) -> Appointment:
-    """A pending visit after the answers changed: to the clinicians with new ones, or to the patient for new ones."""
-    try:
-        with transaction.atomic():
-            return _wait_for_answers(visit, now=now, tell=False)
-    except NotAllowed:
-        # The rules say no to that day. Nobody but a clinician takes the time away: they see it and decide.
-        if visit.answer_by is None:
-            promised = availability.promise(now=now, location=visit.room.location)
-            visit = _change(visit, now=now, answer_by=min(promised, visit.starts_at - RELEASED_BEFORE))
-        request = _ask_clinician(visit, now=now)
-        return _change(
-            visit,
-            now=now,
-            response_id=request.response_id if request else None,
-            form_due_by=None,
-            information_asked_at=None,
-        )
-
-
-def _decided_yes(visit: Appointment, *, now: datetime) -> None:
-    found = _clearance(visit, now=now)
-    if visit.status == Status.PENDING:
-        if found.cleared and visit.starts_at > now:
-            notices.drop(visit, kinds=["asked_for", "information_needed", "form_due", "back_to_pending"])
-            visit = _change(
-                visit,
-                Status.BOOKED,
-                now=now,
-                review_id=found.review_id,
-                information_asked_at=None,
-                form_due_by=None,
-            )
-            notices.booked(visit, now=now)
-    elif not found.cleared:  # decided anew, for other days
-        visit = _put_back(visit, now=now)
-        if visit.starts_at > now:
-            notices.back_to_pending(visit, now=now)
-    elif found.review_id != visit.review_id:
-        _change(visit, now=now, review_id=found.review_id)
-
-
-def _decided_no(visit: Appointment, *, outcome: str, by: User | None, now: datetime) -> None:
-    begun = visit.starts_at <= now
-    if visit.status == Status.BOOKED and begun:
-        _put_back(visit, now=now)  # nobody closed it; the desk does
-        return
-    if outcome == "needs-information":
-        if visit.status != Status.PENDING:
-            visit = _put_back(visit, now=now)
-        visit = _change(visit, now=now, information_asked_at=now, form_due_by=None)
-        if not begun:
-            notices.drop(visit, kinds=["asked_for", "information_needed", "form_due"])
-            notices.information_needed(visit, now=now)
-        return
-    if outcome == "consultation-required" and visit.status in (Status.PENDING, Status.BOOKED) and not begun:
-        try:
-            with transaction.atomic():
-                _turn_into_consultation(visit, now=now)
-        except NotAllowed:
-            pass  # it does not fit; the time is given back below
-        else:
-            return
-    visit = _cancel(
-        visit,
-        by=By.CLINICIAN if by is not None else By.SYSTEM,
-        user=by,
-        reason=Reason.CLINICAL,
-        now=now,
-    )
-    if not begun:
-        notices.not_possible(visit, now=now)
-
-
-# --- what time does by itself
-
-
-def sweep(*, now: datetime) -> dict[str, int]:
-    """Everything that only time brings about. The worker calls it again and again; each thing happens once.
-
-    Frees forgotten holds; says sorry when a promised answer is late; warns clinicians and desk 24 h and 4 h before a
-    visit that still waits; releases it 2 h before with an apology; reminds of a clinician's question after 2 days and
-    releases the time after 5; reminds of a form and releases the time when it is overdue. Every visit is a transaction
-    of its own, so that one that cannot be handled stops no other. Returns how many of each.
-    """
-    done_what = ("holds", "late", "warned", "released", "reminded", "no_answer", "form_missing", "failed")
-    counts = dict.fromkeys(done_what, 0)
-    forgotten = Appointment.objects.expired_holds(now=now - FORGOTTEN_HOLD).values_list("pk", flat=True)
-    counts["holds"] = _sweep_holds(list(forgotten), now=now)
-    waiting = Appointment.objects.filter(status=Status.PENDING).filter(
-        Q(starts_at__lte=now + WARNINGS[0])
-        | Q(information_asked_at__lte=now - REMIND_AFTER)
-        | Q(form_due_by__isnull=False)
-        | Q(answer_by__lte=now)
-    )
-    for appointment in waiting.order_by("starts_at", "pk"):
-        try:
-            done = _sweep_one(appointment, now=now)
-        except Refusal:
-            continue
-        except Exception:  # one broken visit must not keep the others waiting; staff see the log and the visit
-            log.exception("The sweep could not handle an appointment.")
-            done = "failed"
-        if done:
-            counts[done] += 1
-    return counts
-
-
-@_verb
-def _sweep_holds(holds: list[int], *, now: datetime) -> int:
-    return _free(holds, now=now)
-
-
-@_verb
-def _sweep_one(appointment: Appointment, *, now: datetime) -> str:
-    visit = _locked(appointment)
-    if visit.status != Status.PENDING:
-        return ""
-    if visit.starts_at <= now and visit.previous_status in _ON_A_REVIEW and visit.status_changed_at >= visit.starts_at:
-        return ""  # was under way when it was put back: staff close it
-    if visit.information_asked_at is not None and _clearance(visit, now=now).why != "needs-information":
-        visit = _change(visit, now=now, information_asked_at=None)  # the patient has answered
-    asked = visit.information_asked_at
-    if visit.form_due_by is not None:
-        try:
-            response_id = _usable_answers(visit, now=now)
-            decided = response_id is not None
-        except NotAllowed:  # answered, and the rules say no: a clinician decides and tells
-            request = _ask_clinician(visit, now=now)
-            response_id, decided = (request.response_id if request else None), True
-        if decided:
-            answer_by = min(
-                availability.promise(now=now, location=visit.room.location), visit.starts_at - RELEASED_BEFORE
-            )
-            visit = _change(visit, now=now, response_id=response_id, form_due_by=None, answer_by=answer_by)
-            _ask_clinician(visit, now=now)
-            notices.drop(visit, kinds=["form_due"])
-    if visit.starts_at <= now + RELEASED_BEFORE:
-        return _release(visit, asked=asked is not None, now=now)
-    if asked is not None and asked <= now - RELEASE_AFTER:
-        visit = _cancel(visit, by=By.SYSTEM, reason=Reason.NO_ANSWER, now=now)
-        notices.cancelled(visit, now=now)
-        return "no_answer"
-    if visit.form_due_by is not None and visit.form_due_by <= now:
-        visit = _cancel(visit, by=By.SYSTEM, reason=Reason.FORM_MISSING, now=now)
-        notices.cancelled(visit, now=now)
-        return "form_missing"
-    done = ""
-    if asked is not None and asked <= now - REMIND_AFTER:
-        done = "reminded" if _is_new(notices.information_needed(visit, now=now, reminder=True), now) else ""
-    if (
-        visit.form_due_by is not None
-        and visit.form_due_by - FORM_REMINDER <= now
-        and visit.status_changed_at <= now - FORM_REMINDER / 2
-        and _is_new(notices.form_due(visit, now=now, reminder=True), now)
-    ):
-        done = "reminded"
-    if (
-        asked is None
-        and visit.form_due_by is None
-        and visit.answer_by is not None
-        and visit.answer_by <= now
-        and _is_new(notices.promise_missed(visit, kept=True, now=now), now)
-    ):
-        done = "late"
-    if visit.starts_at <= now + WARNINGS[0]:
-        hours = 4 if visit.starts_at <= now + WARNINGS[1] else 24
-        if any(_is_new(message, now) for message in notices.review_due(visit, hours=hours, now=now)):
-            done = "warned"
-    return done
-
-
-def _is_new(message, now: datetime) -> bool:
-    """Whether it was written now; the same event finds the message of the first time."""
-    return message is not None and message.created_at == now
-
-
-def _release(visit: Appointment, *, asked: bool, now: datetime) -> str:
-    """Two hours before: nobody has said yes, so nobody should travel."""
-    if asked:
-        reason, tell, done = Reason.NO_ANSWER, notices.cancelled, "no_answer"
-    elif visit.form_due_by is not None:
-        reason, tell, done = Reason.FORM_MISSING, notices.cancelled, "form_missing"
-    else:
-        reason, tell, done = Reason.NOT_REVIEWED, functools.partial(notices.promise_missed, kept=False), "released"
-    visit = _cancel(visit, by=By.SYSTEM, reason=reason, now=now)
-    tell(visit, now=now)
-    return done
-
-
-# --- lists
-
-
-def attention(now: datetime) -> dict[str, QuerySet[Appointment]]:
-    """What somebody should do something about, for "to do": each a QuerySet with names, nearest first.
-
-    form_due: a form we wait for; to_move: upcoming visits on which the practitioner is off, the place closed, or
-    either no longer works; review_soon: not decided and less than a day away; not_closed: past days' visits still open.
-    """
-    visits = Appointment.objects.with_names().order_by("starts_at", "pk")
-    upcoming = visits.filter(status__in=[Status.PENDING, Status.BOOKED], starts_at__gt=now)
-    return {
-        "form_due": visits.filter(status=Status.PENDING, form_due_by__isnull=False).order_by("form_due_by", "pk"),
-        "to_move": upcoming.filter(hit_by_absence()),
-        "review_soon": upcoming.filter(status=Status.PENDING, starts_at__lte=now + WARNINGS[0]),
-        "not_closed": visits.filter(status__in=[Status.PENDING, *_ON_A_REVIEW], ends_at__lt=now - timedelta(hours=12)),
-    }
-
-
-def hit_by_absence() -> Q:
-    """A condition on appointments: somebody or some place they need is not there."""
-    off = TimeOff.objects.filter(
-        practitioner=OuterRef("practitioner"), starts_at__lt=OuterRef("busy_until"), ends_at__gt=OuterRef("starts_at")
-    )
-    closed = Closure.objects.filter(
-        location=OuterRef("room__location"),
-        first_day__lte=OuterRef("local_date"),
-        last_day__gte=OuterRef("local_date"),
-    )
-    return (
-        Q(Exists(off))
-        | Q(Exists(closed))
-        | Q(practitioner__is_active=False)
-        | Q(room__is_active=False)
-        | Q(room__location__is_active=False)
-    )
-
-
-def patients_of(user: User, now: datetime) -> set[int]:
-    """Ids of the patients with a visit with this person from 30 days ago to 7 days ahead (DESIGN section 1)."""
-    return set(
-        Appointment.objects.filter(
-            practitioner__user=user,
-            patient__isnull=False,
-            starts_at__gte=now - timedelta(days=30),
-            starts_at__lte=now + timedelta(days=7),
-        )
-        .exclude(status__in=[Status.PROPOSED, Status.CANCELLED, Status.ENTERED_IN_ERROR])
-        .values_list("patient_id", flat=True)
-    )
-
-
-def last_consultation(patient_id: int, now: datetime) -> date | None:
-    """The local day of the patient's last fulfilled consultation before `now`; None: there was none."""
-    return (
-        Appointment.objects.filter(
-            patient=patient_id,
-            status=Status.FULFILLED,
-            treatment__kind=Treatment.Kind.CONSULTATION,
-            starts_at__lte=now,
-        )
-        .order_by("-local_date")
-        .values_list("local_date", flat=True)
-        .first()
-    )

@@ -30,11 +30,11 @@ class BookingConfig(AppConfig):
     append_only_tables = ["booking_appointmentevent"]
 
     def ready(self) -> None:
-        from booking.appointments import follow_clearance, last_consultation, patients_of
+        from booking.following import follow_clearance, last_consultation, patients_of
         from clinic.registry import Panel, register_panel, register_seen, register_treats
         from screening.clearance import clearance_changed
 
-        clearance_changed.connect(follow_clearance, dispatch_uid="booking.appointments.follow_clearance")
+        clearance_changed.connect(follow_clearance, dispatch_uid="booking.following.follow_clearance")
         register_treats(patients_of)
         register_seen(last_consultation)
         register_panel(Panel("my", 10, "booking/my_appointments.html", my_appointments))

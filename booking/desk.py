@@ -16,9 +16,10 @@ from django.templatetags.tz import do_timezone
 from django.utils import formats
 from django.utils.translation import gettext as _
 
-from booking.appointments import NO_SHOW_AFTER, UNDO, attention, hit_by_absence
+from booking.appointments import NO_SHOW_AFTER, UNDO
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from booking.notices import local_text
+from booking.sweep import WARNINGS
 from clinic.models import CallBack, Location, Patient, Practitioner, Room, User
 from outbox.models import Message
 from screening.clearance import CANNOT, READY, UPDATE_DUE, WAITING, readiness
@@ -368,6 +369,24 @@ class Task:
     kind: str
 
 
+def attention(now: datetime) -> dict[str, QuerySet[Appointment]]:
+    """What somebody should do something about, for "to do": each a QuerySet with names, nearest first.
+
+    form_due: a form we wait for; to_move: upcoming visits on which the practitioner is off, the place closed, or
+    either no longer works; review_soon: not decided and less than a day away; not_closed: past days' visits still open.
+    """
+    visits = Appointment.objects.with_names().order_by("starts_at", "pk")
+    upcoming = visits.filter(status__in=[Status.PENDING, Status.BOOKED], starts_at__gt=now)
+    return {
+        "form_due": visits.filter(status=Status.PENDING, form_due_by__isnull=False).order_by("form_due_by", "pk"),
+        "to_move": upcoming.filter(hit_by_absence()),
+        "review_soon": upcoming.filter(status=Status.PENDING, starts_at__lte=now + WARNINGS[0]),
+        "not_closed": visits.filter(
+            status__in=[Status.PENDING, *Appointment.ON_A_REVIEW], ends_at__lt=now - timedelta(hours=12)
+        ),
+    }
+
+
 def to_do(*, now: datetime, user: User) -> list[Task]:
     """What waits for the front desk, each kind with its first rows; kinds without any are left out."""
     waiting = attention(now)
@@ -413,6 +432,25 @@ def outside_hours(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
         wall_start=_on_the_wall("starts_at"),
         wall_end=_on_the_wall("ends_at"),
     ).filter(~Exists(covering))
+
+
+def hit_by_absence() -> Q:
+    """A condition on appointments: somebody or some place they need is not there."""
+    off = TimeOff.objects.filter(
+        practitioner=OuterRef("practitioner"), starts_at__lt=OuterRef("busy_until"), ends_at__gt=OuterRef("starts_at")
+    )
+    closed = Closure.objects.filter(
+        location=OuterRef("room__location"),
+        first_day__lte=OuterRef("local_date"),
+        last_day__gte=OuterRef("local_date"),
+    )
+    return (
+        Q(Exists(off))
+        | Q(Exists(closed))
+        | Q(practitioner__is_active=False)
+        | Q(room__is_active=False)
+        | Q(room__location__is_active=False)
+    )
 
 
 def cannot_stand(*, now: datetime, practitioner: Practitioner | None = None, location: Location | None = None):

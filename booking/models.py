@@ -197,7 +197,7 @@ class AppointmentQuerySet(models.QuerySet):
 class Appointment(models.Model):
     """A visit (FHIR Appointment). `starts_at` to `ends_at` is the patient's time; `busy_until` adds the cleaning.
 
-    Only the verbs of this module and of `booking.appointments` change a row. `local_date` and `interval_days` are set
+    Only `booking.changing`, and what is built on it, changes a row. `local_date` and `interval_days` are set
     by a trigger, never by the caller. Every change is kept in the event table by pghistory.
     """
 
@@ -238,6 +238,8 @@ class Appointment(models.Model):
 
     FREED = ("cancelled", "noshow", "entered-in-error")
     CONFIRMED = ("booked", "arrived", "checked-in", "fulfilled")
+    # Those that a withdrawn review puts back to `pending`; what is fulfilled is history and keeps it.
+    ON_A_REVIEW = ("booked", "arrived", "checked-in")
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     reference = models.CharField(_("reference"), max_length=8, unique=True, default=new_reference, editable=False)

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from booking import appointments
 from booking.appointments import Refusal, Taken
 from booking.models import Appointment
+from booking.sweep import sweep
 from outbox.models import Message
 from screening import responses, reviews
 from screening.reviews import Refused
@@ -272,7 +273,7 @@ def test_two_sweeps_at_once_release_and_tell_once():
     surgery = ScreeningSurgery()
     appointment = steps.asked(surgery)
     now = appointment.starts_at - timedelta(hours=1)
-    results = at_once(*[lambda: appointments.sweep(now=now)] * 3)
+    results = at_once(*[lambda: sweep(now=now)] * 3)
     only(results)
     assert sum(counts["released"] for counts in results) == 1
     assert Message.objects.filter(kind="promise_missed").count() == 1
@@ -287,7 +288,7 @@ def test_a_deadlock_is_tried_once_more(monkeypatch):
         pgcode = "40P01"
 
     tries = []
-    change = appointments._change
+    change = appointments.change
 
     def deadlock_first(*args, **kwargs):
         tries.append(1)
@@ -295,6 +296,6 @@ def test_a_deadlock_is_tried_once_more(monkeypatch):
             raise OperationalError("deadlock detected") from Cause()
         return change(*args, **kwargs)
 
-    monkeypatch.setattr(appointments, "_change", deadlock_first)
+    monkeypatch.setattr(appointments, "change", deadlock_first)
     assert appointments.extend(hold, now=NOW).hold_extensions == 1
     assert len(tries) == 2

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from booking import appointments
+import booking.sweep
+from booking import appointments, desk
 from booking.models import Appointment, HoldDetails
 from outbox.models import Message
 from screening.models import ReviewRequest
@@ -18,9 +19,9 @@ pytestmark = pytest.mark.django_db
 
 def sweep(now):
     """The counts that are not zero; a second sweep at the same moment finds nothing left to do."""
-    counts = {name: count for name, count in appointments.sweep(now=now).items() if count}
+    counts = {name: count for name, count in booking.sweep.sweep(now=now).items() if count}
     before = Message.objects.count()
-    again = {name: count for name, count in appointments.sweep(now=now).items() if count}
+    again = {name: count for name, count in booking.sweep.sweep(now=now).items() if count}
     assert Message.objects.count() == before
     assert not set(again) - {"reminded", "warned", "late"}
     return counts
@@ -173,7 +174,7 @@ def test_one_that_cannot_be_handled_stops_no_other(surgery, monkeypatch):
         return tell(appointment, **how)
 
     monkeypatch.setattr(notices, "promise_missed", broken_for_one)
-    counts = appointments.sweep(now=second.starts_at - timedelta(hours=1))
+    counts = booking.sweep.sweep(now=second.starts_at - timedelta(hours=1))
     assert (counts["released"], counts["failed"]) == (1, 1)
     assert list(Appointment.objects.filter(status="cancelled")) == [second]
 
@@ -199,5 +200,5 @@ def test_the_list_of_what_to_do(surgery):
     make.make_closure(surgery.location, closed.local_date)
     past = make.make_appointment(treatment=surgery.consultation, status="booked", starts_at=NOW - timedelta(days=2))
     soon = make.make_appointment(status="pending", starts_at=NOW + timedelta(hours=20))
-    lists = {name: list(found) for name, found in appointments.attention(NOW).items()}
+    lists = {name: list(found) for name, found in desk.attention(NOW).items()}
     assert lists == {"form_due": [form], "to_move": [away, closed], "review_soon": [soon], "not_closed": [past]}

@@ -66,7 +66,7 @@ def test_a_turn_of_the_loop_is_seen_on_the_first_page(monkeypatch):
 
 
 def test_it_calls_every_app_that_waits_for_the_clock():
-    from booking import appointments
+    from booking.sweep import sweep
     from screening import responses
 
-    assert {appointments.sweep, responses.forget_expired, worker.forget_codes} <= set(send_due.CLOCKS)
+    assert {sweep, responses.forget_expired, worker.forget_codes} <= set(send_due.CLOCKS)

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand
 from django.db import close_old_connections, connection
 from django.utils import timezone
 
-from booking import appointments
+from booking.sweep import sweep
 from clinic import accounts
 from clinic.models import Clinic
 from outbox import worker
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 # What only time brings about, once a minute. Each takes `now`.
 CLOCKS = (
-    appointments.sweep,
+    sweep,
     responses.forget_expired,
     worker.forget_codes,
     accounts.forget_unproven,

@@ -1,0 +1,190 @@
+"""What screening tells booking, and what it asks: visits follow a decision; who treats whom; when somebody was seen.
+
+A decision moves the visits it is about, inside its own transaction. `now` is an aware instant from the caller.
+"""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from booking import availability, notices
+from booking.appointments import make_consultation
+from booking.availability import RELEASED_BEFORE
+from booking.changing import NotAllowed, ask_clinician, cancel_quietly, change, clearance_of, wait_for_answers
+from booking.models import Appointment
+from clinic.models import Patient, Treatment, User
+
+Status = Appointment.Status
+Reason = Appointment.Reason
+By = Appointment.CancelledBy
+
+
+def follow_clearance(
+    sender: Any, *, patient: Patient, treatment, area, outcome: str, by: User | None, now: datetime, **kwargs: Any
+) -> None:
+    """Listens to screening.clearance.clearance_changed, inside its transaction, with the patient's row locked.
+
+    A decision moves the visits it is about; new or withdrawn answers put booked visits back to `pending`, time kept.
+    No advisory lock is taken here (no time is placed anew): the order of locks stays advisory, patient, appointment.
+    """
+    list(Patient.objects.select_for_update(no_key=True).filter(pk=patient.pk).values_list("pk"))
+    visits = (
+        Appointment.objects.with_names()
+        .filter(
+            patient=patient,
+            treatment__kind=Treatment.Kind.TREATMENT,
+            status__in=[Status.PENDING, *Appointment.ON_A_REVIEW],
+        )
+        .order_by("starts_at")
+    )
+    if treatment is not None:
+        visits = visits.filter(treatment=treatment, area=area)
+    for visit in visits:
+        if outcome in ("answered", "superseded", "withdrawn"):
+            _answers_changed(visit, now=now)
+        elif outcome in ("cleared", "cleared-with-conditions"):
+            _decided_yes(visit, now=now)
+        else:
+            _decided_no(visit, outcome=outcome, by=by, now=now)
+
+
+def _put_back(visit: Appointment, *, now: datetime) -> Appointment:
+    """`booked`, `arrived` or `checked-in` to `pending`; the time is kept."""
+    notices.drop(visit)
+    return change(
+        visit,
+        Status.PENDING,
+        now=now,
+        review=None,
+        answer_by=availability.promise(now=now, location=visit.room.location),
+        identity_confirmed_at=None,
+        identity_confirmed_by=None,
+        agreed_at=None,
+    )
+
+
+def _answers_changed(visit: Appointment, *, now: datetime) -> None:
+    if visit.status in Appointment.ON_A_REVIEW:
+        found = clearance_of(visit, now=now)
+        if found.cleared:
+            if found.review_id != visit.review_id:
+                change(visit, now=now, review_id=found.review_id)
+            return
+        visit = _put_back(visit, now=now)
+        if visit.starts_at <= now:
+            return  # today's visit, or one that nobody closed: the desk sees it, a message would come too late
+        visit = _to_whom_it_waits_for(visit, now=now)
+        notices.back_to_pending(visit, now=now)
+    elif visit.starts_at > now:
+        form_was_due = visit.form_due_by is not None
+        visit = _to_whom_it_waits_for(visit, now=now)
+        if form_was_due and visit.form_due_by is None:  # the form we waited for has come
+            notices.drop(visit, kinds=["form_due"])
+            notices.asked_for(visit, now=now)
+
+
+def _to_whom_it_waits_for(visit: Appointment, *, now: datetime) -> Appointment:
+    """A pending visit after the answers changed: to the clinicians with new ones, or to the patient for new ones."""
+    try:
+        with transaction.atomic():
+            return wait_for_answers(visit, now=now, tell=False)
+    except NotAllowed:
+        # The rules say no to that day. Nobody but a clinician takes the time away: they see it and decide.
+        if visit.answer_by is None:
+            promised = availability.promise(now=now, location=visit.room.location)
+            visit = change(visit, now=now, answer_by=min(promised, visit.starts_at - RELEASED_BEFORE))
+        request = ask_clinician(visit, now=now)
+        return change(
+            visit,
+            now=now,
+            response_id=request.response_id if request else None,
+            form_due_by=None,
+            information_asked_at=None,
+        )
+
+
+def _decided_yes(visit: Appointment, *, now: datetime) -> None:
+    found = clearance_of(visit, now=now)
+    if visit.status == Status.PENDING:
+        if found.cleared and visit.starts_at > now:
+            notices.drop(visit, kinds=["asked_for", "information_needed", "form_due", "back_to_pending"])
+            visit = change(
+                visit,
+                Status.BOOKED,
+                now=now,
+                review_id=found.review_id,
+                information_asked_at=None,
+                form_due_by=None,
+            )
+            notices.booked(visit, now=now)
+    elif not found.cleared:  # decided anew, for other days
+        visit = _put_back(visit, now=now)
+        if visit.starts_at > now:
+            notices.back_to_pending(visit, now=now)
+    elif found.review_id != visit.review_id:
+        change(visit, now=now, review_id=found.review_id)
+
+
+def _decided_no(visit: Appointment, *, outcome: str, by: User | None, now: datetime) -> None:
+    begun = visit.starts_at <= now
+    if visit.status == Status.BOOKED and begun:
+        _put_back(visit, now=now)  # nobody closed it; the desk does
+        return
+    if outcome == "needs-information":
+        if visit.status != Status.PENDING:
+            visit = _put_back(visit, now=now)
+        visit = change(visit, now=now, information_asked_at=now, form_due_by=None)
+        if not begun:
+            notices.drop(visit, kinds=["asked_for", "information_needed", "form_due"])
+            notices.information_needed(visit, now=now)
+        return
+    if outcome == "consultation-required" and visit.status in (Status.PENDING, Status.BOOKED) and not begun:
+        try:
+            with transaction.atomic():
+                make_consultation(visit, now=now)
+        except NotAllowed:
+            pass  # it does not fit; the time is given back below
+        else:
+            return
+    visit = cancel_quietly(
+        visit,
+        by=By.CLINICIAN if by is not None else By.SYSTEM,
+        user=by,
+        reason=Reason.CLINICAL,
+        now=now,
+    )
+    if not begun:
+        notices.not_possible(visit, now=now)
+
+
+# --- what screening asks
+
+
+def patients_of(user: User, now: datetime) -> set[int]:
+    """Ids of the patients with a visit with this person from 30 days ago to 7 days ahead (DESIGN section 1)."""
+    return set(
+        Appointment.objects.filter(
+            practitioner__user=user,
+            patient__isnull=False,
+            starts_at__gte=now - timedelta(days=30),
+            starts_at__lte=now + timedelta(days=7),
+        )
+        .exclude(status__in=[Status.PROPOSED, Status.CANCELLED, Status.ENTERED_IN_ERROR])
+        .values_list("patient_id", flat=True)
+    )
+
+
+def last_consultation(patient_id: int, now: datetime) -> date | None:
+    """The local day of the patient's last fulfilled consultation before `now`; None: there was none."""
+    return (
+        Appointment.objects.filter(
+            patient=patient_id,
+            status=Status.FULFILLED,
+            treatment__kind=Treatment.Kind.CONSULTATION,
+            starts_at__lte=now,
+        )
+        .order_by("-local_date")
+        .values_list("local_date", flat=True)
+        .first()
+    )
