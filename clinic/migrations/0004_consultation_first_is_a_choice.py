@@ -5,11 +5,14 @@ No clinic is moved to "never" by this: that is for a person to choose.
 
 from django.db import migrations, models
 
+# The second line checks at once what would wait for the end: a table with checks waiting cannot be altered further.
 FORWARD = """
 UPDATE clinic_clinic SET consultation_first = CASE consultation_first WHEN 'true' THEN 'always' ELSE 'when-needed' END;
+SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED;
 """
 BACK = """
 UPDATE clinic_clinic SET consultation_first = CASE consultation_first WHEN 'always' THEN 'true' ELSE 'false' END;
+SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED;
 """
 
 

@@ -159,6 +159,8 @@ def test_what_a_clinic_said_with_yes_and_no_is_kept(before, after):
     state = executor.migrate([("clinic", "0003_staff_words")])
     state.apps.get_model("clinic", "Clinic").objects.create(name="The Scar Clinic", consultation_first=before)
     with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what a commit would do
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")  # what a commit would do
     MigrationExecutor(connection).migrate([("clinic", "0004_consultation_first_is_a_choice")])
     assert Clinic.get().consultation_first == after
+    state = MigrationExecutor(connection).migrate([("clinic", "0003_staff_words")])
+    assert state.apps.get_model("clinic", "Clinic").objects.get().consultation_first is before
