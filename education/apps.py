@@ -41,3 +41,4 @@ class EducationConfig(AppConfig):
 
         register_panel(panels.DASHBOARD)
         register_panel(panels.OPENING)
+        register_panel(panels.HOME)

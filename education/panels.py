@@ -3,6 +3,9 @@
 from clinic.registry import Panel
 from education.models import Article
 
+# The addresses of the shipped pages that answer what people ask before anything else, in this order.
+READ_FIRST = ("how-it-works", "which-scars", "who-should-wait", "what-to-expect", "risks-and-when-to-call", "aftercare")
+
 
 def to_do(request, now) -> dict | None:
     """Pages a clinician is asked to read, and pages whose review is overdue; None when there are none."""
@@ -16,6 +19,12 @@ def to_do(request, now) -> dict | None:
     return {"pages": rows, "today": today} if rows else None
 
 
+def to_read(request, now) -> dict | None:
+    """What people read first, for the home page; None while nothing is published."""
+    pages = {page.slug: page for page in Article.objects.published(now=now).filter(slug__in=READ_FIRST)}
+    return {"pages": [pages[slug] for slug in READ_FIRST if slug in pages]} if pages else None
+
+
 def before_opening(request, now) -> dict | None:
     """The shipped pages that patients cannot read yet, because nobody has signed or published them."""
     missing = list(Article.objects.with_titles().with_states().filter(published_revision=None).order_by("order"))
@@ -25,3 +34,4 @@ def before_opening(request, now) -> dict | None:
 
 DASHBOARD = Panel("dashboard", 60, "education/panels/to_do.html", to_do, "education.view_article")
 OPENING = Panel("opening", 30, "education/panels/before_opening.html", before_opening, "education.view_article")
+HOME = Panel("home", 10, "education/panels/home.html", to_read)
