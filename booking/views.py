@@ -894,7 +894,6 @@ def cancel(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
             appointments.cancel(visit, by="patient", reason=Appointment.Reason.PATIENT_ASKED, now=now)
         except appointments.NotAllowed as problem:
             return render(request, "booking/cancel.html", context | {"sentence": problem.sentence})
-        messages.success(request, _("Your appointment is cancelled. Thank you for telling us."))
         return redirect("booking:appointment", visit.uuid)
     return render(request, "booking/cancel.html", context)
 

@@ -36,6 +36,7 @@ class Reason:
     ask_again_from: date | None = None
     article: str = ""
     paragraph: str = ""
+    stops: bool = False  # this alone stands in the way; otherwise a clinician was to look at it
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ def _reasons(found: rules.Assessment) -> Iterator[Reason]:
             ask_again_from=finding.ask_again_from,
             article=article if named else "",
             paragraph=paragraph if named else "",
+            stops=finding.effect in rules.BLOCKING,
         )
 
 

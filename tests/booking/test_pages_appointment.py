@@ -389,7 +389,7 @@ def test_a_get_asks_and_a_post_cancels(client, surgery, patient):
     visit.refresh_from_db()
     assert visit.status == "booked"
     response = client.post(page_of(visit, "cancel"), follow=True)
-    assert "Your appointment is cancelled" in words(response)
+    assert "This appointment is cancelled" in words(response)
     assert times_of(surgery.treatment) in response.content.decode()
     visit.refresh_from_db()
     assert (visit.status, visit.cancelled_by, visit.cancel_reason, visit.cancelled_late) == (
