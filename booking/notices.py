@@ -40,13 +40,14 @@ def _queue(
     if patient is None or not patient.email:
         return None
     place = appointment.room.location
+    when = local_text(appointment.starts_at, place)
     where = [place.name, *place.address.splitlines(), str(place.phone)]
     return messages.queue(
         kind,
         key=f"{event}:{appointment.uuid}",
         to=patient.email,
         context={
-            "when": local_text(appointment.starts_at, place),
+            "when": when if "where" in messages.KINDS[kind] else f"{when}, {place.name}",
             "where": "\n".join(line.strip() for line in where if line.strip()),
             "link": settings.PUBLIC_URL + links.make_link(appointment, purpose, now),
             "phone": str(place.phone),
