@@ -177,6 +177,10 @@ class LocationAdmin(KeptAdmin):
     ]
     prepopulated_fields = {"slug": ["name"]}
 
+    def get_readonly_fields(self, request, obj=None):
+        """The time zone stays: the days of all appointments there were counted in it."""
+        return ["time_zone"] if obj is not None else []
+
 
 @admin.register(Room)
 class RoomAdmin(KeptAdmin):
@@ -184,6 +188,10 @@ class RoomAdmin(KeptAdmin):
 
     list_display = ["name", "location", "is_active"]
     list_select_related = ["location"]
+
+    def get_readonly_fields(self, request, obj=None):
+        """The place stays: a room of the same name elsewhere is another room."""
+        return ["location"] if obj is not None else []
 
 
 @admin.register(Area)

@@ -9,6 +9,15 @@ from django.db import connections
 
 from clinic.apps import ROLES, append_only_tables
 
+# What a role may do is written here and nowhere else: the site only gives roles to people (I7).
+ROLE_TABLES = [
+    "auth_group",
+    "auth_group_permissions",
+    "auth_permission",
+    "django_content_type",
+    "django_migrations",
+]
+
 
 def after_migrate(sender, using, **kwargs) -> None:
     """Runs once a migrate, after the last app, when every permission has been made."""
@@ -20,6 +29,7 @@ def after_migrate(sender, using, **kwargs) -> None:
         return  # migrated back, or only partly forward
     set_areas(using)
     set_roles(using)
+    close_functions(using)
     set_rights(using)
 
 
@@ -52,6 +62,23 @@ def set_roles(using: str) -> None:
         group.permissions.set([known[permission] for permission in permissions])
 
 
+def close_functions(using: str) -> None:
+    """The functions of the walls look up names in our schema before anywhere else.
+
+    PostgreSQL looks among temporary tables first, and the web role may make one: with a `clinic_treatment` of its own
+    every treatment would have been a consultation. Again after each migrate, because replacing a function forgets it.
+    """
+    with connections[using].cursor() as cursor:
+        cursor.execute(
+            "SELECT p.oid::regprocedure::text FROM pg_proc p"
+            " WHERE p.pronamespace = 'public'::regnamespace AND p.prokind = 'f'"
+            " AND pg_has_role(p.proowner, 'USAGE')"
+            " AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')"
+        )
+        for (function,) in cursor.fetchall():
+            cursor.execute(f"ALTER FUNCTION {function} SET search_path = public, pg_temp")
+
+
 def set_rights(using: str) -> None:
     """What the web role may do: everything but own, and only insert and read where records are kept for good."""
     role = settings.DATABASE_WEB_ROLE
@@ -64,6 +91,7 @@ def set_rights(using: str) -> None:
         cursor.execute(f"GRANT USAGE ON SCHEMA public TO {name}")
         cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name}")
         cursor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {name}")
-        cursor.execute(f"REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {name}")
+        for table in ROLE_TABLES:
+            cursor.execute(f"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {table} FROM {name}")
         for table in append_only_tables():
             cursor.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON {connection.ops.quote_name(table)} FROM {name}")

@@ -178,3 +178,25 @@ def test_it_names_nobody(surgery):
     with walls_down(APPOINTMENT, constraints=[(APPOINTMENT, "booking_appointment_cancelled_who_when_why")]):
         sql("UPDATE booking_appointment SET cancelled_at = %s WHERE id = %s", NOW, appointment.pk)
     assert "Unmistakable" not in check()[1]
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("GRANT INSERT ON auth_group_permissions TO clinic_web", "the web role may change auth_group_permissions"),
+        (
+            "ALTER FUNCTION screening_may(bigint, text) RESET search_path",
+            "this function can be made to read other tables: screening_may",
+        ),
+        (
+            "ALTER TABLE clinic_treatment DISABLE TRIGGER USER",
+            "this wall is missing or off: clinic_treatment_keep_kind",
+        ),
+        ("ALTER TABLE clinic_room DISABLE TRIGGER USER", "this wall is missing or off: clinic_room_keeps_its_place"),
+    ],
+)
+def test_a_wall_that_was_opened_from_behind_is_found(surgery, statement, words):
+    with walls_down():
+        sql(statement)
+    code, out = check()
+    assert code == 1 and words in out

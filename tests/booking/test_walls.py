@@ -524,3 +524,75 @@ def test_a_visit_does_not_begin_in_the_middle(add, talk):
     for status in ("arrived", "checked-in", "fulfilled", "noshow"):
         refused(add, treatment=talk, status=status, by="booking_appointment_transition")
     refused(add, treatment=talk, status="waiting", by="booking_appointment_transition")
+
+
+# --- past the walls: other tables under the same name, days counted anew, roles that grow
+
+
+def in_sql(statement: str, *values) -> None:
+    """As the web role."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+
+
+def test_a_temporary_table_of_the_same_name_is_not_read_by_the_walls():
+    row = insert(starts_at=TEN)
+    in_sql("CREATE TEMP TABLE clinic_treatment AS SELECT * FROM public.clinic_treatment")
+    in_sql("UPDATE pg_temp.clinic_treatment SET kind = 'consultation'")
+    refused(update_in_sql, row, status="booked", by="booking_appointment_cleared_by_a_clinician")
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_a_place_with_appointments_keeps_its_time_zone(zone):
+    row = insert(starts_at=TEN)
+    place = row.room.location
+    refused(
+        in_sql,
+        "UPDATE clinic_location SET time_zone = %s WHERE id = %s",
+        zone,
+        place.pk,
+        by="clinic_location_keeps_its_zone",
+    )
+    place.time_zone = zone
+    refused(place.save, by="clinic_location_keeps_its_zone")
+
+
+def test_a_room_with_appointments_stays_where_it_is():
+    row = insert(starts_at=TEN)
+    row.room.location = make.make_location(time_zone="Pacific/Auckland")
+    refused(row.room.save, by="clinic_room_keeps_its_place")
+
+
+def test_what_nobody_has_booked_yet_can_still_be_put_right():
+    insert(starts_at=TEN)
+    room = make.make_room()
+    room.location.time_zone = "Pacific/Auckland"
+    room.location.save()
+    room.location = make.make_location()
+    room.save()
+    appointment = insert(starts_at=TEN)
+    appointment.room.location.phone = "+442079460001"
+    appointment.room.location.save()
+    appointment.room.name = "Room with a view"
+    appointment.room.save()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO auth_group_permissions (group_id, permission_id) SELECT g.id, p.id FROM auth_group g,"
+        " auth_permission p WHERE g.name = 'Front desk' AND p.codename = 'decide'",
+        "UPDATE auth_permission SET codename = 'decide' WHERE codename = 'run_desk'",
+        "UPDATE django_content_type SET app_label = 'screening'",
+        "UPDATE auth_group SET name = 'Clinician '",
+        "DELETE FROM auth_group_permissions",
+    ],
+)
+def test_the_web_role_does_not_change_what_a_role_may_do(statement):
+    with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
+        in_sql(statement)
+
+
+def test_the_web_role_still_gives_roles_to_people():
+    nurse = make.make_user(role="Practitioner")
+    assert nurse.has_perm("booking.check_in") and not nurse.has_perm("screening.decide")

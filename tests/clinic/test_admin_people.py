@@ -531,3 +531,11 @@ def test_no_form_writes_a_message(client):
     message = make_message()
     assert client.get(reverse("admin:outbox_message_add")).status_code == 403
     assert client.post(reverse("admin:outbox_message_change", args=[message.pk]), {"text": "x"}).status_code == 403
+
+
+def test_a_places_zone_and_a_rooms_place_are_chosen_once(client):
+    signed_in(client, "Manager")
+    room = make.make_room(make.make_location())
+    for name, row, field in (("clinic_location", room.location, "time_zone"), ("clinic_room", room, "location")):
+        assert f'name="{field}"' in words(client, f"{name}_add")
+        assert f'name="{field}"' not in words(client, f"{name}_change", row.pk)

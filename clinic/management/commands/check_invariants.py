@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 
 from clinic.apps import append_only_tables
+from clinic.roles import ROLE_TABLES
 
 FREED = ["cancelled", "noshow", "entered-in-error"]  # these take up no time
 
@@ -140,6 +141,9 @@ WALLS = {
         "booking_appointment_c_clearance",
         "booking_nothing_left_on_old_response",
         "booking_nothing_left_on_old_review",
+        "clinic_treatment_keep_kind",
+        "clinic_location_keeps_its_zone",
+        "clinic_room_keeps_its_place",
     ],
     "I3": ["booking_appointment_a_set_days", "booking_appointment_interval_kept"],
     "I4": [
@@ -176,6 +180,9 @@ class Command(BaseCommand):
                 found += [f"this wall is missing or off: {wall}" for wall in self.fallen(cursor, WALLS[invariant])]
                 if invariant == "I4":
                     found += [f"the web role may change {table}" for table in self.changeable(cursor)]
+                if invariant == "I7":
+                    found += [f"the web role may change {table}" for table in self.insertable(cursor)]
+                    found += [f"this function can be made to read other tables: {name}" for name in self.open(cursor)]
                 self.stdout.write(f"{invariant} {'ok' if not found else 'BROKEN'}")
                 for line in found:
                     self.stdout.write(f"   {line}")
@@ -206,3 +213,25 @@ class Command(BaseCommand):
             [tables, role, role, role],
         )
         return [table for (table,) in cursor.fetchall()]
+
+    def insertable(self, cursor) -> list[str]:
+        """Tables of what a role may do that the web role could write. Nothing where one role does both."""
+        role = settings.DATABASE_WEB_ROLE
+        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
+        if not cursor.fetchone():
+            return []
+        cursor.execute(
+            "SELECT t FROM unnest(%s::text[]) AS t"
+            " WHERE has_table_privilege(%s, t, 'INSERT, UPDATE, DELETE, TRUNCATE')",
+            [ROLE_TABLES, role],
+        )
+        return [table for (table,) in cursor.fetchall()]
+
+    def open(self, cursor) -> list[str]:
+        """Functions of the walls that look among temporary tables before ours."""
+        cursor.execute(
+            "SELECT DISTINCT p.proname FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace"
+            " AND p.proname ~ '^(booking|screening|clinic|education|outbox)_'"
+            " AND NOT COALESCE('search_path=public, pg_temp' = ANY (p.proconfig), false) ORDER BY 1"
+        )
+        return [name for (name,) in cursor.fetchall()]
