@@ -84,7 +84,7 @@ def test_what_waits_goes_on_waiting_with_its_new_day(surgery):
     request = steps.request_of(moved)
     assert (request.needed_on, request.needed_at) == (LATER, moved.starts_at)
     assert steps.messages(appointment) == ["moved"]
-    assert "not confirmed yet" in Message.objects.get(kind="moved").text
+    assert "It is not confirmed: please do not travel yet." in Message.objects.get(kind="moved").text
 
 
 def test_patients_move_with_notice_only(surgery):
