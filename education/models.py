@@ -132,9 +132,11 @@ class ArticleQuerySet(models.QuerySet):
         query = SearchQuery(words, config=SEARCH_CONFIG, search_type="websearch")
         return (
             self.published(now=now)
-            .filter(published_revision__search=query)
+            # The address names the subject in one word, which the page itself may say in others ("aftercare").
+            .annotate(address=SearchVector("slug", weight="D", config=SEARCH_CONFIG))
+            .filter(Q(published_revision__search=query) | Q(address=query))
             .annotate(
-                rank=SearchRank(F("published_revision__search"), query),
+                rank=SearchRank(F("published_revision__search"), query) + SearchRank(F("address"), query),
                 headline=SearchHeadline(
                     "published_revision__text",
                     query,

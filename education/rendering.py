@@ -84,7 +84,10 @@ class Page:
 
 
 def _markdown() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False, "linkify": False, "typographer": False}).enable("table")
+    # Quotes and apostrophes as in a printed book; nothing else is replaced.
+    return MarkdownIt("commonmark", {"html": False, "linkify": False, "typographer": True}).enable(
+        ["table", "smartquotes"]
+    )
 
 
 def _prepare(body: str):

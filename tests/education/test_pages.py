@@ -141,6 +141,13 @@ class TestSearch:
         slugs = [article.slug for article in client.get("/learn/", {"q": "keloid"}).context["results"]]
         assert slugs == ["third", "keloid"]
 
+    def test_the_address_is_looked_through_as_well(self, client, editor, clinician):
+        page = Article.objects.create(slug="skin-aftercare")
+        published(page, editor, clinician, title="Looking after it", now=timezone.now())
+        assert [found.slug for found in client.get("/learn/", {"q": "aftercare"}).context["results"]] == [
+            "skin-aftercare"
+        ]
+
     def test_drafts_are_not_found(self, client, editor):
         draft(Article.objects.create(slug="d"), editor, title="Zebra")
         assert client.get("/learn/", {"q": "zebra"}).context["results"] == []
