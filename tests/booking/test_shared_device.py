@@ -8,19 +8,8 @@ from django.urls import reverse
 from booking.models import HoldDetails
 from tests.booking import steps
 from tests.booking.pages import DETAILS, choose, held_uuid, put
-from tests.make import NOW
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch):
-    class Clock:
-        now = NOW
-
-    clock = Clock()
-    monkeypatch.setattr("django.utils.timezone.now", lambda: clock.now)
-    return clock
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
 
 def hold_page(client, treatment) -> str:
