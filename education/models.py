@@ -133,7 +133,7 @@ class ArticleQuerySet(models.QuerySet):
         return (
             self.published(now=now)
             # The address names the subject in one word, which the page itself may say in others ("aftercare").
-            .annotate(address=SearchVector("slug", weight="D", config=SEARCH_CONFIG))
+            .annotate(address=SearchVector("slug", weight="B", config=SEARCH_CONFIG))
             .filter(Q(published_revision__search=query) | Q(address=query))
             .annotate(
                 rank=SearchRank(F("published_revision__search"), query) + SearchRank(F("address"), query),
