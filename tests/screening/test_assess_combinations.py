@@ -260,3 +260,13 @@ def test_findings_come_worst_first():
 
     assert [f.effect for f in result.findings] == sorted((f.effect for f in result.findings), key=order.index)
     assert effects(result) == set(order)
+
+
+def test_c6_takes_a_contradicting_date_at_its_worse_reading():
+    """ "In the last 2 weeks", yet a date of a month ago: both waits count from the day of answering."""
+    sun = {"sun-tan": "yes", "sun-tan-when": "2026-10-20", "sun-tan-kind": "tan"}
+    result = ask(MARKS | sun)
+    assert result.earliest == date(2026, 12, 20)
+    assert {"combination-c6-as-answered", "sun-tan-as-answered", "sun-tan-date-does-not-fit"} <= rules(result)
+    assert ask(sun).earliest == date(2026, 12, 6)
+    assert "combination-c6-as-answered" not in rules(ask(MARKS | sun | {"sun-tan-when": "2026-11-10"}))
