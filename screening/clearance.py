@@ -294,6 +294,15 @@ def clearance_for(patient: Patient, treatment: Treatment, *, area: Area | None, 
     return records.clearance(patient.pk, treatment, area.pk if area else None, on, now)
 
 
+def still_counts(review: Review, *, now: datetime) -> bool:
+    """Whether a decision that clears still carries a visit, today or on the first day it covers."""
+    if review.valid_from is None:
+        return False
+    on = max(timezone.localdate(now), review.valid_from)
+    found = clearance_for(review.patient, review.treatment, area=review.area, on=on, now=now)
+    return found.cleared and found.review_id == review.pk
+
+
 def decision_of(patient: Patient, treatment: Treatment, *, area: Area | None) -> uuid.UUID | None:
     """The uuid of the latest decision about this patient, treatment and area, for a link to its page."""
     found = Review.objects.filter(patient=patient, treatment=treatment, area=area).order_by("-id")

@@ -95,9 +95,15 @@ def result_of(response: QuestionnaireResponse, *, today: date, now: datetime) ->
         kind = {"review": "look", "advise": "advice", "none": "nothing"}[found.effect]
     else:
         kind = "fault"
-    if kind == "look" and "consultation-first" in found.needs:
+    if kind == "look" and clearance.needs_consultation(found, clinic) and not _was_seen(response, today, now=now):
         kind = "talk"
     return Result(kind, list(dict.fromkeys(_reasons(found))), earliest, treatment, talk())
+
+
+def _was_seen(response: QuestionnaireResponse, today: date, *, now: datetime) -> bool:
+    """Whether a consultation that took place still counts."""
+    until = clearance.consultation_counts_until(response.patient_id, now=now) if response.patient_id else None
+    return until is not None and until >= today
 
 
 def _first_open_day(

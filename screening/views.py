@@ -448,6 +448,17 @@ def decision(request: HttpRequest, review_uuid: uuid.UUID) -> HttpResponse:
     )
     if review.outcome == Review.Outcome.NEEDS_INFORMATION:
         return redirect("screening:reply", review.uuid)
+    now = timezone.now()
+    latest = (
+        Review.objects.filter(
+            patient=patient, treatment=review.treatment, area=review.area, response__status__in=clearance.FINISHED
+        )
+        .order_by("-id")
+        .first()
+    )
+    if latest is not None and latest.pk != review.pk:
+        return redirect("screening:decision", latest.uuid)
     review.response.patient = patient
-    result = results.result_of(review.response, today=review.assessment.on, now=timezone.now())
-    return render(request, "screening/decision.html", {"review": review, "result": result})
+    result = results.result_of(review.response, today=review.assessment.on, now=now)
+    counts = review.outcome in Review.CLEARING and clearance.still_counts(review, now=now)
+    return render(request, "screening/decision.html", {"review": review, "result": result, "counts": counts})

@@ -500,6 +500,17 @@ RESULTS = [
 ]
 
 
+def test_a_look_in_person_is_offered_unless_there_was_one(walker, harmless, talk):
+    """What a clinician could not clear without a consultation is not called "choose a time now"."""
+    make_clinic()
+    walker.send(harmless | {"appearance-distress": "prefer-not-to-say"})
+    page = walker.client.get("/screening/result/")
+    assert "<h1>We would like to talk with you first" in page.content.decode() and primary(page) == ["/book/talk/"]
+    make_clinic(consultation_first="never")
+    page = walker.client.get("/screening/result/")
+    assert "<h1>A clinician will look at your answers" in page.content.decode()
+
+
 @pytest.mark.parametrize("changes, sentence, button", RESULTS)
 def test_the_result_is_one_sentence_and_one_best_next_button(walker, harmless, talk, changes, sentence, button):
     walker.send(harmless | changes)

@@ -144,3 +144,38 @@ def test_a_decision_is_its_patients_only(client, patient, treatment, questionnai
     assert client.post(url).status_code == 405
     reviews.mark_in_error(review.response, by=make_user(role="Clinician"), now=NOW)
     assert client.get(url).status_code == 404
+
+
+YES = "A clinician said yes to your treatment"
+
+
+def test_a_yes_is_said_as_long_as_it_counts(client, patient, treatment, questionnaire, harmless, clock):
+    answer(questionnaire, harmless, patient)
+    review = decide(ask(patient, treatment))
+    url = reverse("screening:decision", args=[review.uuid])
+    clock.now = NOW + 90 * DAY
+    client.force_login(patient.user)
+    assert YES in client.get(url).content.decode()
+    clock.now = NOW + 91 * DAY
+    client.force_login(patient.user)
+    page = client.get(url).content.decode()
+    assert YES not in page and "Please answer the questions again" in page and "+44 20 7946 0000" in page
+
+
+def test_a_yes_on_answers_that_were_replaced_is_not_said(client, patient, treatment, questionnaire, harmless, clock):
+    answer(questionnaire, harmless, patient)
+    review = decide(ask(patient, treatment))
+    answer(questionnaire, harmless | {"pregnancy": "might-be"}, patient, now=NOW + timedelta(hours=1))
+    client.force_login(patient.user)
+    page = client.get(reverse("screening:decision", args=[review.uuid])).content.decode()
+    assert YES not in page and "no longer counts" in page
+
+
+def test_an_old_address_leads_to_the_latest_decision(client, patient, treatment, questionnaire, harmless, clock):
+    answer(questionnaire, harmless, patient)
+    yes = decide(ask(patient, treatment))
+    no = decide(ask(patient, treatment), "not-suitable", now=NOW + timedelta(hours=1))
+    client.force_login(patient.user)
+    page = client.get(reverse("screening:decision", args=[yes.uuid]))
+    assert page["Location"] == reverse("screening:decision", args=[no.uuid])
+    assert client.get(page["Location"]).status_code == 200
