@@ -784,7 +784,20 @@ def appointment(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
     context = about(visit, whole, now)
     if whole and visit.patient is not None and visit.treatment.needs_screening:
         context |= where_to_read(context["state"], visit, visit.patient)
+    if not whole:
+        context |= how_to_see_more(request)
     return render(request, "booking/appointment.html", context)
+
+
+def how_to_see_more(request: HttpRequest) -> dict:
+    """Where somebody whom only a link lets in sees the rest: `prove` is "code" (sign in), "birth-date" (signed in, and
+    the record that the desk made waits for the date) or "other" (somebody else is signed in on this device)."""
+    back = urlencode({"next": request.path})
+    if not request.user.is_authenticated:
+        return {"prove": "code", "prove_url": f"{reverse('account_login')}?{back}"}
+    if accounts.waits_for_birth_date(accounts.signed_in(request)):
+        return {"prove": "birth-date", "prove_url": f"{reverse('my')}?{back}"}
+    return {"prove": "other", "prove_url": ""}
 
 
 def where_to_read(state: State, visit: Appointment, patient: Patient) -> dict:

@@ -63,6 +63,13 @@ def my(request: HttpRequest) -> HttpResponse:
     return my_page(request, BirthDateForm())
 
 
+def asked_next(request: HttpRequest) -> str:
+    """The page to go back to afterwards, if one of this site was named; otherwise nothing."""
+    back = request.POST.get("next") or request.GET.get("next", "")
+    here = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
+    return back if here and back.startswith("/") else ""
+
+
 def my_page(request: HttpRequest, form: "BirthDateForm") -> HttpResponse:
     """One's own page; with the question for the birth date as long as a record made at the desk is not linked."""
     return render(
@@ -72,6 +79,7 @@ def my_page(request: HttpRequest, form: "BirthDateForm") -> HttpResponse:
             "patient": getattr(request.user, "patient", None),
             "form": form,
             "waits_for_birth_date": accounts.waits_for_birth_date(accounts.signed_in(request)),
+            "next": asked_next(request),
             "panels": drawn_panels("my", request, timezone.now()),
         },
     )
@@ -86,7 +94,7 @@ def my_birth_date(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         try:
             if accounts.link_patient(accounts.signed_in(request), birth_date=form.cleaned_data["birth_date"]):
-                return redirect("my")
+                return redirect(asked_next(request) or "my")
             form.add_error("birth_date", _("This does not match what we know. Check it, or call us."))
         except accounts.TooManyTries:
             form.add_error("birth_date", _("That were many tries. Please call us: we sort it out together."))

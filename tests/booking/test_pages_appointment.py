@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import icalendar
 import pytest
+from allauth.account.models import EmailAddress
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -239,6 +240,42 @@ def test_signing_in_from_a_link_leads_back_to_the_appointment(client, surgery):
     response = client.post(response.url, {"code": code, "next": following})
     assert response.url == page_of(visit)
     assert surgery.consultation.name in words(client.get(response.url))
+
+
+def test_who_booked_by_phone_proves_the_birth_date_and_is_back_at_the_appointment(client, surgery):
+    visit = steps.talk(surgery, patient=make.make_patient(name="Paula Phone", email="paula@example.org"))
+    user = make.make_user(email="paula@example.org")
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    client.force_login(user)
+    page = client.get(links.make_link(visit, links.SEE, NOW), follow=True)
+    assert "Give my date of birth" in words(page)
+    assert "Sign in with a code" not in words(page)
+    ask = re.search(r'href="(/my/\?next=[^"]*)"', page.content.decode()).group(1)
+    back = re.search(r'name="next" value="([^"]*)"', client.get(ask).content.decode()).group(1)
+    born = visit.patient.birth_date
+    date = {"birth_date_day": born.day, "birth_date_month": born.month, "birth_date_year": born.year}
+    response = client.post(reverse("my_birth_date"), {**date, "next": back})
+    assert response.url == page_of(visit)
+    assert surgery.consultation.name in words(client.get(response.url))
+
+
+def test_somebody_else_who_is_signed_in_is_told_so_and_not_sent_in_a_circle(client, surgery):
+    visit = steps.talk(surgery)
+    patient_who_signs_in(client, email="else@example.org")
+    page = client.get(links.make_link(visit, links.SEE, NOW), follow=True)
+    assert "belongs to another address" in words(page)
+    assert "login" not in page.content.decode()
+
+
+@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/", "javascript:alert(1)"])
+def test_the_birth_date_leads_nowhere_else(client, surgery, elsewhere):
+    patient = make.make_patient(email="paula@example.org")
+    user = make.make_user(email="paula@example.org")
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    client.force_login(user)
+    born = patient.birth_date
+    date = {"birth_date_day": born.day, "birth_date_month": born.month, "birth_date_year": born.year}
+    assert client.post(reverse("my_birth_date"), {**date, "next": elsewhere}).url == reverse("my")
 
 
 def test_a_link_alone_can_move_and_cancel_by_post(client, surgery):
