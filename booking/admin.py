@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 from django.db.models import Q
@@ -33,7 +33,7 @@ from booking import appointments, availability, desk, notices
 from booking.appointments import Refusal, Taken, TooClose
 from booking.availability import Slot
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
-from clinic.admin import AsksFiltersOnly, KeptAdmin, NeedsFirst, PatientForm
+from clinic.admin import KeptAdmin, NeedsFirst, PatientForm, PrivateList, SearchesInPrivate
 from clinic.models import Area, CallBack, Location, Patient, Practitioner, Treatment, User
 from outbox.messages import CannotResend, resend
 from outbox.models import Message
@@ -252,7 +252,7 @@ class CheckInForm(forms.Form):
 # ---------------------------------------------------------------- the list
 
 
-class AppointmentList(ChangeList):
+class AppointmentList(PrivateList):
     """Rows lead to our own page, by uuid."""
 
     def url_for_result(self, result):
@@ -266,7 +266,7 @@ class ToDoFirst(NeedsFirst):
 
     def queryset(self, request, queryset):
         """Who searches looks for somebody, whatever their status."""
-        return queryset if request.GET.get("q") else super().queryset(request, queryset)
+        return queryset if request.POST.get(SEARCH_VAR) else super().queryset(request, queryset)
 
     def needing(self, queryset):
         """Nothing that is over."""
@@ -330,7 +330,7 @@ class WhoFilter(admin.SimpleListFilter):
 
 
 @admin.register(Appointment)
-class AppointmentAdmin(AsksFiltersOnly):
+class AppointmentAdmin(SearchesInPrivate):
     """Appointments: found and filtered here, changed by verbs only."""
 
     actions = None
@@ -388,7 +388,7 @@ class AppointmentAdmin(AsksFiltersOnly):
         view = "booking.view_appointment"
         both = require_http_methods(["GET", "HEAD", "POST"])
         pages = [
-            ("", "changelist", site(require_GET(self.changelist_view))),
+            ("", "changelist", site(both(self.changelist_view))),
             ("desk/", "desk", self.may(desk_, both(self.desk))),
             ("desk/call-back/<int:pk>/rung/", "rung", self.may(desk_, require_POST(self.rung))),
             ("phone/", "phone", self.may(desk_, both(self.phone))),

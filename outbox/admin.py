@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from clinic.accounts import signed_in
-from clinic.admin import KeptAdmin, NeedsFirst
+from clinic.admin import KeptAdmin, NeedsFirst, SearchesInPrivate
 from outbox import worker
 from outbox.messages import NAMES, SECRETS, CannotResend, resend, settle
 from outbox.models import Message
@@ -29,7 +29,7 @@ class NotSent(NeedsFirst):
 
 
 @admin.register(Message)
-class MessageAdmin(KeptAdmin):
+class MessageAdmin(SearchesInPrivate, KeptAdmin):
     """What was sent and what was not. Nobody writes or edits a message here."""
 
     list_display = ["about", "to", "state_in_words", "due_at", "attempts", "sent_at"]

@@ -434,7 +434,7 @@ def test_no_page_of_the_desk_holds_an_answer_a_finding_or_a_condition(desk, surg
         desk.get("desk", query=f"{ON_VISIT}&print=1"),
         desk.post("desk", q=appointment.patient.name),
         desk.get("changelist"),
-        desk.get("changelist", query=f"?q={appointment.reference}"),
+        desk.post("changelist", q=appointment.reference),
         desk.get("change", key),
         desk.get("cancel", key),
         desk.get("move", key),

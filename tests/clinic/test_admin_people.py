@@ -329,7 +329,7 @@ def test_a_patient_is_found_by_what_is_said_on_the_phone(client, search):
     ada = make.make_patient(name="Ada Lovelace", email="ada@example.org", phone="+447700900123")
     make.make_patient(name="Grace Hopper", birth_date=date(1985, 12, 9), email="g@example.org", phone="+447700900999")
     query = ada.reference.lower() if search == "REFERENCE" else search
-    answer = client.get(reverse("admin:clinic_patient_changelist"), {"q": query})
+    answer = client.post(reverse("admin:clinic_patient_changelist"), {"q": query})
     assert [patient.name for patient in answer.context["cl"].result_list] == ["Ada Lovelace"]
 
 
@@ -339,9 +339,17 @@ def test_a_patient_is_found_by_what_is_said_on_the_phone(client, search):
 def test_a_strange_search_finds_nobody_and_breaks_nothing(client, search):
     signed_in(client, "Front desk")
     make.make_patient(name="Ada Lovelace")
-    answer = client.get(reverse("admin:clinic_patient_changelist"), {"q": search})
+    answer = client.post(reverse("admin:clinic_patient_changelist"), {"q": search})
     assert answer.status_code == 200
     assert not answer.context["cl"].result_list
+
+
+@pytest.mark.parametrize("model", ["clinic_patient", "clinic_user", "booking_appointment", "outbox_message"])
+def test_what_is_searched_for_among_people_never_stands_in_an_address(client, model):
+    signed_in(client, "Manager")
+    client_page = client.get(reverse(f"admin:{model}_changelist")).content.decode()
+    form = client_page.split('id="changelist-search"')[1].split("</form>")[0]
+    assert 'method="post"' in form and "csrfmiddlewaretoken" in form
 
 
 def test_a_likely_double_is_shown_before_a_new_patient_is_made(client):
