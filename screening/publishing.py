@@ -85,10 +85,13 @@ def _everybody_answers_again(questionnaire: Questionnaire, *, by: User, now: dat
         response__questionnaire__version__lt=questionnaire.version
     )
     requests = ReviewRequest.objects.filter(on_older, closed_at=None, response__patient__isnull=False)
-    reviews = Review.objects.filter(on_older, valid_until__gte=timezone.localdate(now))
-    patients = sorted(
-        {*requests.values_list("response__patient_id", flat=True), *reviews.values_list("patient_id", flat=True)}
-    )
+    reviews = Review.objects.filter(on_older, outcome__in=Review.CLEARING)
+    again = {
+        *requests.values_list("response__patient_id", flat=True),
+        *reviews.filter(valid_until__gte=timezone.localdate(now)).values_list("patient_id", flat=True),
+    }
+    # Also those whose days are over: a visit that nobody closed may still stand on them.
+    patients = sorted({*again, *reviews.values_list("patient_id", flat=True)})
     for patient_id in patients:  # always in the same order, so that two of these cannot lock each other out
         patient = clearance.lock_patient(patient_id)
         requests.filter(response__patient=patient).update(closed_at=now, being_read_by=None, being_read_since=None)
@@ -103,7 +106,7 @@ def _everybody_answers_again(questionnaire: Questionnaire, *, by: User, now: dat
             by=by,
             now=now,
         )
-    return len(patients)
+    return len(again)
 
 
 def retire(questionnaire: Questionnaire, *, by: User, now: datetime) -> None:

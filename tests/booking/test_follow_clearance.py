@@ -1,19 +1,21 @@
 """Appointments follow what screening decides, in the same transaction."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from booking import appointments
 from booking.appointments import NotAllowed
 from outbox.models import Message
-from screening import reviews
-from screening.models import ReviewRequest
+from screening import definition, publishing, reviews
+from screening.models import Questionnaire, ReviewRequest
 from tests import make
 from tests.booking import steps
 from tests.make import NOW
 from tests.screening import decisions
+from tests.screening.conftest import shipped
 
 pytestmark = pytest.mark.django_db
 
@@ -222,3 +224,48 @@ def test_staff_need_the_right_to(surgery):
         with pytest.raises(NotAllowed):
             appointments.turn_into_consultation(appointment, by=by, user=user, now=NOW)
     assert appointments.turn_into_consultation(appointment, by="staff", user=surgery.desk, now=NOW).status == "booked"
+
+
+# --- the questions change
+
+
+def next_version(surgery, *, rescreen):
+    row, _outcome = definition.save_draft(
+        replace(shipped("microneedling"), version=surgery.questionnaire.version + 1), treatments=[surgery.treatment]
+    )
+    Questionnaire.objects.filter(pk=row.pk).update(rescreen=rescreen)
+    row.refresh_from_db()
+    publishing.propose(row, by=surgery.clinician, now=NOW)
+    return row
+
+
+@pytest.mark.parametrize(("rescreen", "status"), [(True, "pending"), (False, "booked")])
+def test_questions_that_everybody_answers_again_put_visits_back(surgery, rescreen, status):
+    appointment = steps.booked(surgery)
+    row = next_version(surgery, rescreen=rescreen)
+    publishing.publish(row, by=make.make_user(role="Lead clinician"), now=NOW)
+    with connection.cursor() as cursor:  # the deferred wall agrees
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    appointment.refresh_from_db()
+    assert appointment.status == status
+
+
+def test_a_visit_that_nobody_closed_does_not_stand_in_the_way(surgery):
+    appointment = steps.booked(surgery)
+    row = next_version(surgery, rescreen=True)
+    assert publishing.publish(row, by=make.make_user(role="Lead clinician"), now=NOW + timedelta(days=120)) == 0
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    appointment.refresh_from_db()
+    assert appointment.status == "pending"
+
+
+def test_publishing_past_the_verb_leaves_nothing_booked_on_old_questions(surgery):
+    steps.booked(surgery)
+    row = next_version(surgery, rescreen=True)
+    lead = make.make_user(role="Lead clinician")
+    with pytest.raises(IntegrityError, match="no longer counts"), transaction.atomic():
+        Questionnaire.objects.filter(pk=surgery.questionnaire.pk).update(status="retired", retired_at=NOW)
+        Questionnaire.objects.filter(pk=row.pk).update(status="active", published_by=lead, published_at=NOW)
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")

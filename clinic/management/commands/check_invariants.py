@@ -141,6 +141,7 @@ WALLS = {
         "booking_appointment_c_clearance",
         "booking_nothing_left_on_old_response",
         "booking_nothing_left_on_old_review",
+        "booking_nothing_left_on_old_questionnaire",
         "clinic_treatment_keep_kind",
         "clinic_location_keeps_its_zone",
         "clinic_room_keeps_its_place",
