@@ -112,7 +112,7 @@ def test_no_form_of_django_reaches_an_appointment(front, manager, surgery):
             assert staff.client.get(address).status_code == 404, address
             assert staff.client.post(address, {"status": "fulfilled", "post": "yes"}).status_code == 404, address
         data = {"action": "delete_selected", "_selected_action": visit.pk, "post": "yes"}
-        assert staff.client.post(base, data).status_code in (403, 405)
+        assert staff.client.post(base, data).status_code in (200, 403)  # the list, or nothing: there are no actions
     visit.refresh_from_db()
     assert visit.status == "booked"
 
