@@ -61,3 +61,10 @@ def test_no_list_answers_for_a_field_that_no_filter_shows(rf):
 def test_what_the_filters_show_can_be_asked_for(client, address):
     client.force_login(make_user(is_staff=True, is_superuser=True))
     assert client.get(address).status_code == 200
+
+
+def test_a_question_that_cannot_be_answered_is_left_out(client):
+    client.force_login(make_user(is_staff=True, is_superuser=True))
+    for question in ("e=1&is_active__exact=perhaps", "is_active__exact=perhaps", "e=x&p=-7"):
+        answer = client.get(f"/admin/clinic/treatment/?{question}", follow=True)
+        assert answer.status_code == 200 and "Database error" not in answer.content.decode()
