@@ -66,7 +66,7 @@ def test_the_front_desk_runs_the_day(visit, someone, eyes):
 
     page.goto("/admin/booking/appointment/")
     eyes.check(page)
-    page.goto(f"/admin/booking/appointment/{visit.pk}/change/")
+    page.goto(f"/admin/booking/appointment/{visit.uuid}/")
     eyes.check(page)
 
 
