@@ -11,7 +11,7 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions import admin as _usersessions_admin  # noqa: F401
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ERROR_FLAG
+from django.contrib.admin.views.main import ERROR_FLAG, SEARCH_VAR, ChangeList
 from django.contrib.auth import admin as _auth_admin  # noqa: F401
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -72,6 +72,26 @@ class AsksFiltersOnly(admin.ModelAdmin):
         if ERROR_FLAG in request.GET and len(request.GET) > 1:
             return redirect(f"{request.path}?{ERROR_FLAG}=1")
         return super().changelist_view(request, extra_context)
+
+
+class PrivateList(ChangeList):
+    """A list whose search words come in the body of a request: an address is kept in logs and histories."""
+
+    searches_in_private = True
+
+    def get_queryset(self, request, exclude_parameters=None):
+        """As Django's, for the words that were posted; words in the address find nothing in particular."""
+        form = self.search_form_class(request.POST)
+        self.query = (form.cleaned_data.get(SEARCH_VAR) or "") if form.is_valid() else ""
+        return super().get_queryset(request, exclude_parameters)
+
+
+class SearchesInPrivate(AsksFiltersOnly):
+    """A list of people: names, phones and birth dates are searched by POST, and no address holds them (DESIGN 6)."""
+
+    def get_changelist(self, request, **kwargs):
+        """The private one."""
+        return PrivateList
 
 
 class KeptAdmin(AsksFiltersOnly):
@@ -350,7 +370,7 @@ class StaffForm(forms.ModelForm):
 
 
 @admin.register(User)
-class StaffAdmin(KeptAdmin):
+class StaffAdmin(SearchesInPrivate, KeptAdmin):
     """Staff accounts. Patients' accounts are made and proven by themselves and are not edited here."""
 
     form = StaffForm
@@ -543,7 +563,7 @@ class PatientForm(forms.ModelForm):
 
 
 @admin.register(Patient)
-class PatientAdmin(KeptAdmin):
+class PatientAdmin(SearchesInPrivate, KeptAdmin):
     """Patients: found by name, phone, birth date or reference."""
 
     form = PatientForm
