@@ -341,7 +341,10 @@ def result(request: HttpRequest, here: Here) -> HttpResponse:
         return _ask_birth_date("result")
     found = results.result_of(here.response, today=here.today, now=here.now)
     urgent = urgent_words(here.definition.questions, here.answers)
-    return render(request, "screening/result.html", {"result": found, "urgent": urgent, "response": here.response})
+    # Somebody whose time is kept already, by phone or from before, is not asked to choose one.
+    waits = here.response.requests.filter(closed_at=None, needed_at__gt=here.now).exists()
+    context = {"result": found, "urgent": urgent, "response": here.response, "waits": waits}
+    return render(request, "screening/result.html", context)
 
 
 # ---------------------------------------------------------------- leaving and coming back

@@ -7,8 +7,8 @@ import pytest
 from django.contrib.sessions.models import Session
 
 from screening import responses as verbs
-from screening.models import Assessment, DataKey, Questionnaire, QuestionnaireResponse
-from tests.make import NOW, make_clinic, make_consultation, make_location, make_patient, make_user
+from screening.models import Assessment, DataKey, Questionnaire, QuestionnaireResponse, ReviewRequest
+from tests.make import NOW, area, make_clinic, make_consultation, make_location, make_patient, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -519,6 +519,27 @@ def test_the_result_is_one_sentence_and_one_best_next_button(walker, harmless, t
     assert primary(page) == [f"/book/{'talk' if button == 'talk' else walker.treatment.slug}/"]
     assert "Ring me back" in words(page) and "only a clinician decides" in words(page)
     assert Assessment.objects.count() == 1  # looking stores nothing
+
+
+def test_whose_time_is_kept_already_is_not_asked_to_choose_one(walker, harmless):
+    """Somebody who booked by phone, or asked for a time before, comes back to what their answers mean."""
+    patient = make_patient(user=make_user(), birth_date=date(1990, 5, 4))
+    walker.client.force_login(patient.user)
+    walker.send(harmless)
+    visit = NOW + timedelta(days=9)
+    row = ReviewRequest.objects.create(
+        response=walker.response,
+        treatment=walker.treatment,
+        area=area("face"),
+        needed_on=visit.date(),
+        needed_at=visit,
+        waiting_since=NOW,
+    )
+    page = walker.client.get("/screening/result/")
+    assert primary(page) == ["/my/"]
+    assert "We keep your time for now." in words(page) and "You can choose a time now" not in words(page)
+    ReviewRequest.objects.filter(pk=row.pk).update(closed_at=NOW)
+    assert primary(walker.client.get("/screening/result/")) == [f"/book/{walker.treatment.slug}/"]
 
 
 def test_without_consultations_a_refusal_leads_to_a_person_who_rings(walker, harmless):
