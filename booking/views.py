@@ -782,8 +782,9 @@ def appointment(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
     if visit.status == Appointment.Status.PROPOSED:
         return redirect("booking:hold", visit.uuid) if whole else not_yours(request)
     context = about(visit, whole, now)
-    if whole and visit.patient is not None and visit.treatment.needs_screening:
-        context |= where_to_read(context["state"], visit, visit.patient)
+    if visit.patient is not None and visit.treatment.needs_screening:
+        reading = where_to_read(context["state"], visit, visit.patient)
+        context |= reading if whole else {"state": reading.get("state", context["state"])}
     if not whole:
         context |= how_to_see_more(request)
     return render(request, "booking/appointment.html", context)
@@ -975,6 +976,9 @@ def my_appointments(request: HttpRequest, now: datetime) -> dict | None:
         .order_by("-starts_at")[:60]
     ]
     for row in visits:
-        row["held"] = row["visit"].status == Appointment.Status.PROPOSED
+        visit, state = row["visit"], row["state"]
+        row["held"] = visit.status == Appointment.Status.PROPOSED
+        if state.code == "question" and clearance.open_question(patient, visit.treatment, area=visit.area) is None:
+            row["state"] = replace(state, code="asked")  # answered: now it waits for the clinician again
     to_come = [r for r in visits if (r["state"].is_open or r["held"]) and r["visit"].ends_at > now]
     return {"to_come": list(reversed(to_come)), "past": [r for r in visits if r not in to_come]}

@@ -75,6 +75,7 @@ def test_a_question_leads_to_the_page_where_it_is_answered(client, surgery, pati
     assert "We need one more thing from you" in text
     assert "please do not travel yet" in text
     assert "Which medicine" not in text
+    assert "We have a question for you" in words(client.get(reverse("my")))
     assert reverse("screening:reply", args=[review.uuid]) in response.content.decode()
 
 
@@ -85,6 +86,10 @@ def test_an_answered_question_is_asked_for_again(client, surgery, patient):
     text = words(client.get(page_of(visit)))
     assert "We need one more thing" not in text
     assert "please do not travel yet" in text
+    assert "We have a question for you" not in words(client.get(reverse("my")))
+    client.logout()
+    text = words(client.get(links.make_link(visit, links.SEE, NOW), follow=True))
+    assert "We need one more thing" not in text
 
 
 def test_a_form_that_is_due_leads_to_the_questions(client, surgery, patient):
