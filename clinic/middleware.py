@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
@@ -106,6 +106,8 @@ class StaffSignIn:
                 elsewhere = self.second_factor(request)
                 if elsewhere is not None:
                     return elsewhere
+        elif user.is_authenticated and request.path.startswith(reverse("mfa_index")):
+            raise Http404  # a patient who set up a second step could never come in by a code alone again
         elif self.is_admin(request):
             if user.is_authenticated:
                 raise PermissionDenied

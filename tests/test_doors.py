@@ -76,6 +76,10 @@ def test_no_search_finds_somebody_by_an_answer(scene, who):
                 ((there, ANSWER), (nowhere, "nonesuch1"))]  # fmt: skip
         assert same[0] == same[1], place
     assert searched >= 3
+    for place in LISTS:  # lists of people take their words by POST
+        there, nowhere = (browser.post(f"/admin/{place}", {"q": word}) for word in (ANSWER, "nonesuch1"))
+        assert there.status_code == nowhere.status_code, place
+        assert scene.anna.reference not in there.content.decode(), place
     if who == "Front desk":  # who finds people without an address
         page = browser.post("/admin/booking/appointment/desk/", {"q": ANSWER}).content.decode()
         assert scene.anna.reference not in page

@@ -264,3 +264,37 @@ def test_the_hidden_screen_of_an_idle_session_leads_back_to_its_page(at_work, se
     answer = at_work.get("/accounts/locked/?next=/admin/clinic/room/")
     assert answer.status_code == 200 and "/accounts/login/?next=/admin/clinic/room/" in answer.content.decode()
     assert "_auth_user_id" not in at_work.session
+
+
+def test_the_second_step_is_for_staff_only(client):
+    client.force_login(make_user(email="anna@example.org"))
+    for address in ("", "totp/activate/", "recovery-codes/generate/", "totp/deactivate/", "reauthenticate/"):
+        for send in (client.get, client.post):
+            assert send(f"/accounts/2fa/{address}").status_code == 404, address
+
+
+def test_passwords_and_figures_cannot_be_tried_without_end(client, boss):
+    for _try in range(5):
+        client.post(LOGIN, {"login": boss.email, "password": "wrong"})
+    assert "Too many" in client.post(LOGIN, {"login": boss.email, "password": PASSWORD}).content.decode()
+    cache.clear()
+    sign_in(client)
+    secret = set_up(client)
+    cache.clear()
+    thief = Client()
+    assert sign_in(thief).url == CODE
+    for number in range(6):
+        answer = thief.post(CODE, {"code": f"{number:06}"})
+    assert answer.status_code in (200, 429)
+    assert thief.post(CODE, {"code": figures(secret)}).status_code in (200, 429)
+    assert thief.get("/admin/").status_code == 302
+
+
+def test_trying_many_names_from_one_place_is_stopped_whatever_the_headers_say():
+    said = [
+        Client(HTTP_X_FORWARDED_FOR=f"203.0.113.{number}").post(
+            LOGIN, {"login": f"a{number}@example.org", "password": "x"}
+        )
+        for number in range(12)
+    ]
+    assert "Too many" in said[-1].content.decode() or said[-1].status_code == 429
