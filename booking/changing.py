@@ -15,7 +15,7 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 
 from booking import availability, notices
-from booking.availability import Slot
+from booking.availability import RELEASED_BEFORE, Slot
 from booking.models import Appointment, HoldDetails
 from clinic.models import Patient, User
 from screening.clearance import Clearance, clearance_for, close_request, may_ask, request_review
@@ -263,6 +263,12 @@ def _form_due(appointment_starts_at: datetime, now: datetime) -> datetime:
     return max(min(now + FORM_DUE_WITHIN, appointment_starts_at - timedelta(hours=24)), now + timedelta(hours=2))
 
 
+def answer_by_for(appointment: Appointment, *, now: datetime) -> datetime:
+    """By when a clinician answers about a visit: the review promise, never later than its release two hours before."""
+    promised = availability.promise(now=now, location=appointment.room.location)
+    return min(promised, appointment.starts_at - RELEASED_BEFORE)
+
+
 def wait_for_answers(appointment: Appointment, *, now: datetime, tell: bool = True) -> Appointment:
     """A pending visit: to the clinicians with the answers we have, else to the patient with a form to fill in."""
     if clearance_of(appointment, now=now).why == "needs-information":
@@ -272,7 +278,7 @@ def wait_for_answers(appointment: Appointment, *, now: datetime, tell: bool = Tr
         if tell:
             notices.information_needed(appointment, now=now)
         return appointment
-    answer_by = availability.promise(now=now, location=appointment.room.location)
+    answer_by = answer_by_for(appointment, now=now)
     Appointment.objects.filter(pk=appointment.pk).update(answer_by=answer_by)  # the worklist shows it
     response_id = usable_answers(appointment, now=now)
     if response_id is not None:

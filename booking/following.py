@@ -8,10 +8,17 @@ from typing import Any
 
 from django.db import transaction
 
-from booking import availability, notices
+from booking import notices
 from booking.appointments import make_consultation
-from booking.availability import RELEASED_BEFORE
-from booking.changing import NotAllowed, ask_clinician, cancel_quietly, change, clearance_of, wait_for_answers
+from booking.changing import (
+    NotAllowed,
+    answer_by_for,
+    ask_clinician,
+    cancel_quietly,
+    change,
+    clearance_of,
+    wait_for_answers,
+)
 from booking.models import Appointment
 from clinic.models import Patient, Treatment, User
 
@@ -57,7 +64,7 @@ def _put_back(visit: Appointment, *, now: datetime) -> Appointment:
         Status.PENDING,
         now=now,
         review=None,
-        answer_by=availability.promise(now=now, location=visit.room.location),
+        answer_by=answer_by_for(visit, now=now),
         identity_confirmed_at=None,
         identity_confirmed_by=None,
         agreed_at=None,
@@ -92,8 +99,7 @@ def _to_whom_it_waits_for(visit: Appointment, *, now: datetime) -> Appointment:
     except NotAllowed:
         # The rules say no to that day. Nobody but a clinician takes the time away: they see it and decide.
         if visit.answer_by is None:
-            promised = availability.promise(now=now, location=visit.room.location)
-            visit = change(visit, now=now, answer_by=min(promised, visit.starts_at - RELEASED_BEFORE))
+            visit = change(visit, now=now, answer_by=answer_by_for(visit, now=now))
         request = ask_clinician(visit, now=now)
         return change(
             visit,
@@ -118,9 +124,12 @@ def _decided_yes(visit: Appointment, *, now: datetime) -> None:
                 form_due_by=None,
             )
             notices.booked(visit, now=now)
+        elif visit.starts_at > now:  # the decision does not cover its day: somebody has to look at that one too
+            _to_whom_it_waits_for(visit, now=now)
     elif not found.cleared:  # decided anew, for other days
         visit = _put_back(visit, now=now)
         if visit.starts_at > now:
+            visit = _to_whom_it_waits_for(visit, now=now)
             notices.back_to_pending(visit, now=now)
     elif found.review_id != visit.review_id:
         change(visit, now=now, review_id=found.review_id)

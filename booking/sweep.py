@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
-from booking import availability, notices
+from booking import notices
 from booking.availability import RELEASED_BEFORE
 from booking.changing import (
     NotAllowed,
     Refusal,
+    answer_by_for,
     ask_clinician,
     cancel_quietly,
     change,
@@ -94,9 +95,7 @@ def _sweep_one(appointment: Appointment, *, now: datetime) -> str:
             request = ask_clinician(visit, now=now)
             response_id, decided = (request.response_id if request else None), True
         if decided:
-            answer_by = min(
-                availability.promise(now=now, location=visit.room.location), visit.starts_at - RELEASED_BEFORE
-            )
+            answer_by = answer_by_for(visit, now=now)
             visit = change(visit, now=now, response_id=response_id, form_due_by=None, answer_by=answer_by)
             ask_clinician(visit, now=now)
             notices.drop(visit, kinds=["form_due"])

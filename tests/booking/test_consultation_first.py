@@ -93,6 +93,17 @@ def test_it_counts_on_the_last_day_of_its_six_months_and_no_longer(surgery):
         )
 
 
+def test_a_later_visit_that_the_decision_does_not_cover_goes_to_the_clinicians_again(surgery):
+    first = waiting(surgery)
+    second = steps.asked(surgery, steps.VISIT + timedelta(days=28), patient=first.patient)
+    seen(surgery, first.patient, "2026-09-20")  # counts until 20 March: for the first visit only
+    steps.decide(first)
+    second.refresh_from_db()
+    assert (first.status, second.status) == ("booked", "pending")
+    request = steps.request_of(second)
+    assert (request.needed_on, request.answer_by) == (second.local_date, second.answer_by)
+
+
 def test_a_look_in_person_for_keloid_in_the_family_is_a_consultation_too(surgery):
     surgery.treatment.areas.add(make.area("chest"))
     patient = make.make_patient()

@@ -126,6 +126,30 @@ def test_new_answers_put_a_booked_visit_back_and_keep_its_time(surgery):
     assert appointment.status == "booked"
 
 
+def test_no_answer_is_promised_for_after_the_visit(surgery):
+    appointment = steps.booked(surgery)
+    hour_before_the_promise = make.at(appointment.local_date, "07:30")
+    steps.answered(surgery, appointment.patient, now=hour_before_the_promise)
+    appointment.refresh_from_db()
+    assert (appointment.status, appointment.answer_by) == ("pending", appointment.starts_at - timedelta(hours=2))
+    assert steps.request_of(appointment).answer_by == appointment.answer_by
+
+
+def test_a_decision_anew_for_later_days_asks_again_for_this_one(surgery):
+    patient = make.make_patient()
+    steps.answered(surgery, patient, scar_age="6-to-12-months", scar_healed_on="2026-03-20")  # a year on 20 March
+    appointment = steps.booked(surgery, patient=patient)
+    later = NOW + timedelta(hours=1)
+    request = decisions.ask(patient, surgery.treatment, on=steps.VISIT + timedelta(days=28), now=later)
+    review = decisions.decide(request, now=later)
+    appointment.refresh_from_db()
+    assert review.valid_from > appointment.local_date
+    assert (appointment.status, appointment.review) == ("pending", None)
+    assert steps.request_of(appointment).needed_on == appointment.local_date
+    steps.decide(appointment, now=later)
+    assert appointment.status == "booked"
+
+
 def test_new_answers_that_block_leave_the_decision_to_a_clinician(surgery):
     appointment = steps.booked(surgery)
     steps.answered(surgery, appointment.patient, now=NOW + timedelta(hours=1), pregnancy="yes")
