@@ -536,14 +536,18 @@ def details_of(held: Appointment) -> HoldDetails | None:
 
 
 def known_birth_date(request: HttpRequest, held: Appointment, now: datetime) -> date | None:
-    """The birth date that need not be asked again: of the signed-in patient, or of the answers of this visit."""
+    """The birth date that need not be asked again: of the signed-in patient, or of the answers of this visit.
+
+    After 15 minutes without work on the answers it is asked: on a shared device somebody else may be going on with
+    them, and `confirm` refuses answers that name another birth date.
+    """
     patient = patient_of(request)
     if patient is not None:
         return patient.birth_date
     if not held.treatment.needs_screening:
         return None
     answered = clearance.response_of_session(request, held.treatment, now=now)
-    return answered.birth_date if answered else None
+    return answered.birth_date if answered and not answered.away else None
 
 
 def step_of(request: HttpRequest, held: Appointment) -> str:

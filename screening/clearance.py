@@ -88,6 +88,7 @@ class Answered:
     response_id: int
     birth_date: date | None
     areas: list[str] = field(default_factory=list)
+    away: bool = False  # nobody has worked on them for a while: whoever goes on with them says their birth date again
 
 
 # ---------------------------------------------------------------- what the records say
@@ -535,7 +536,8 @@ def response_of_session(request, treatment: Treatment, *, now: datetime) -> Answ
         if treatment is not None and treatment.needs_screening and screened and treatment.pk not in screened:
             continue
         try:
-            return Answered(response.pk, answered_birth_date(response), answered_areas(response))
+            away = _responses().is_away(response, now=now)
+            return Answered(response.pk, answered_birth_date(response), answered_areas(response), away)
         except sealing.SealBroken:
             log.exception("Answers could not be read; they do not count.")
     return None

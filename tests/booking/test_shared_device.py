@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from booking.models import HoldDetails
+from booking.models import Appointment, HoldDetails
 from tests.booking import steps
 from tests.booking.pages import DETAILS, choose, held_uuid, put
 
@@ -31,6 +32,32 @@ def test_another_form_on_the_same_device_does_not_show_the_birth_date_that_opens
     clock.now += timedelta(minutes=20)
     html = client.get(hold_page(client, surgery.consultation)).content.decode()
     assert DETAILS["name"] in html and 'value="1990"' not in html
+
+
+def test_the_next_person_cannot_go_on_with_somebody_elses_answers(client, surgery, clock):
+    response = steps.answered(surgery)
+    put(client, screening=str(response.uuid))
+    clock.now += timedelta(minutes=20)
+    page = hold_page(client, surgery.treatment)
+    assert "date of birth" in client.get(page).content.decode()
+    client.post(page, DETAILS | {"birth_date_year": "1971"})
+    client.force_login(get_user_model().objects.get(email=DETAILS["email"]))
+    said = client.post(page, {"action": "confirm"}).content.decode()
+    assert "cannot match the date of birth in your answers" in said
+    response.refresh_from_db()
+    assert response.patient is None
+    assert Appointment.objects.get().status == "proposed"
+
+
+def test_the_same_person_goes_on_after_a_while_with_their_birth_date(client, surgery, clock):
+    response = steps.answered(surgery)
+    put(client, screening=str(response.uuid))
+    clock.now += timedelta(minutes=20)
+    page = hold_page(client, surgery.treatment)
+    client.post(page, DETAILS)
+    client.force_login(get_user_model().objects.get(email=DETAILS["email"]))
+    client.post(page, {"action": "confirm"})
+    assert Appointment.objects.get().status == "pending"
 
 
 def test_what_was_typed_is_forgotten_after_an_hour(client, surgery, clock):
