@@ -5,6 +5,7 @@ Each race is first shown to be one: a check before the insert, in a table withou
 
 import threading
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 
@@ -17,13 +18,14 @@ from booking.appointments import Refusal, Taken
 from booking.models import Appointment
 from booking.sweep import sweep
 from outbox.models import Message
-from screening import responses, reviews
+from screening import definition, publishing, responses, reviews
 from screening.reviews import Refused
 from tests import make
 from tests.booking import steps
 from tests.booking.conftest import ScreeningSurgery
 from tests.make import NOW
 from tests.screening import decisions
+from tests.screening.conftest import shipped
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROUNDS = 4
@@ -207,6 +209,26 @@ def test_confirming_with_a_clearance_against_new_answers():
         # booked and put back, or never booked
         assert hold.status in ("pending", "proposed")
         all_holds()
+
+
+def test_confirming_with_a_clearance_against_new_questions_for_everybody():
+    surgery = ScreeningSurgery()
+    first = steps.booked(surgery)
+    hold = steps.held(surgery, steps.VISIT + timedelta(days=28), patient=first.patient)
+    row, _outcome = definition.save_draft(
+        replace(shipped("microneedling"), version=surgery.questionnaire.version + 1), treatments=[surgery.treatment]
+    )
+    publishing.propose(row, by=surgery.clinician, now=NOW)
+    lead = make.make_user(role="Lead clinician")
+    results = at_once(
+        lambda: appointments.confirm(hold, patient=first.patient, now=NOW),
+        lambda: publishing.publish(row, by=lead, now=NOW),
+    )
+    only(results, Refusal)
+    hold.refresh_from_db(), first.refresh_from_db()
+    assert first.status == "pending"
+    assert hold.status in ("pending", "proposed")
+    all_holds()
 
 
 def test_cancelling_against_clearing():
