@@ -47,11 +47,14 @@ def follow_clearance(
     )
     if treatment is not None:
         visits = visits.filter(treatment=treatment, area=area)
+    to_talk = False
     for visit in visits:
         if outcome in ("answered", "superseded", "withdrawn"):
             _answers_changed(visit, now=now)
         elif outcome in ("cleared", "cleared-with-conditions"):
             _decided_yes(visit, now=now)
+        elif outcome == "consultation-required" and not to_talk and _turned(visit, now=now):
+            to_talk = True  # one talk is enough: later times are given back
         else:
             _decided_no(visit, outcome=outcome, by=by, now=now)
 
@@ -135,6 +138,18 @@ def _decided_yes(visit: Appointment, *, now: datetime) -> None:
         change(visit, now=now, review_id=found.review_id)
 
 
+def _turned(visit: Appointment, *, now: datetime) -> bool:
+    """Turns a visit to come into a consultation at the same time; False, and nothing, where that does not fit."""
+    if visit.status not in (Status.PENDING, Status.BOOKED) or visit.starts_at <= now:
+        return False
+    try:
+        with transaction.atomic():
+            make_consultation(visit, now=now)
+    except NotAllowed:
+        return False
+    return True
+
+
 def _decided_no(visit: Appointment, *, outcome: str, by: User | None, now: datetime) -> None:
     begun = visit.starts_at <= now
     if visit.status == Status.BOOKED and begun:
@@ -148,14 +163,6 @@ def _decided_no(visit: Appointment, *, outcome: str, by: User | None, now: datet
             notices.drop(visit, kinds=["asked_for", "information_needed", "form_due"])
             notices.information_needed(visit, now=now)
         return
-    if outcome == "consultation-required" and visit.status in (Status.PENDING, Status.BOOKED) and not begun:
-        try:
-            with transaction.atomic():
-                make_consultation(visit, now=now)
-        except NotAllowed:
-            pass  # it does not fit; the time is given back below
-        else:
-            return
     visit = cancel_quietly(
         visit,
         by=By.CLINICIAN if by is not None else By.SYSTEM,

@@ -89,6 +89,16 @@ def test_a_consultation_first_takes_the_same_time_in_one_step(surgery):
     assert steps.messages(appointment) == ["booked"]
 
 
+def test_two_times_become_one_consultation(surgery):
+    first = steps.asked(surgery)
+    second = steps.asked(surgery, steps.VISIT + timedelta(days=28), patient=first.patient)
+    steps.decide(first, "consultation-required")
+    second.refresh_from_db()
+    assert (first.status, first.treatment) == ("booked", surgery.consultation)
+    assert (second.status, second.treatment, second.cancel_reason) == ("cancelled", surgery.treatment, "clinical")
+    assert steps.messages(second) == ["not_possible"]
+
+
 def test_a_consultation_that_does_not_fit_is_not_squeezed_in(surgery):
     surgery.consultation.duration_minutes = 60
     surgery.consultation.save(update_fields=["duration_minutes"])
