@@ -208,6 +208,7 @@ class Leave:
     response_id: int | None = None
     consultation_allowed: bool = True
     why: str = ""
+    away: bool = False  # nobody has worked on the answers for a while, and nobody is signed in
 
 
 def leave_to_choose(request: HttpRequest, wish: Wish, *, on: date, now: datetime) -> Leave:
@@ -232,7 +233,8 @@ def leave_to_choose(request: HttpRequest, wish: Wish, *, on: date, now: datetime
         return Leave("open", False, asking.earliest, answered.response_id)
     if asking.why in ("out-of-date", "not-for-this-treatment", "none", "area"):
         return Leave("questions", why=asking.why)
-    return Leave("refused", consultation_allowed=asking.consultation_allowed, why=asking.why)
+    away = answered.away and patient is None
+    return Leave("refused", consultation_allowed=asking.consultation_allowed, why=asking.why, away=away)
 
 
 def kept_by(request: HttpRequest, now: datetime) -> Appointment | None:
@@ -279,6 +281,8 @@ def slots(request: HttpRequest, slug: str) -> HttpResponseBase:
     soonest = finder.first_free()
     leave = leave_to_choose(request, wish, on=soonest.local_date if soonest else timezone.localdate(now), now=now)
     context = {"wish": wish, "leave": leave, "kept": kept, "locations": locations, "clinic": clinic}
+    if leave.away:  # what the answers mean is not told to whoever sits at this device now
+        return redirect(f"{reverse('screening:birth_date')}?to=result")
     if leave.state in ("refused", "too-young"):
         return render(request, f"booking/{leave.state.replace('-', '_')}.html", context | not_now(treatment))
     form = ChosenTimeForm(request.POST if request.method == "POST" else None)
