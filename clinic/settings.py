@@ -238,7 +238,14 @@ ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_LOGOUT_ON_GET = False
 # Beside allauth's own limits, by address on the internet: a script with many sessions could keep every free time, fill
 # the tables with begun answers, or the desk's list of people to ring. Behind a proxy, see TRUSTED_PROXY_COUNT.
-ACCOUNT_RATE_LIMITS = {"hold": "10/10m/ip,30/h/ip", "screening": "30/10m/ip", "call_back": "10/10m/ip"}
+ACCOUNT_RATE_LIMITS = {
+    "hold": "10/10m/ip,30/h/ip",
+    "screening": "30/10m/ip",
+    "call_back": "10/10m/ip",
+    # allauth's own, and a lid on the hour: nobody's mailbox is filled through us
+    "request_login_code": "20/m/ip,60/h/ip,3/m/key,10/h/key",
+    "reset_password": "20/m/ip,60/h/ip,5/m/key,10/h/key",
+}
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = os.environ.get("MFA_TOTP_ISSUER", "The clinic")

@@ -73,3 +73,17 @@ def test_requests_to_be_rung_are_limited(client):
         assert client.post("/call-back/", data | {"request_key": str(uuid.uuid4())}).status_code == 302
     said(client.post("/call-back/", data | {"request_key": str(uuid.uuid4())}))
     assert CallBack.objects.count() == 10
+
+
+@pytest.mark.parametrize("address", ["/accounts/login/code/", "/accounts/password/reset/"])
+def test_nobodys_mailbox_is_filled_through_us(monkeypatch, address):
+    now = [1_800_000_000.0]
+    monkeypatch.setattr("allauth.core.internal.ratelimit.time.time", lambda: now[0])
+    answers = []
+    for number in range(12):
+        now[0] += 61
+        browser = Client(REMOTE_ADDR=f"198.51.100.{number}")
+        answers.append(browser.post(address, {"email": "rosa@example.org"}).status_code)
+    assert answers[:10] == [302] * 10 and 302 not in answers[10:]  # a pause is said on the form, or on a page
+    now[0] += 3600
+    assert Client().post(address, {"email": "rosa@example.org"}).status_code == 302
