@@ -175,6 +175,18 @@ def test_answers_that_were_sent_never_change(questionnaire, harmless, change):
     )
 
 
+@pytest.mark.parametrize(("days", "allowed"), [(-2, False), (-1, True), (0, True), (1, True), (2, False), (400, False)])
+def test_answers_count_from_the_day_they_were_sent(questionnaire, harmless, days, allowed):
+    """The 90 days begin at `answered_on`: the local day, so at most one from the day in UTC."""
+    draft = responses.start(questionnaire=questionnaire, treatment=None, privacy_version="1", now=NOW)
+    finish = QuestionnaireResponse.objects.filter(pk=draft.pk).update
+    values = {"status": "completed", "completed_at": NOW, "answered_on": TODAY + days * DAY}
+    if allowed:
+        assert finish(**values) == 1
+    else:
+        assert wall(finish, **values) == "screening_response_answered_on_its_day"
+
+
 def test_answers_that_were_sent_never_go(questionnaire, harmless):
     response = answer(questionnaire, harmless)
     never = "screening_response_never_changes"

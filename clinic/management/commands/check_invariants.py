@@ -156,6 +156,7 @@ WALLS = {
         "screening_rule_keep",
         "screening_response_keep",
         "screening_response_born",
+        "screening_response_answered_on_its_day",
         "screening_assessment_never_changes",
         "screening_review_never_changes",
         "screening_cosignature_never_changes",
