@@ -606,6 +606,20 @@ class PatientAdmin(SearchesInPrivate, KeptAdmin):
         """The reference is never chosen."""
         return ["reference"] if obj is not None else []
 
+    def log_addition(self, request, obj, message):
+        """Under the reference: a record of what staff did outlives the person's name here."""
+        return self.without_name(super().log_addition(request, obj, message), obj)
+
+    def log_change(self, request, obj, message):
+        """As `log_addition`."""
+        return self.without_name(super().log_change(request, obj, message), obj)
+
+    def without_name(self, entry, patient):
+        """The entry with the reference where Django writes the name."""
+        entry.object_repr = patient.reference
+        entry.save(update_fields=["object_repr"])
+        return entry
+
     @admin.display(description=_("born"), ordering="birth_date")
     def born(self, patient) -> str:
         """As it is said on the phone."""

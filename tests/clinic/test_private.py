@@ -4,11 +4,12 @@ import logging
 import sys
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.staticfiles import finders
 from django.db import IntegrityError
 
 from clinic.logs import NeutralLines
-from clinic.models import User
+from clinic.models import Patient, User
 from tests.clinic.test_security import PUBLIC, headers_are_right
 from tests.make import make_clinic, make_patient, make_user
 
@@ -88,3 +89,14 @@ def test_the_development_server_logs_through_the_same_lines(settings):
     server = settings.LOGGING["loggers"]["django.server"]
     assert server["handlers"] == ["console"] and server["propagate"] is False
     assert settings.LOGGING["formatters"]["line"]["()"] == "clinic.logs.NeutralLines"
+
+
+def test_what_staff_did_is_kept_without_the_patients_name(client):
+    client.force_login(make_user("Front desk"))
+    data = {"name": "Rosa Example", "birth_date": "4/5/1990", "phone": "020 7946 0018", "email": "rosa@example.org"}
+    assert client.post("/admin/clinic/patient/add/", data).status_code == 302
+    patient = Patient.objects.get()
+    assert client.post(f"/admin/clinic/patient/{patient.pk}/change/", data | {"name": "Rosa Other"}).status_code == 302
+    entries = LogEntry.objects.all()
+    assert [entry.object_repr for entry in entries] == [patient.reference] * 2
+    assert not any("Rosa" in f"{entry.object_repr}{entry.change_message}" for entry in entries)
