@@ -110,9 +110,13 @@ def _field(question: Question) -> forms.Field:
             choices=choices, widget=forms.CheckboxSelectMultiple, error_messages=errors, **words
         )
     if question.kind == "day":
-        return ThreePartDateField(autocomplete="bday" if question.link_id == BIRTH_DATE else "", **words)
+        date_field = ThreePartDateField(autocomplete="bday" if question.link_id == BIRTH_DATE else "", **words)
+        date_field.error_messages["required"] = please
+        return date_field
     if question.kind == "date":
-        return ThreePartDateField(allow_partial=True, allow_unknown=True, **words)
+        date_field = ThreePartDateField(allow_partial=True, allow_unknown=True, **words)
+        date_field.error_messages["required"] = please
+        return date_field
     words["error_messages"] = {"required": please}
     if question.kind == "number":
         return _number_field(question, words)
