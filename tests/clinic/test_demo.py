@@ -1,0 +1,71 @@
+"""`setup_clinic` and `demo`: believable, made once, never over real patients."""
+
+import pytest
+from django.apps import apps
+from django.core.management import CommandError, call_command
+
+from booking.models import Appointment
+from clinic.models import Clinic, Location, Patient, Practitioner, Room, Treatment
+from education.models import Article
+from screening.models import Questionnaire, Review
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def development(settings):
+    """The demonstration has open passwords, so it is only made in development."""
+    settings.DEBUG = True
+
+
+def rows() -> dict[str, int]:
+    """How many rows each of our tables holds."""
+    ours = ("clinic", "education", "screening", "booking", "outbox")
+    return {
+        model.__name__: model.objects.count() for label in ours for model in apps.get_app_config(label).get_models()
+    }
+
+
+def test_a_new_clinic_gets_drafts_and_nothing_that_is_published():
+    call_command("setup_clinic", verbosity=0)
+    assert Treatment.objects.count() == 6 and not Treatment.objects.offered().exists()
+    assert set(Questionnaire.objects.values_list("name", "status")) == {
+        ("microneedling", "draft"),
+        ("microneedling-recheck", "draft"),
+    }
+    assert Article.objects.exists() and not Article.objects.exclude(published_revision=None).exists()
+    before = rows()
+    call_command("setup_clinic", verbosity=0)
+    assert rows() == before
+
+
+def test_the_demonstration_is_believable_holds_every_rule_and_is_made_once():
+    call_command("demo", patients=26, verbosity=0)
+    assert Clinic.get().is_demo
+    assert Location.objects.values("time_zone").distinct().count() == Location.objects.count() == 2
+    counts = [model.objects.count() for model in (Practitioner, Room, Treatment, Patient)]
+    assert counts == [5, 4, 6, 26]
+    states = set(Appointment.objects.values_list("status", flat=True))
+    assert {"pending", "booked", "fulfilled", "cancelled", "noshow"} <= states
+    outcomes = set(Review.objects.values_list("outcome", flat=True))
+    assert {"needs-information", "deferred", "not-suitable"} <= outcomes
+    call_command("check_invariants", verbosity=0)
+    before = rows()
+    call_command("demo", verbosity=0)
+    assert rows() == before
+
+
+def test_a_database_with_real_patients_is_left_alone():
+    make.make_patient()
+    before = rows()
+    with pytest.raises(CommandError, match="is not a demonstration"):
+        call_command("demo", verbosity=0)
+    assert rows() == before
+
+
+def test_outside_development_there_is_no_demonstration(settings):
+    settings.DEBUG = False
+    with pytest.raises(CommandError, match="DEBUG"):
+        call_command("demo", verbosity=0)
+    assert not Patient.objects.exists()
