@@ -134,11 +134,12 @@ def first_free_each(
     exclude: Appointment | None = None,
     cleared: bool | None = None,
     staff: bool = False,
+    clinic: Clinic | None = None,
 ) -> dict[int, Slot | None]:
     """The first free time of each treatment by its id: hours are read once, appointments in at most three windows."""
     treatments = list(treatments)
     found: dict[int, Slot | None] = {treatment.pk: None for treatment in treatments}
-    clinic = Clinic.get()
+    clinic = clinic or Clinic.get()
     horizon = (clinic.horizon_days if clinic else 0) + 2
     # Yesterday in UTC has begun everywhere; what has passed is not offered.
     first = max(now.astimezone(UTC).date() - DAY, _possible(earliest or date.min))

@@ -137,7 +137,7 @@ class Offer:
         return self.price.amount * self.treatment.sessions_min, self.price.amount * self.treatment.sessions_max
 
 
-def offers(locations: list[Location], *, now: datetime) -> list[Offer]:
+def offers(locations: list[Location], clinic: Clinic | None, *, now: datetime) -> list[Offer]:
     """Everything offered, in the clinic's order. The number of queries does not depend on how much that is."""
     seeing = Practitioner.objects.filter(is_active=True)
     offered = list(
@@ -153,7 +153,7 @@ def offers(locations: list[Location], *, now: datetime) -> list[Offer]:
         .order_by()
     ):
         where.setdefault(person, set()).add(place)
-    first = availability.first_free_each(offered, now=now) if offered else {}
+    first = availability.first_free_each(offered, now=now, clinic=clinic) if offered else {}
     known = {location.pk: location for location in locations}
     found = []
     for treatment in offered:
@@ -176,8 +176,8 @@ def offers(locations: list[Location], *, now: datetime) -> list[Offer]:
 def treatments(request: HttpRequest) -> HttpResponse:
     """Prices, people, places and next free days, before any question (LOOK 3)."""
     locations = places()
-    found = offers(locations, now=timezone.now())
     clinic = Clinic.get()
+    found = offers(locations, clinic, now=timezone.now())
     return render(
         request,
         "booking/treatments.html",

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from booking import appointments
 from booking.models import Appointment, HoldDetails
-from clinic.models import Patient
+from clinic.models import Location, Patient
 from outbox.models import Message
 from tests import make
 from tests.booking import steps
@@ -539,3 +539,10 @@ def test_the_public_pages_ask_a_constant_number_of_queries(client, surgery):
     thrice = [queries_of(client, page) for page in pages]
     assert thrice == once
     assert max(once) <= 12, once
+
+
+def test_looking_for_a_day_far_away_stays_within_twelve_queries(client, surgery):
+    for place in Location.objects.all():
+        make.make_closure(place, NOW.date() - timedelta(days=2), NOW.date() + timedelta(days=400))
+    assert queries_of(client, reverse("booking:treatments")) <= 12
+    assert queries_of(client, times_of(surgery.treatment)) <= 12
