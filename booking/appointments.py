@@ -652,8 +652,7 @@ def _move(appointment: Appointment, *, slot: Slot, by: str, user: User | None, n
         raise ValueError("patient or staff")
     _status_is(appointment, Status.PENDING, Status.BOOKED)
     clinic = Clinic.get()
-    notice = timedelta(hours=clinic.notice_hours if clinic else 24)
-    if by == By.PATIENT and now > appointment.starts_at - notice:
+    if by == By.PATIENT and appointment.is_late(clinic, now=now):
         raise NotAllowed(_("It is too late to move this here. Please call us, or cancel it."))
     treatment, area = appointment.treatment, appointment.area
     location = _places(slot)[1]
@@ -754,9 +753,7 @@ def cancel(
         raise NotAllowed(_("Please choose a reason."))
     if (reason == Reason.CLINICAL) != (by == By.CLINICIAN):
         raise NotAllowed(_("Please choose another reason: this one is for clinicians."))
-    clinic = Clinic.get()
-    notice = timedelta(hours=clinic.notice_hours if clinic else 24)
-    late = reason == Reason.PATIENT_ASKED and now > appointment.starts_at - notice
+    late = reason == Reason.PATIENT_ASKED and appointment.is_late(Clinic.get(), now=now)
     appointment = cancel_quietly(appointment, by=by, user=user, reason=reason, late=late, now=now)
     if appointment.starts_at > now:
         notices.cancelled(appointment, now=now)

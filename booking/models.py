@@ -1,7 +1,7 @@
 """When: hours, time off, appointments. The rules of DESIGN section 4 are constraints here and triggers in 0002."""
 
 import uuid
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pghistory
@@ -14,7 +14,7 @@ from django.db.models import F, Func, Q, Value
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
 
-from clinic.models import Patient, new_reference
+from clinic.models import Clinic, Patient, new_reference
 
 
 def same(column: str) -> Func:
@@ -469,6 +469,10 @@ class Appointment(models.Model):
     def local_start(self):
         """The start as the clock on the wall shows it there."""
         return self.starts_at.astimezone(self.room.location.zone)
+
+    def is_late(self, clinic: Clinic | None, *, now: datetime) -> bool:
+        """Whether the notice that the clinic asks of patients for moving or cancelling has begun (24 h by default)."""
+        return now > self.starts_at - timedelta(hours=clinic.notice_hours if clinic else 24)
 
 
 class HoldDetails(models.Model):

@@ -763,8 +763,7 @@ def state_of(visit: Appointment, clinic: Clinic | None, now: datetime) -> State:
     if visit.status == status.CANCELLED and visit.cancel_reason == Appointment.Reason.CLINICAL:
         code = "refused"
     to_come = visit.status in (status.PENDING, status.BOOKED) and now < visit.starts_at
-    notice = timedelta(hours=clinic.notice_hours if clinic else 24)
-    late = now > visit.starts_at - notice
+    late = visit.is_late(clinic, now=now)
     prepare = visit.treatment.needs_screening and code in ("question", "form", "asked", "booked", "here", "done")
     return State(code, to_come and not late, to_come, to_come and late, prepare)
 
