@@ -9,6 +9,7 @@ import uuid
 from datetime import date, datetime, timedelta
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.forms import RequestLoginCodeForm, ResetPasswordForm
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.account.internal.flows.login_by_code import LoginCodeVerificationProcess
@@ -44,6 +45,15 @@ SECOND_FACTOR_SHOWN = "second_factor"  # in the session: set up in this very ses
 
 class NotThatPerson(Exception):
     """Somebody else is signed in on this browser; the text says what to do."""
+
+
+class PeopleBackend(AuthenticationBackend):
+    """As allauth's, but that a patient's record comes with the user: every page of theirs asks for both."""
+
+    def get_user(self, user_id) -> User | None:
+        """Whoever a session belongs to; None when they are gone or no longer active."""
+        user = User.objects.select_related("patient").filter(pk=user_id).first()
+        return user if user is not None and self.user_can_authenticate(user) else None
 
 
 def signed_in(request: HttpRequest) -> User:

@@ -15,6 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from clinic import accounts, views
+from clinic.models import Clinic
 
 LONGEST_QUERY = 4096
 # Nothing here is larger than a picture of 5 MB with its form; without a limit, a file as large as the disk could be
@@ -72,6 +73,17 @@ def refuse_broken(encoded: str | bytes) -> None:
         raise BadRequest("not UTF-8") from error
     if b"\x00" in plain:
         raise BadRequest("NUL")
+
+
+class OneClinic:
+    """Every part of one answer goes by the same policies of the clinic, and its row is read once."""
+
+    def __init__(self, get_response) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with Clinic.read_once():
+            return self.get_response(request)
 
 
 class PrivatePages:

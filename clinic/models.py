@@ -3,6 +3,9 @@
 import secrets
 import uuid
 import zoneinfo
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date
 
 from django.conf import settings
@@ -220,10 +223,36 @@ class Clinic(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def save(self, *args, **kwargs) -> None:
+        """As Django's; what this request has read of the clinic before no longer holds."""
+        super().save(*args, **kwargs)
+        if (read := _clinic_of_this_request.get()) is not None:
+            read.clear()
+
     @classmethod
     def get(cls) -> "Clinic | None":
-        """The clinic, or None before `setup_clinic` has run."""
-        return cls.objects.filter(pk=1).first()
+        """The clinic, or None before `setup_clinic` has run. Within a request it is read once (`read_once`)."""
+        read = _clinic_of_this_request.get()
+        if not read:
+            found = cls.objects.filter(pk=1).first()
+            if read is None or found is None:
+                return found
+            read.append(found)
+        return read[0]
+
+    @classmethod
+    @contextmanager
+    def read_once(cls) -> Iterator[None]:
+        """Until the end of the block the row is read at most once: half a page needs it, and all under one policy."""
+        token = _clinic_of_this_request.set([])
+        try:
+            yield
+        finally:
+            _clinic_of_this_request.reset(token)
+
+
+# The row this request has read, if it has; None outside of requests, where every reading is a new one.
+_clinic_of_this_request: ContextVar[list[Clinic] | None] = ContextVar("clinic_of_this_request", default=None)
 
 
 class Area(models.Model):
