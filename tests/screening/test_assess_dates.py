@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from screening.assessment import age_on, assess, birthday, plus, read_date
-from tests.screening.answers import TODAY, ask, effects, rules, shipped
+from tests.screening.answers import TODAY, ask, effects, recheck, rules, shipped
 
 
 def found(result, rule):
@@ -68,8 +68,9 @@ def test_a_wait_blocks_on_the_same_boundary_when_answered_on_the_treatment_day()
         day = date(2026, 5, 10)
         until = plus(day, period)
         assert found(ask(given | {link_id: day.isoformat()}, on=until - timedelta(days=1)), rule)
-        for on in (until, until + timedelta(days=1)):
-            assert not ask(given | {link_id: day.isoformat()}, on=on).blocks
+        assert not ask(given | {link_id: day.isoformat()}, on=until).blocks
+        # the day after, "in the last 2 weeks" (or 4) no longer fits its date: another rule speaks, not this one
+        assert found(ask(given | {link_id: day.isoformat()}, on=until + timedelta(days=1)), rule) is None
 
 
 @pytest.mark.parametrize(
@@ -309,7 +310,56 @@ def test_an_answer_that_contradicts_its_date_is_taken_at_its_word_as_well():
             "cancer-treatment-area": "no",
         }
     )
-    assert rules(cancer) == {"cancer-treatment-date-does-not-fit"}
+    assert rules(cancer) == {"cancer-treatment-date-does-not-fit", "cancer-treatment-as-answered"}
+    assert cancer.earliest == date(2026, 12, 20)
+
+
+CHOSEN = [
+    (
+        {"sun-tan": "yes", "sun-tan-kind": "tan"},
+        "sun-tan-when",
+        date(2026, 11, 8),
+        {"sun-tan-date-does-not-fit", "sun-tan-as-answered"},
+    ),
+    (
+        {"weak-immunity": "yes", "weak-immunity-cause": "x", "weak-immunity-steroids": "ended-within-4-weeks"},
+        "weak-immunity-steroids-ended",
+        date(2026, 10, 25),
+        {"weak-immunity-date-does-not-fit", "weak-immunity-steroids-as-answered"},
+    ),
+    (
+        {"cancer-treatment": "ended-within-12-months", "cancer-treatment-area": "no"},
+        "cancer-treatment-ended",
+        date(2025, 11, 22),
+        {"cancer-treatment-date-does-not-fit", "cancer-treatment-as-answered"},
+    ),
+    ({"scar-age": "6-to-12-months"}, "scar-healed-on", date(2025, 11, 22), {"scar-age-date-does-not-fit"}),
+]
+
+
+@pytest.mark.parametrize(("given", "link_id", "last_that_fits", "contradicted"), CHOSEN)
+def test_a_date_one_day_older_than_its_choice_contradicts_it(given, link_id, last_that_fits, contradicted):
+    fits = ask(given | {link_id: last_that_fits.isoformat()})
+    older = ask(given | {link_id: (last_that_fits - timedelta(days=1)).isoformat()})
+
+    assert not contradicted & rules(fits)
+    assert contradicted <= rules(older)
+    assert "review" in effects(older)
+    # only surely older dates contradict: a month in which one day fits does not
+    assert not contradicted & rules(ask(given | {link_id: f"{last_that_fits:%Y-%m}"}))
+    # counted from the day of answering: a later treatment makes no contradiction
+    assert not contradicted & rules(
+        ask(given | {link_id: last_that_fits.isoformat()}, answered_on=TODAY, on=TODAY + timedelta(days=40))
+    )
+
+
+def test_the_recheck_takes_a_contradicting_date_at_its_word_too():
+    sun = {"sun-tan": "yes", "sun-tan-kind": "tan"}
+
+    assert rules(recheck(sun | {"sun-tan-when": "2026-11-08"})) == set()
+    older = recheck(sun | {"sun-tan-when": "2026-11-07"})
+    assert rules(older) == {"sun-tan-date-does-not-fit", "sun-tan-as-answered"}
+    assert older.earliest == date(2026, 12, 6)
 
 
 # ---------------------------------------------------------------- several waits
@@ -474,6 +524,15 @@ DATED = [
         },
         "cancer-treatment-date-does-not-fit",
         ("review", "O1", ()),
+    ),
+    (
+        {
+            "cancer-treatment": "ended-within-12-months",
+            "cancer-treatment-ended": "2020",
+            "cancer-treatment-area": "no",
+        },
+        "cancer-treatment-as-answered",
+        ("defer", "O1", ()),
     ),
     (
         {"recent-procedures": ["filler"], "recent-procedures-filler-on": "2026-07"},
