@@ -70,13 +70,13 @@ def sees_all(user) -> bool:
     )
 
 
-def read_day(text: str | None, default: date) -> date:
-    """A day of an address, or the default for whatever is no day."""
+def read_day(text: str | None) -> date | None:
+    """A day of an address; None for whatever is no day."""
     try:
         day = date.fromisoformat(text or "")
     except ValueError:
-        return default
-    return day if 2000 <= day.year < 2200 else default
+        return None
+    return day if 2000 <= day.year < 2200 else None
 
 
 def said(refusal: Refusal) -> str:
@@ -375,7 +375,7 @@ class AppointmentAdmin(SearchesInPrivate):
 
     def visit(self, request: StaffRequest, key: uuid.UUID) -> Appointment:
         """The appointment of an address, if this person may see it; else 404."""
-        found = self.get_queryset(request).filter(uuid=key).first()
+        found = desk.numbered(self.get_queryset(request)).filter(uuid=key).first()
         if found is None:
             raise Http404
         return found
@@ -491,11 +491,12 @@ class AppointmentAdmin(SearchesInPrivate):
     def desk(self, request: StaffRequest) -> HttpResponse:
         """A day at a place, with the search and what is to do. POST only searches: a name is nothing for an address."""
         now = timezone.now()
-        places = list(Location.objects.filter(is_active=True))
+        wanted_day = read_day(request.GET.get("day"))
+        places = desk.places(wanted_day, now=now)
         if not places:
             return self.page(request, "no_place", title=_("Desk"))
         place = next((place for place in places if place.slug == request.GET.get("at")), places[0])
-        day = read_day(request.GET.get("day"), now.astimezone(place.zone).date())
+        day = wanted_day or now.astimezone(place.zone).date()
         by_room = request.GET.get("by") == "room"
         found = desk.the_day(day, place, by_room=by_room, now=now, user=request.user)
         form = SearchForm(request.POST if request.method == "POST" else None)
@@ -1037,7 +1038,7 @@ class AppointmentAdmin(SearchesInPrivate):
         """Own visits of a day."""
         now = timezone.now()
         today = timezone.localdate(now)
-        day = read_day(request.GET.get("day"), today)
+        day = read_day(request.GET.get("day")) or today
         here = reverse("admin:booking_appointment_my_day")
         return self.page(
             request,

@@ -3,14 +3,31 @@
 Whether a patient is ready comes as one word from `screening.clearance.readiness`; why not is never known here.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from django.contrib import admin
-from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, TimeField
-from django.db.models.functions import Cast, ExtractIsoWeekDay
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    DateField,
+    DateTimeField,
+    Exists,
+    F,
+    Func,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TimeField,
+    Value,
+    When,
+    Window,
+)
+from django.db.models.functions import Cast, ExtractIsoWeekDay, JSONObject
 from django.http import HttpRequest
 from django.templatetags.tz import do_timezone
 from django.utils import formats
@@ -20,7 +37,7 @@ from booking.appointments import NO_SHOW_AFTER, UNDO
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from booking.notices import local_text
 from booking.sweep import WARNINGS
-from clinic.models import CallBack, Location, Patient, Practitioner, Room, User
+from clinic.models import CallBack, Location, Patient, Practitioner, User
 from outbox.models import Message
 from screening.clearance import CANNOT, READY, UPDATE_DUE, WAITING, readiness
 
@@ -31,6 +48,7 @@ BESIDE = 5
 FOUND = 12
 # From when on an arrival is the likeliest thing to happen.
 SOON = timedelta(hours=1)
+AT_TIME_ZONE = {"arg_joiner": " AT TIME ZONE ", "template": "(%(expressions)s)"}
 STATUS_CLASS: dict[str, str] = {
     Status.PENDING: "wait",
     Status.ARRIVED: "information",
@@ -56,7 +74,6 @@ class Line:
 
     visit: Appointment
     now: datetime
-    session: int = 0
     readiness: str = ""
     verbs: list[Verb] = field(default_factory=list)
 
@@ -72,12 +89,12 @@ class Line:
 
     @property
     def sessions(self) -> str:
-        """ "session 2 of 4 to 6": which session on this area it is, of how many that are usual."""
-        if not self.session:
+        """ "session 2 of 4 to 6": which session on this area it is, of how many that are usual. See `numbered`."""
+        if not self.visit.session:
             return ""
         low, high = self.visit.treatment.sessions_min, self.visit.treatment.sessions_max
         usual = str(high) if low >= high else _("%(low)s to %(high)s") % {"low": low, "high": high}
-        return _("session %(number)s of %(usual)s") % {"number": self.session, "usual": usual}
+        return _("session %(number)s of %(usual)s") % {"number": self.visit.session, "usual": usual}
 
     @property
     def status_class(self) -> str:
@@ -145,8 +162,8 @@ class Line:
 
 
 def lines(visits: Iterable[Appointment], *, now: datetime, user: User) -> list[Line]:
-    """The visits (with names) as lines, with readiness, session numbers and the verbs this person has. Two look-ups,
-    however many visits; nothing is written."""
+    """The visits (with names and numbers) as lines, with readiness and the verbs this person has. The look-ups are
+    those of `readiness`, however many visits; nothing is written."""
     made = [Line(visit, now) for visit in visits]
     waiting = [line for line in made if not line.is_over]
     words = readiness(
@@ -156,31 +173,27 @@ def lines(visits: Iterable[Appointment], *, now: datetime, user: User) -> list[L
         ],
         now=now,
     )
-    numbers = session_numbers(line.visit for line in made)
     runs_desk = user.has_perm("booking.run_desk")
     for line in made:
         line.readiness = words.get(line.visit.pk, "")
-        line.session = numbers.get(line.visit.pk, 0)
         line.verbs = desk_verbs(line) if runs_desk else []
     return made
 
 
-def session_numbers(visits: Iterable[Appointment]) -> dict[int, int]:
-    """Which session on its area each visit is, counting those that took or keep their time."""
-    wanted = {visit.patient_id for visit in visits if visit.patient_id and visit.area_id}
-    counts: dict[tuple[int, int], int] = defaultdict(int)
-    numbers = {}
-    sessions = (
+def numbered(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
+    """Each with `session`: which session on its area it is, counting those that took or keep their time; None for
+    what is no session."""
+    so_far = (
         Appointment.objects.occupying()
-        .filter(patient__in=wanted, interval_days__gt=0)
         .exclude(status=Status.PROPOSED)
-        .order_by("starts_at")
-        .values_list("pk", "patient_id", "area_id")
+        .filter(patient=OuterRef("patient"), area=OuterRef("area"), interval_days__gt=0)
+        .filter(starts_at__lte=OuterRef("starts_at"))
+        .order_by()
+        .values("patient")
+        .values(count=Count("pk"))
     )
-    for pk, patient_id, area_id in sessions:
-        counts[patient_id, area_id] += 1
-        numbers[pk] = counts[patient_id, area_id]
-    return numbers
+    is_none = Q(interval_days=0) | Q(status__in=[*Appointment.FREED, Status.PROPOSED])
+    return visits.annotate(session=Case(When(is_none, then=None), default=Subquery(so_far)))
 
 
 def desk_verbs(line: Line) -> list[Verb]:
@@ -240,10 +253,24 @@ class Day:
         ]
 
 
+def places(day: date | None, *, now: datetime) -> list[Location]:
+    """The places that are open for booking, each with `closed`: why it is closed on that local day (on its own today,
+    where no day is given), which may be empty words; None where it is not closed."""
+    today = Cast(Func(Value(now, DateTimeField()), F("time_zone"), **AT_TIME_ZONE), DateField())
+    closures = Closure.objects.filter(
+        location=OuterRef("pk"), first_day__lte=OuterRef("shown_day"), last_day__gte=OuterRef("shown_day")
+    ).order_by("pk")
+    return list(
+        Location.objects.filter(is_active=True)
+        .annotate(shown_day=Value(day, DateField()) if day else today)
+        .annotate(closed=Subquery(closures.values("reason")[:1]))
+    )
+
+
 def visits_of(day: date, location: Location) -> QuerySet[Appointment]:
     """Every visit of somebody we know on a local day at a place, freed ones included."""
     return (
-        Appointment.objects.with_names()
+        numbered(Appointment.objects.with_names())
         .on(day, location)
         .filter(patient__isnull=False)
         .exclude(status__in=[Status.PROPOSED, Status.ENTERED_IN_ERROR])
@@ -252,62 +279,70 @@ def visits_of(day: date, location: Location) -> QuerySet[Appointment]:
     )
 
 
-def the_day(day: date, location: Location, *, by_room: bool, now: datetime, user: User) -> Day:
-    """The day in columns by practitioner, or by room. The number of queries does not grow with the visits."""
-    found = lines(visits_of(day, location), now=now, user=user)
-    closure = Closure.objects.filter(location=location, first_day__lte=day, last_day__gte=day).first()
-    columns: dict[int, Column] = {}
-    if by_room:
-        for room in Room.objects.filter(location=location, is_active=True).order_by("name"):
-            columns[room.pk] = Column(room.name)
-        for line in found:
-            columns.setdefault(line.visit.room_id, Column(line.visit.room.name)).lines.append(line)
-    else:
-        _columns_of_practitioners(columns, found, day, location)
+def the_day(day: date, place: Location, *, by_room: bool, now: datetime, user: User) -> Day:
+    """The day at one of `places`, in columns by practitioner, or by room. Two queries and those of `readiness`."""
+    found = lines(visits_of(day, place), now=now, user=user)
     return Day(
         day=day,
-        location=location,
-        today=now.astimezone(location.zone).date(),
+        location=place,
+        today=now.astimezone(place.zone).date(),
         lines=found,
-        columns=list(columns.values()),
-        closed=(closure.reason or _("closed")) if closure else None,
+        columns=_rooms(found, place) if by_room else _practitioners(found, day, place),
+        closed=None if place.closed is None else place.closed or _("closed"),
     )
 
 
-def _columns_of_practitioners(columns: dict[int, Column], found: list[Line], day: date, location: Location) -> None:
-    hours = (
-        WorkingHours.objects.filter(
-            Q(valid_until=None) | Q(valid_until__gte=day),
-            location=location,
-            weekday=day.weekday(),
-            valid_from__lte=day,
-            practitioner__is_active=True,
-        )
-        .select_related("practitioner")
-        .order_by("practitioner__name", "starts")
-    )
-    for row in hours:
-        column = columns.setdefault(row.practitioner_id, Column(row.practitioner.name))
-        times = f"{row.starts:%H:%M}–{row.ends:%H:%M}"
-        column.note = f"{column.note}, {times}" if column.note else times
+def _rooms(found: list[Line], place: Location) -> list[Column]:
+    columns = {room.pk: Column(room.name) for room in place.rooms.filter(is_active=True).order_by("name")}
     for line in found:
-        columns.setdefault(line.visit.practitioner_id, Column(line.visit.practitioner.name)).lines.append(line)
-    begin = datetime.combine(day, datetime.min.time(), tzinfo=location.zone)
-    for off in TimeOff.objects.filter(
-        practitioner__in=columns, starts_at__lt=begin + timedelta(days=1), ends_at__gt=begin
-    ).order_by("starts_at"):
-        since, until = (moment.astimezone(location.zone) for moment in (off.starts_at, off.ends_at))
-        away = _("away %(since)s to %(until)s") % {
-            "since": f"{since:%H:%M}" if since.date() == day else _("from before"),
-            "until": f"{until:%H:%M}" if until.date() == day else formats.date_format(until.date(), "j M"),
-        }
-        columns[off.practitioner_id].note = ", ".join(filter(None, [columns[off.practitioner_id].note, away]))
+        columns.setdefault(line.visit.room_id, Column(line.visit.room.name)).lines.append(line)
+    return list(columns.values())
+
+
+def _practitioners(found: list[Line], day: date, place: Location) -> list[Column]:
+    """Who works there on that day, and whoever has a visit there all the same; with their hours and absences."""
+    begins = datetime.combine(day, time.min, tzinfo=place.zone)
+    hours = WorkingHours.objects.filter(
+        Q(valid_until=None) | Q(valid_until__gte=day),
+        practitioner=OuterRef("pk"),
+        location=place,
+        weekday=day.weekday(),
+        valid_from__lte=day,
+    ).order_by("starts")
+    absences = TimeOff.objects.filter(
+        practitioner=OuterRef("pk"), starts_at__lt=begins + timedelta(days=1), ends_at__gt=begins
+    ).order_by("starts_at")
+    here = Q(is_active=True) & Exists(hours) | Q(pk__in={line.visit.practitioner_id for line in found})
+    people = (
+        Practitioner.objects.filter(here)
+        .annotate(
+            hours=ArraySubquery(hours.values(row=JSONObject(starts="starts", ends="ends"))),
+            absences=ArraySubquery(absences.values(row=JSONObject(starts="starts_at", ends="ends_at"))),
+        )
+        .order_by("name", "pk")
+    )
+    columns = {}
+    for person in people:
+        notes = [f"{row['starts'][:5]}–{row['ends'][:5]}" for row in person.hours if person.is_active]
+        notes += [_away(row, day, place) for row in person.absences]
+        columns[person.pk] = Column(person.name, ", ".join(notes))
+    for line in found:
+        columns[line.visit.practitioner_id].lines.append(line)
+    return list(columns.values())
+
+
+def _away(row: dict, day: date, place: Location) -> str:
+    since, until = (datetime.fromisoformat(row[end]).astimezone(place.zone) for end in ("starts", "ends"))
+    return _("away %(since)s to %(until)s") % {
+        "since": f"{since:%H:%M}" if since.date() == day else _("from before"),
+        "until": f"{until:%H:%M}" if until.date() == day else formats.date_format(until.date(), "j M"),
+    }
 
 
 def own_day(user: User, day: date, *, now: datetime) -> list[Line]:
     """A practitioner's own visits of a local day, wherever they are; freed ones are left out."""
     visits = (
-        Appointment.objects.with_names()
+        numbered(Appointment.objects.with_names())
         .occupying()
         .filter(practitioner__user=user, patient__isnull=False, local_date=day)
         .exclude(status=Status.PROPOSED)
@@ -388,23 +423,43 @@ def attention(now: datetime) -> dict[str, QuerySet[Appointment]]:
 
 
 def to_do(*, now: datetime, user: User) -> list[Task]:
-    """What waits for the front desk, each kind with its first rows; kinds without any are left out."""
-    waiting = attention(now)
-    tasks = [
-        ("call-back", _("Call back"), CallBack.objects.filter(done_at=None).order_by("created_at")),
-        ("move", _("Time to be moved"), waiting["to_move"]),
-        ("review", _("No answer from a clinician yet"), waiting["review_soon"]),
-        ("form", _("Form due"), waiting["form_due"]),
-        ("close", _("Past days, still open"), waiting["not_closed"]),
-    ]
+    """What waits for the front desk, each kind with its first rows and how many more there are; kinds without any are
+    left out. Three queries, however much waits."""
+    rows: dict[str, list] = {"call-back": _first(CallBack.objects.filter(done_at=None).order_by("created_at"))}
+    rows |= _first_visits(attention(now))
     if user.has_perm("outbox.view_message"):
-        tasks.append(("message", _("Message unclear: sent or not?"), Message.objects.unclear(now=now)))
-    found = []
-    for kind, title, rows in tasks:
-        first = list(rows[: BESIDE + 1])
-        if first:
-            more = rows.count() - BESIDE if len(first) > BESIDE else 0
-            found.append(Task(title, first[:BESIDE], more, kind))
+        rows["message"] = _first(Message.objects.unclear(now=now))
+    titles = {
+        "call-back": _("Call back"),
+        "to_move": _("Time to be moved"),
+        "review_soon": _("No answer from a clinician yet"),
+        "form_due": _("Form due"),
+        "not_closed": _("Past days, still open"),
+        "message": _("Message unclear: sent or not?"),
+    }
+    return [
+        Task(title, rows[kind], rows[kind][0].waiting - len(rows[kind]), kind)
+        for kind, title in titles.items()
+        if rows.get(kind)
+    ]
+
+
+def _first(rows: QuerySet) -> list:
+    """The first rows, each with `waiting`: how many there are in all."""
+    return list(rows.annotate(waiting=Window(Count("pk")))[:BESIDE])
+
+
+def _first_visits(kinds: dict[str, QuerySet[Appointment]]) -> dict[str, list[Appointment]]:
+    """The same of each kind, in one query."""
+    parts = [
+        visits.annotate(kind=Value(kind, CharField()), waiting=Window(Count("pk")))[:BESIDE]
+        for kind, visits in kinds.items()
+    ]
+    found: dict[str, list[Appointment]] = {kind: [] for kind in kinds}
+    for visit in parts[0].union(*parts[1:], all=True):
+        found[visit.kind].append(visit)
+    for kind, visits in found.items():  # a union keeps no order
+        visits.sort(key=lambda visit: (visit.form_due_by if kind == "form_due" else visit.starts_at, visit.pk))
     return found
 
 
@@ -412,8 +467,7 @@ def to_do(*, now: datetime, user: User) -> list[Task]:
 
 
 def _on_the_wall(column: str) -> Cast:
-    local = Func(F(column), F("room__location__time_zone"), arg_joiner=" AT TIME ZONE ", template="(%(expressions)s)")
-    return Cast(local, TimeField())
+    return Cast(Func(F(column), F("room__location__time_zone"), **AT_TIME_ZONE), TimeField())
 
 
 def outside_hours(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:

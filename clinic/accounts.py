@@ -55,6 +55,10 @@ class PeopleBackend(AuthenticationBackend):
         user = User.objects.select_related("patient").filter(pk=user_id).first()
         return user if user is not None and self.user_can_authenticate(user) else None
 
+    def get_all_permissions(self, user_obj, obj=None) -> set[str]:
+        """Those of their roles: nobody is given a permission by themselves (clinic/roles.py), so none is looked for."""
+        return self.get_group_permissions(user_obj, obj)
+
 
 def signed_in(request: HttpRequest) -> User:
     """Who is signed in; raises PermissionDenied where nobody is."""

@@ -99,6 +99,8 @@ class User(AbstractBaseUser, PermissionsMixin):
         return str(self).split(" ")[0]
 
     def _clinical_permissions(self) -> set[str]:
+        if not self.is_superuser:  # a role's are read once for all apps; a superuser's "roles" would be everything
+            return {name for name in self.get_group_permissions() if name.startswith("screening.")}
         if not hasattr(self, "_clinical_permissions_cache"):
             self._clinical_permissions_cache = {
                 f"screening.{codename}"

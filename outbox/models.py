@@ -1,7 +1,7 @@
 """What we send: one row a message, written in the same transaction as what it tells of."""
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -11,6 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 # A worker that lives is done with a message long before (the mail server is given 20 seconds).
 UNCLEAR_AFTER = timedelta(minutes=10)
+
+
+def is_unclear(now: datetime) -> Q:
+    """A condition on messages: claimed more than ten minutes ago and never finished, and not sent again since."""
+    return Q(state=Message.State.SENDING, claimed_at__lt=now - UNCLEAR_AFTER, resends__isnull=True)
 
 
 class MessageQuerySet(models.QuerySet):
@@ -25,7 +30,7 @@ class MessageQuerySet(models.QuerySet):
 
         One that was sent again is settled.
         """
-        return self.filter(state=Message.State.SENDING, claimed_at__lt=now - UNCLEAR_AFTER, resends__isnull=True)
+        return self.filter(is_unclear(now))
 
     def needs_somebody(self, *, now) -> "MessageQuerySet":
         """Waiting, unclear, or given up and not sent again."""
