@@ -55,7 +55,11 @@ def read_and_look(page: Page, eyes) -> None:
     """Reads how it works and who should wait, sees prices, people and free days before any question."""
     page.goto("/")
     eyes.check(page)
-    page.get_by_role("link", name="Learn", exact=True).first.click()
+    menu = page.locator(".site-menu summary")
+    if menu.is_visible():
+        menu.click()
+        eyes.check(page)
+    page.get_by_role("link", name="Learn", exact=True).click()
     eyes.check(page)
     page.get_by_role("link", name=re.compile("How it works|How microneedling works")).first.click()
     eyes.check(page)

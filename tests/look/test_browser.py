@@ -68,6 +68,49 @@ def test_nothing_has_to_be_scrolled_sideways_at_four_hundred_percent(site, page,
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
+def test_on_a_phone_the_header_is_one_row_and_its_menu_opens_without_javascript(site, browser):
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 740})
+    page = context.new_page()
+    page.goto(site + reverse("education:list"))
+    header = page.locator(".site-header")
+    assert header.bounding_box()["height"] <= 72
+    expect(header.get_by_role("link", name="+44 20 7946 0958")).to_be_visible()
+    expect(header.get_by_role("link", name="Prices and times")).not_to_be_visible()
+    menu = header.locator("summary")
+    box = menu.bounding_box()
+    assert box["height"] >= 48 and box["x"] + box["width"] <= 360
+    menu.click()
+    for name in ("Learn", "Prices and times", "Is it right for me?", "Sign in"):
+        link = header.get_by_role("link", name=name)
+        expect(link).to_be_visible()
+        assert link.bounding_box()["height"] >= 48
+    expect(header.locator('[aria-current="true"]:visible')).to_have_text("Learn")
+    header.get_by_role("link", name="Prices and times").click()
+    expect(page).to_have_url(site + reverse("booking:treatments"))
+    context.close()
+
+
+@pytest.mark.parametrize("width", [320, 360, 700])
+def test_the_open_menu_pleases_axe_and_covers_nothing(site, page, width):
+    page.set_viewport_size({"width": width, "height": 640})
+    page.goto(site)
+    heading = page.locator("h1").bounding_box()["y"]
+    page.locator(".site-menu summary").click()
+    assert page.locator("h1").bounding_box()["y"] > heading + 150
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    results = Axe().run(page, options=RULES)
+    assert results.violations_count == 0, results.generate_report()
+
+
+@pytest.mark.parametrize("width", [320, 767, 768, 1023, 1024, 1366])
+def test_the_links_of_the_header_are_shown_once(site, page, width):
+    page.set_viewport_size({"width": width, "height": 740})
+    page.goto(site)
+    row = page.locator(".site-nav").is_visible()
+    assert row != page.locator(".site-menu summary").is_visible()
+    assert row == (width >= 768)
+
+
 def test_buttons_are_tall_and_as_wide_as_a_phone(site, page):
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(site)
