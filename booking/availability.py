@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from django.contrib.postgres.aggregates import ArrayAgg
-from django.contrib.postgres.fields import ArrayField
-from django.db.models import BigIntegerField, PositiveSmallIntegerField, Q, Value
-from django.db.models.functions import Cast
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import BigIntegerField, BooleanField, Case, DateField, IntegerField, OuterRef, Q, Value, When
+from django.db.models.functions import Cast, JSONObject
 
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from clinic.models import Clinic, Room, Treatment
@@ -86,7 +85,7 @@ def free_slots(
     `cleared` says that a clinician has cleared this patient, so that the review promise need not pass first; unsaid, it
     follows from the treatment. `exclude` is the appointment that is being moved. `staff` may use any time to come,
     without lead time and horizon. `overbook` looks past the practitioner's own appointments (lane 1).
-    Six queries, seven with a patient, however long the list.
+    Three queries, however long the list: the clinic, the hours with their rooms and closures, what is taken.
     """
     diary = Diary([treatment], now=now, first=first, days=days, practitioner=practitioner, location=location)
     diary.read_busy(first, days, patient=patient, exclude=exclude, overbook=overbook)
@@ -212,6 +211,11 @@ def _locations():
     return Location.objects.all()
 
 
+def _nothing(kind):
+    """NULL of that kind: time off has no room, no part of the body, no interval."""
+    return Cast(Value(None), kind)
+
+
 @dataclass(frozen=True)
 class Hours:
     """One row of working hours, with whose and where."""
@@ -283,7 +287,7 @@ class Diary:
         self.now = now
         self.clinic = clinic or Clinic.get()
         self.practitioner_id = practitioner.pk if practitioner is not None else None
-        self.treatment_ids = [treatment.pk for treatment in treatments]
+        wanted = frozenset(treatment.pk for treatment in treatments)
         today, first = now.astimezone(UTC).date(), _possible(first)
         since, until = min(first, today - DAY), max(first + days * DAY, today + 60 * DAY)
         hours = WorkingHours.objects.filter(
@@ -292,52 +296,64 @@ class Diary:
             location__is_active=True,
             practitioner__is_active=True,
         )
-        closures = Closure.objects.filter(last_day__gte=since, first_day__lte=until, location__is_active=True)
         if location is not None:
-            hours, closures = hours.filter(location=location), closures.filter(location=location)
+            hours = hours.filter(location=location)
+        here = {"location": OuterRef("location")}
+        gives = Treatment.objects.filter(practitioners=OuterRef("practitioner")).order_by()
+        rooms = Room.objects.filter(is_active=True, **here).order_by("name", "pk")
+        closed = Closure.objects.filter(last_day__gte=since, first_day__lte=until, **here).order_by()
         self.hours: list[Hours] = []
         self.zones: dict[int, ZoneInfo] = {}
-        gives = (
-            ArrayAgg(
-                "practitioner__treatments",
-                filter=Q(practitioner__treatments__in=self.treatment_ids),
-                default=Value([], output_field=ArrayField(BigIntegerField())),
-            )
-            if treatments
-            else Value([], output_field=ArrayField(BigIntegerField()))
-        )
-        for who, where, weekday, starts, ends, pause, resumes, since_day, until_day, zone, treatment_ids in (
-            hours.annotate(gives=gives)
-            .order_by("practitioner_id", "location_id", "weekday", "starts", "pk")
-            .values_list(
-                "practitioner_id",
-                "location_id",
-                "weekday",
-                "starts",
-                "ends",
-                "break_starts",
-                "break_ends",
-                "valid_from",
-                "valid_until",
-                "location__time_zone",
-                "gives",
-            )
+        self.closed: dict[int, list[tuple[date, date]]] = {}
+        self.rooms: dict[int, list[int]] = {}
+        for (
+            who,
+            where,
+            weekday,
+            starts,
+            ends,
+            pause,
+            resumes,
+            since_day,
+            until_day,
+            zone,
+            gives_them,
+            its,
+            shut,
+        ) in hours.order_by("practitioner_id", "location_id", "weekday", "starts", "pk").values_list(
+            "practitioner_id",
+            "location_id",
+            "weekday",
+            "starts",
+            "ends",
+            "break_starts",
+            "break_ends",
+            "valid_from",
+            "valid_until",
+            "location__time_zone",
+            ArraySubquery(gives.values("pk")),
+            ArraySubquery(rooms.values("pk")),
+            ArraySubquery(closed.values(days=JSONObject(first="first_day", last="last_day"))),
         ):
             self.hours.append(
-                Hours(who, where, weekday, starts, ends, pause, resumes, since_day, until_day, frozenset(treatment_ids))
+                Hours(
+                    who,
+                    where,
+                    weekday,
+                    starts,
+                    ends,
+                    pause,
+                    resumes,
+                    since_day,
+                    until_day,
+                    wanted.intersection(gives_them),
+                )
             )
-            self.zones.setdefault(where, ZoneInfo(zone))
-        self.closed: dict[int, list[tuple[date, date]]] = defaultdict(list)
-        for place, first_day, last_day in closures.values_list("location_id", "first_day", "last_day"):
-            self.closed[place].append((first_day, last_day))
-        self.rooms: dict[int, list[int]] = defaultdict(list)
-        if treatments:
-            for room, place in (
-                Room.objects.filter(is_active=True, location__in=self.zones)
-                .order_by("location_id", "name", "pk")
-                .values_list("pk", "location_id")
-            ):
-                self.rooms[place].append(room)
+            if where not in self.zones:
+                self.zones[where], self.rooms[where] = ZoneInfo(zone), its
+                self.closed[where] = [
+                    (date.fromisoformat(days["first"]), date.fromisoformat(days["last"])) for days in shut
+                ]
         self._promises: dict[int, datetime] = {}
 
     # --- what is taken
@@ -345,52 +361,67 @@ class Diary:
     def read_busy(
         self, first: date, days: int, *, patient=None, exclude: Appointment | None = None, overbook: bool = False
     ) -> None:
-        """Reads appointments and time off of these local days, everywhere at once. Expired holds do not count."""
+        """Reads appointments and time off of these local days, everywhere at once, and all of the patient's own.
+
+        Expired holds do not count. One query.
+        """
         first = _possible(first)
         low = datetime.combine(first - DAY, time(), tzinfo=UTC)
         high = datetime.combine(first + (days + 1) * DAY, time(), tzinfo=UTC)
         who = {hours.practitioner_id for hours in self.hours if hours.treatments}
         rooms = [room for places in self.rooms.values() for room in places]
-        taken = (
-            Appointment.objects.occupying()
-            .exclude(status=Appointment.Status.PROPOSED, hold_expires_at__lt=self.now)
-            # No visit is longer than a day: the lower bound lets the indexes on starts_at be used.
-            .filter(starts_at__gt=low - DAY, starts_at__lt=high, busy_until__gt=low)
-            .filter(Q(practitioner__in=who) | Q(room__in=rooms))
-            .order_by()
+        # No visit is longer than a day: the lower bound lets the indexes on starts_at be used.
+        here = Q(starts_at__gt=low - DAY, starts_at__lt=high, busy_until__gt=low) & (
+            Q(practitioner__in=who) | Q(room__in=rooms)
         )
+        expired = Q(status=Appointment.Status.PROPOSED, hold_expires_at__lt=self.now)
+        # Their own held times count for nobody: whoever takes another time gives the held one up.
+        own = Q(patient=patient) & ~Q(status=Appointment.Status.PROPOSED) if patient is not None else Q(pk__in=[])
+        taken = Appointment.objects.occupying().exclude(expired).filter(here | own).order_by()
         if exclude is not None:
             taken = taken.exclude(pk=exclude.pk)
         off = TimeOff.objects.filter(practitioner__in=who, starts_at__lt=high, ends_at__gt=low).order_by()
-        nobody = Cast(Value(None), BigIntegerField())
         self.practitioner_busy: dict[int, Busy] = defaultdict(Busy)
         self.room_busy: dict[int, Busy] = defaultdict(Busy)
         self.work: dict[tuple[int, date], int] = defaultdict(int)
-        rows = taken.values_list("practitioner_id", "room_id", "lane", "starts_at", "busy_until").union(
+        self.patient_busy = Busy()
+        self.sessions: list[tuple[int | None, date, int]] = []
+        rows = taken.values_list(
+            "practitioner_id",
+            "room_id",
+            "lane",
+            "starts_at",
+            "busy_until",
+            "ends_at",
+            "area_id",
+            "local_date",
+            "interval_days",
+            Case(When(here, then=True), default=False, output_field=BooleanField()),
+            Case(When(own, then=True), default=False, output_field=BooleanField()),
+        ).union(
             off.values_list(
-                "practitioner_id", nobody, Cast(Value(9), PositiveSmallIntegerField()), "starts_at", "ends_at"
+                "practitioner_id",
+                _nothing(BigIntegerField()),
+                _nothing(IntegerField()),
+                "starts_at",
+                "ends_at",
+                "ends_at",
+                _nothing(BigIntegerField()),
+                _nothing(DateField()),
+                _nothing(IntegerField()),
+                Value(True),
+                Value(False),
             ),
             all=True,
         )
-        for who_id, room_id, lane, start, end in rows:
-            if room_id is not None:
-                self.room_busy[room_id].add(start, end)
-                self.work[who_id, start.date()] += int((end - start).total_seconds())
-            if not (overbook and lane == 0):
-                self.practitioner_busy[who_id].add(start, end)
-        self.patient_busy = Busy()
-        self.sessions: list[tuple[int | None, date, int]] = []
-        if patient is not None:
-            # Their own held times count for nobody: whoever takes another time gives the held one up.
-            own = (
-                Appointment.objects.occupying().filter(patient=patient).exclude(status=Appointment.Status.PROPOSED)
-            ).order_by()
-            if exclude is not None:
-                own = own.exclude(pk=exclude.pk)
-            for start, end, area_id, day, interval in own.values_list(
-                "starts_at", "ends_at", "area_id", "local_date", "interval_days"
-            ):
-                self.patient_busy.add(start, end)
+        for who_id, room_id, lane, start, busy_until, ends, area_id, day, interval, is_here, is_own in rows:
+            if is_here and room_id is not None:
+                self.room_busy[room_id].add(start, busy_until)
+                self.work[who_id, start.date()] += int((busy_until - start).total_seconds())
+            if is_here and not (overbook and lane == 0):
+                self.practitioner_busy[who_id].add(start, busy_until)
+            if is_own:
+                self.patient_busy.add(start, ends)
                 if interval > 0:
                     self.sessions.append((area_id, day, interval))
 
@@ -404,7 +435,7 @@ class Diary:
 
     def is_closed(self, location_id: int, day: date) -> bool:
         """Whether the place is closed on that local day."""
-        return any(first <= day <= last for first, last in self.closed[location_id])
+        return any(first <= day <= last for first, last in self.closed.get(location_id, ()))
 
     def promise(self, location_id: int) -> datetime:
         """See the function of that name."""
@@ -508,7 +539,7 @@ class Diary:
         )
 
     def _free_room(self, location_id: int, start: datetime, end: datetime) -> int | None:
-        return next((room for room in self.rooms[location_id] if self.room_busy[room].free(start, end)), None)
+        return next((room for room in self.rooms.get(location_id, ()) if self.room_busy[room].free(start, end)), None)
 
     def _fair(self, slots: list[Slot], day: date) -> Slot:
         """Who has least to do that day; among equals they take turns by the day."""

@@ -16,8 +16,11 @@ from clinic.models import Area, Clinic, Location, Patient, Practitioner, Treatme
 WEEK = 7
 # How many times of a day and place stand open on the page; the rest of the day is one press away.
 AT_FIRST = 6
-# "Next free" looks this far first and only then at the whole horizon.
+# "Next free" looks this far first, for a patient of ours also past the days between two sessions, and only then at the
+# whole horizon.
 NEAR = 21
+# Read beyond the day that is found, so that its week is known already.
+AROUND = WEEK + 2
 
 
 @dataclass(frozen=True)
@@ -188,7 +191,7 @@ class Week:
 
 
 class Finder:
-    """Reads the diary once and answers the questions of one page about it, in at most nine queries."""
+    """Reads the diary once and answers the questions of one page about it: two queries, or up to four for far days."""
 
     def __init__(
         self,
@@ -217,11 +220,16 @@ class Finder:
         self.practitioners = {person.pk: person for person in wish.practitioners}
         self._read: tuple[date, int] | None = None
 
+    def _days_read(self, first: date) -> int:
+        """How many days from `first` on have been read."""
+        if self._read is None or first < self._read[0]:
+            return 0
+        return max((self._read[0] - first).days + self._read[1], 0)
+
     def _read_busy(self, first: date, days: int) -> None:
-        if self._read and self._read[0] <= first and first + days * DAY <= self._read[0] + self._read[1] * DAY:
-            return
-        self.diary.read_busy(first, days, patient=self.patient, exclude=self.exclude)
-        self._read = (first, days)
+        if self._days_read(first) < days:
+            self.diary.read_busy(first, days, patient=self.patient, exclude=self.exclude)
+            self._read = (first, days)
 
     def _slots(self, first: date, days: int, *, cleared: bool | None, earliest: date | None):
         return self.diary.slots(
@@ -242,10 +250,11 @@ class Finder:
         """The first free time within the horizon."""
         begin = max(self.begin, earliest - DAY) if earliest else self.begin
         left = (self.begin - begin).days + self.days
-        for days in (NEAR, left):
+        near = NEAR + (self.wish.treatment.minimum_interval_days if self.patient else 0)
+        for days in (min(self._days_read(begin) - AROUND, left), min(near, left), left):
             if days <= 0:
-                break
-            self._read_busy(begin, days)
+                continue
+            self._read_busy(begin, days + AROUND)
             slot = next(iter(self._slots(begin, days, cleared=cleared, earliest=earliest)), None)
             if slot is not None:
                 return self._time(slot)
@@ -265,7 +274,7 @@ class Finder:
         wished = self.wish.first
         first = min(max(wished, min(today, opening)), horizon) if wished else opening
         last = min(first + (WEEK - 1) * DAY, max(horizon, first))
-        self._read_busy(first - DAY, WEEK + 2)
+        self._read_busy(first - DAY, AROUND)
         times = [self._time(slot) for slot in self._slots(first, WEEK, cleared=cleared, earliest=earliest)]
         return Week(
             first,

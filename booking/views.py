@@ -17,7 +17,7 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ObjectDoesNotExist
-from django.db.models import Prefetch
+from django.db.models import Prefetch, prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import get_object_or_404, redirect, render
@@ -113,7 +113,10 @@ def several_zones(locations: list[Location]) -> bool:
 
 def several_areas(visit: Appointment) -> bool:
     """Whether the part of the body says more than the treatment's name does."""
-    return visit.area_id is not None and visit.treatment.areas.count() > 1
+    if visit.area_id is None:
+        return False
+    prefetch_related_objects([visit.treatment], "areas")  # the page where it is moved asks for them again
+    return len(visit.treatment.areas.all()) > 1
 
 
 # ---------------------------------------------------------------- what we offer
@@ -211,8 +214,11 @@ class Leave:
     away: bool = False  # nobody has worked on the answers for a while, and nobody is signed in
 
 
-def leave_to_choose(request: HttpRequest, wish: Wish, *, on: date, now: datetime) -> Leave:
-    """Asks the front door of screening (DESIGN section 5). `on`: the local day asked about. Writes nothing."""
+def leave_to_choose(
+    request: HttpRequest, wish: Wish, answered: clearance.Answered | None, *, on: date, now: datetime
+) -> Leave:
+    """Asks the front door of screening (DESIGN section 5). answered: this visitor's answers; on: the local day asked
+    about. Writes nothing."""
     patient = patient_of(request)
     if patient is not None and patient.age_on(timezone.localdate(now)) < ADULT:
         return Leave("too-young", consultation_allowed=False)
@@ -220,15 +226,12 @@ def leave_to_choose(request: HttpRequest, wish: Wish, *, on: date, now: datetime
         return Leave("open")
     if wish.area is None:
         return Leave("area")
-    if patient is not None:
-        decided = clearance.clearance_for(patient, wish.treatment, area=wish.area, on=on, now=now)
-    answered = clearance.response_of_session(request, wish.treatment, now=now)
-    if patient is not None and decided.cleared:
+    if patient is not None and clearance.clearance_for(patient, wish.treatment, area=wish.area, on=on, now=now).cleared:
         # The answers go along: on a later day than the clearance covers, a clinician looks at them again.
         return Leave("open", cleared=True, response_id=answered.response_id if answered else None)
     if answered is None:
         return Leave("questions")
-    asking = clearance.may_ask(answered.response_id, wish.treatment, area=wish.area, on=on, now=now)
+    asking = clearance.may_ask(answered, wish.treatment, area=wish.area, on=on, now=now)
     if asking.allowed:
         return Leave("open", False, asking.earliest, answered.response_id)
     if asking.why in ("out-of-date", "not-for-this-treatment", "none", "area"):
@@ -250,11 +253,10 @@ def kept_by(request: HttpRequest, now: datetime) -> Appointment | None:
     return found
 
 
-def with_answered_area(request: HttpRequest, wish: Wish, now: datetime) -> Wish:
+def with_answered_area(wish: Wish, answered: clearance.Answered | None) -> Wish:
     """The wish with its part of the body, where the answers leave only one."""
     if wish.area is not None or not wish.treatment.needs_screening:
         return wish
-    answered = clearance.response_of_session(request, wish.treatment, now=now)
     both = [area for area in wish.areas if answered and area.code in answered.areas]
     return replace(wish, area=both[0]) if len(both) == 1 else wish
 
@@ -275,11 +277,13 @@ def slots(request: HttpRequest, slug: str) -> HttpResponseBase:
         return render(request, "booking/not_open.html", status=503)
     locations = places()
     wish = read_wish(treatment, request.POST if request.method == "POST" else request.GET, locations=locations)
-    wish = with_answered_area(request, wish, now)
+    answered = clearance.response_of_session(request, treatment, now=now) if treatment.needs_screening else None
+    wish = with_answered_area(wish, answered)
     kept = kept_by(request, now)
     finder = Finder(wish, clinic=clinic, now=now, patient=patient_of(request), exclude=kept)
     soonest = finder.first_free()
-    leave = leave_to_choose(request, wish, on=soonest.local_date if soonest else timezone.localdate(now), now=now)
+    soon = soonest.local_date if soonest else timezone.localdate(now)
+    leave = leave_to_choose(request, wish, answered, on=soon, now=now)
     context = {"wish": wish, "leave": leave, "kept": kept, "locations": locations, "clinic": clinic}
     if leave.away:  # what the answers mean is not told to whoever sits at this device now
         return redirect(f"{reverse('screening:birth_date')}?to=result")
@@ -881,7 +885,8 @@ def times_to_move_to(request: HttpRequest, visit: Appointment, context: dict, no
     The third: whether a clinician will look at the new day.
     """
     data = request.POST if request.method == "POST" else request.GET
-    treatment = Treatment.objects.prefetch_related("areas", "practitioners").get(pk=visit.treatment_id)
+    treatment = visit.treatment
+    prefetch_related_objects([treatment], "practitioners")
     wish = read_wish(treatment, data, locations=context["locations"])
     wish = replace(wish, area=visit.area)
     finder = Finder(wish, clinic=context["clinic"], now=now, patient=visit.patient, exclude=visit)

@@ -12,11 +12,13 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.dispatch import Signal
 from django.utils import timezone
 
@@ -89,6 +91,8 @@ class Answered:
     birth_date: date | None
     areas: list[str] = field(default_factory=list)
     away: bool = False  # nobody has worked on them for a while: whoever goes on with them says their birth date again
+    # The row of `_finished`, with its annotations, so that `may_ask` need not read it again.
+    response: Any = field(default=None, compare=False, repr=False)
 
 
 # ---------------------------------------------------------------- what the records say
@@ -114,16 +118,45 @@ def questionnaire_for(treatment: Treatment) -> Questionnaire | None:
     return active.filter(Q(treatments=treatment) | Q(treatments=None)).order_by("-published_at").first()
 
 
-def out_of_date(questionnaire: Questionnaire, versions: Iterable[Questionnaire] | None = None) -> bool:
-    """Whether a newer version asks everybody to answer again. `versions` saves the query."""
-    if versions is None:
-        versions = Questionnaire.objects.filter(name=questionnaire.name, rescreen=True)
-    return any(
-        other.name == questionnaire.name
-        and other.version > questionnaire.version
-        and other.rescreen
-        and other.status != Questionnaire.Status.DRAFT
-        for other in versions
+def _ask_again(name, version):
+    """The newer versions of a questionnaire because of which everybody answers again."""
+    published = Questionnaire.objects.exclude(status=Questionnaire.Status.DRAFT)
+    return published.filter(rescreen=True, name=name, version__gt=version)
+
+
+def out_of_date(questionnaire: Questionnaire) -> bool:
+    """Whether a newer version asks everybody to answer again."""
+    return _ask_again(questionnaire.name, questionnaire.version).exists()
+
+
+def still_stands(response: str = "") -> dict[str, Exists]:
+    """What says that answers no longer count, to annotate a query with: `outdated`, a newer version asks everybody
+    again; `replaced`, the patient has given newer answers. response: the path to the response, such as "response__"."""
+    later = Q(completed_at__gt=OuterRef(f"{response}completed_at")) | Q(
+        completed_at=OuterRef(f"{response}completed_at"), pk__gt=OuterRef(f"{response}pk")
+    )
+    newer = QuestionnaireResponse.objects.filter(
+        later, patient=OuterRef(f"{response}patient"), status__in=FINISHED, reopens=True
+    )
+    of_it = f"{response}questionnaire__"
+    return {
+        "outdated": Exists(_ask_again(OuterRef(f"{of_it}name"), OuterRef(f"{of_it}version"))),
+        "replaced": Exists(newer),
+    }
+
+
+def _finished():
+    """Finished answers with all that decides what they are good for, in one query: see `still_stands`; `screened`, the
+    ids of the treatments that their questions cover (empty: all); `was_reviewed`, whether anybody decided on them."""
+    covers = Questionnaire.treatments.through.objects.filter(questionnaire=OuterRef("questionnaire"))
+    return (
+        QuestionnaireResponse.objects.filter(status__in=FINISHED)
+        .select_related("questionnaire", "data_key", "patient")
+        .annotate(
+            **still_stands(),
+            screened=ArraySubquery(covers.order_by().values("treatment")),
+            was_reviewed=Exists(Review.objects.filter(response=OuterRef("pk"))),
+        )
     )
 
 
@@ -196,30 +229,31 @@ def words_of(review: Review) -> dict[str, Any]:
 
 
 class Records:
-    """Everything a clearance needs about some patients, in a constant number of queries."""
+    """Everything a clearance needs about some patients, in one query, or two where somebody has no decision yet."""
 
     def __init__(self, patient_ids: Iterable[int]) -> None:
-        ids = set(patient_ids)
+        self.patient_ids = set(patient_ids)
         self.clinic = Clinic.get()
-        self.newest: dict[int, QuestionnaireResponse] = {}
-        for response in finished_responses(ids).only("id", "patient_id", "completed_at"):
-            self.newest.setdefault(response.patient_id, response)
-        self.reviews: dict[tuple[int, int, int], Review] = {}
-        found = Review.objects.filter(patient_id__in=ids).order_by("-id")
-        for review in found.select_related(
-            "response__questionnaire", "response__data_key", "response__patient", "assessment", "cosignature"
+        self.reviews: dict[tuple[int, int, int], Any] = {}  # reviews, with the annotations below
+        found = Review.objects.filter(patient_id__in=self.patient_ids).order_by("-id")
+        same = {name: OuterRef(name) for name in ("treatment", "area")}
+        open_again = ReviewRequest.objects.filter(response__patient=OuterRef("patient"), closed_at=None, **same)
+        for review in found.annotate(**still_stands("response__"), waits_again=Exists(open_again)).select_related(
+            "response__questionnaire", "response__data_key", "response__patient", "assessment", "cosignature", "area"
         ):
             self.reviews.setdefault((review.patient_id, review.treatment_id, review.area_id), review)
-        self.waiting = set(
-            ReviewRequest.objects.filter(response__patient_id__in=ids, closed_at=None).values_list(
-                "response__patient_id", "treatment_id", "area_id"
-            )
-        )
-        self.versions = list(Questionnaire.objects.exclude(status=Questionnaire.Status.DRAFT).filter(rescreen=True))
-        self.area_codes = dict(Area.objects.values_list("pk", "code"))
         # One object a version, so that its rules are read once however many patients answered it.
         self.questionnaires: dict[int, Questionnaire] = {}
         self.asked: dict[tuple[int, date], rules.Assessment] = {}
+
+    @cached_property
+    def waiting(self) -> set[tuple[int, int, int]]:
+        """(patient, treatment, area) of what is on the clinicians' worklist, for those without any decision."""
+        return set(
+            ReviewRequest.objects.filter(response__patient_id__in=self.patient_ids, closed_at=None).values_list(
+                "response__patient_id", "treatment_id", "area_id"
+            )
+        )
 
     def _says(self, response: QuestionnaireResponse, on: date, now: datetime) -> rules.Assessment:
         response.questionnaire = self.questionnaires.setdefault(response.questionnaire_id, response.questionnaire)
@@ -242,26 +276,27 @@ class Records:
         def no(why: str) -> Clearance:
             return Clearance(False, review.pk if review else None, None, None, why)
 
-        waiting = key in self.waiting
+        def not_now(why: str) -> Clearance:
+            return no("waiting" if (review.waits_again if review else key in self.waiting) else why)
+
         if review is None:
-            return no("waiting" if waiting else "none")
+            return not_now("none")
         response = review.response
-        newest = self.newest.get(patient_id)
         if (
             response.patient_id != patient_id
             or response.status not in FINISHED
-            or newest is None
-            or (newest.completed_at, newest.pk) > (response.completed_at, response.pk)
-            or out_of_date(response.questionnaire, self.versions)
+            or not response.reopens
+            or review.replaced
+            or review.outdated
         ):
-            return no("waiting" if waiting else SUPERSEDED)
+            return not_now(SUPERSEDED)
         if review.outcome not in Review.CLEARING:
-            return no("waiting" if waiting else review.outcome)
+            return not_now(review.outcome)
         if review.valid_from is None or review.valid_until is None:
             return no("blocked")
         last = min(review.valid_until, last_day(response, self.clinic))
         if on > last:
-            return no("waiting" if waiting else "expired")
+            return not_now("expired")
         if on < review.valid_from:
             return no("blocked")
         if review.assessment.override == "O0":
@@ -270,13 +305,13 @@ class Records:
             return no("waiting")
         try:
             reasons = dict(words_of(review)["reasons"])
-            same_area = self.area_codes[area_id] in answered_areas(response)
+            same_area = review.area.code in answered_areas(response)
         except Exception:  # fail closed
             log.exception("A review could not be read; this blocks.")
             return no("blocked")
         found = self._says(response, on, now)
         if not same_area or found.effect == rules.INCOMPLETE or unaddressed(found, reasons):
-            return no("waiting" if waiting else "blocked")
+            return not_now("blocked")
         return Clearance(True, review.pk, review.valid_from, last, "cleared")
 
 
@@ -289,7 +324,7 @@ def clearance_for(patient: Patient, treatment: Treatment, *, area: Area | None, 
     A consultation or review visit needs no screening. A treatment needs the latest review of patient, treatment and
     area to clear it, on answers that nothing has taken the place of, within its days; an O2 finding needs the second
     signature; and every finding of effect review or worse **on that day** has to be one the clinician addressed. Any
-    error means "no". Writes nothing. About eight queries, and those that read the questionnaire's rules.
+    error means "no". Writes nothing. Two queries at most, and those that read the questionnaire's rules.
     """
     records = Records([patient.pk])
     return records.clearance(patient.pk, treatment, area.pk if area else None, on, now)
@@ -349,20 +384,17 @@ def readiness(visits: Iterable[tuple[Any, int | None, Treatment, int | None, dat
     return words
 
 
-def may_ask(response_id: int, treatment: Treatment, *, area: Area | None, on: date, now: datetime) -> Asking:
+def may_ask(answers: int | Answered, treatment: Treatment, *, area: Area | None, on: date, now: datetime) -> Asking:
     """What the rules say about asking for a treatment time, before any clinician has looked (DESIGN section 5).
 
-    response_id: primary key of finished answers. on: the local day that is asked about: the first bookable day, later
-    the chosen day. Allowed with nothing found, advice or review; with waits that all have a date inside the booking
-    horizon, from `earliest` on. Not allowed: contraindicated, incomplete, undated waits, waits beyond the horizon,
-    another area than the answers are about, answers that no longer count, or a clinician's decision against it.
-    A consultation may always be asked for, but not by somebody under 18 on the day of answering. Writes nothing.
+    answers: the primary key of finished answers, or what `response_of_session` just found. on: the local day that is
+    asked about: the first bookable day, later the chosen day. Allowed with nothing found, advice or review; with waits
+    that all have a date inside the booking horizon, from `earliest` on. Not allowed: contraindicated, incomplete,
+    undated waits, waits beyond the horizon, another area than the answers are about, answers that no longer count, or a
+    clinician's decision against it. A consultation may always be asked for, but not by somebody under 18 on the day of
+    answering. Writes nothing.
     """
-    response = (
-        QuestionnaireResponse.objects.filter(pk=response_id, status__in=FINISHED)
-        .select_related("questionnaire", "data_key", "patient")
-        .first()
-    )
+    response: Any = answers.response if isinstance(answers, Answered) else _finished().filter(pk=answers).first()
     if response is None:
         return Asking(False, None, rules.INCOMPLETE, True, "none")
     clinic = Clinic.get()
@@ -382,21 +414,17 @@ def may_ask(response_id: int, treatment: Treatment, *, area: Area | None, on: da
 
     if under_age:
         return no("rules")
-    newest = finished_responses([response.patient_id]).first() if response.patient_id else response
-    if (
-        newest is None
-        or newest.pk != response.pk
-        or on > last_day(response, clinic)
-        or out_of_date(response.questionnaire)
-    ):
+    if not response.reopens or response.replaced or response.outdated or on > last_day(response, clinic):
         return no("out-of-date")
-    screened = list(response.questionnaire.treatments.values_list("pk", flat=True))
-    if response.questionnaire.purpose != Questionnaire.Purpose.SCREENING or (screened and treatment.pk not in screened):
+    covered = not response.screened or treatment.pk in response.screened
+    if response.questionnaire.purpose != Questionnaire.Purpose.SCREENING or not covered:
         return no("not-for-this-treatment")
     if area is None or area.code not in areas:
         return no("area")
     earliest = on
-    latest = response.reviews.filter(treatment=treatment, area=area).order_by("-id").first()
+    latest = None
+    if response.was_reviewed:
+        latest = response.reviews.filter(treatment=treatment, area=area).order_by("-id").first()
     if latest is not None and latest.outcome in (
         Review.Outcome.NOT_SUITABLE,
         Review.Outcome.CONSULTATION_REQUIRED,
@@ -517,27 +545,30 @@ def response_of_session(request, treatment: Treatment, *, now: datetime) -> Answ
     None where there are none, where they no longer count, or cannot be read. Writes nothing.
     """
     patient = getattr(request.user, "patient", None) if request.user.is_authenticated else None
-    mine = Q(patient=None) | Q(patient=patient) if patient else Q(patient=None)
-    found = QuestionnaireResponse.objects.filter(
-        status__in=FINISHED, reopens=True, questionnaire__purpose=Questionnaire.Purpose.SCREENING
-    ).select_related("questionnaire", "data_key", "patient")
-    candidates: list[QuestionnaireResponse] = []
+    found = _finished().filter(reopens=True, questionnaire__purpose=Questionnaire.Purpose.SCREENING)
+    these = Q(pk__in=[])
     in_session = _uuid(request.session.get("screening"))
     if in_session is not None:
-        candidates += found.filter(mine, uuid=in_session)
+        mine = Q(patient=None) | Q(patient=patient) if patient else Q(patient=None)
+        these |= mine & Q(uuid=in_session)
     if patient:
-        candidates += found.filter(patient=patient).order_by("-completed_at", "-id")[:1]
+        own = QuestionnaireResponse.objects.filter(
+            patient=patient,
+            status__in=FINISHED,
+            reopens=True,
+            questionnaire__purpose=Questionnaire.Purpose.SCREENING,
+        )
+        these |= Q(pk=Subquery(own.order_by("-completed_at", "-id").values("pk")[:1]))
     clinic = Clinic.get()
     today = timezone.localdate(now)
-    for response in sorted(candidates, key=lambda found: (found.completed_at, found.pk), reverse=True):
-        if out_of_date(response.questionnaire) or today > last_day(response, clinic):
+    for response in found.filter(these).order_by("-completed_at", "-id"):
+        if response.outdated or today > last_day(response, clinic):
             continue
-        screened = list(response.questionnaire.treatments.values_list("pk", flat=True))
-        if treatment is not None and treatment.needs_screening and screened and treatment.pk not in screened:
+        if treatment.needs_screening and response.screened and treatment.pk not in response.screened:
             continue
         try:
             away = _responses().is_away(response, now=now)
-            return Answered(response.pk, answered_birth_date(response), answered_areas(response), away)
+            return Answered(response.pk, answered_birth_date(response), answered_areas(response), away, response)
         except sealing.SealBroken:
             log.exception("Answers could not be read; they do not count.")
     return None
