@@ -425,22 +425,31 @@ def attention(now: datetime) -> dict[str, QuerySet[Appointment]]:
 def to_do(*, now: datetime, user: User) -> list[Task]:
     """What waits for the front desk, each kind with its first rows and how many more there are; kinds without any are
     left out. Three queries, however much waits."""
-    rows: dict[str, list] = {"call-back": _first(CallBack.objects.filter(done_at=None).order_by("created_at"))}
-    rows |= _first_visits(attention(now))
-    if user.has_perm("outbox.view_message"):
-        rows["message"] = _first(Message.objects.unclear(now=now))
+    calls = _first(CallBack.objects.filter(done_at=None).order_by("created_at"))
+    unclear = _first(Message.objects.unclear(now=now)) if user.has_perm("outbox.view_message") else []
+    return [
+        *_tasks({"call-back": calls}, {"call-back": _("Call back")}),
+        *visits_to_do(now=now),
+        *_tasks({"message": unclear}, {"message": _("Message unclear: sent or not?")}),
+    ]
+
+
+def visits_to_do(*, now: datetime) -> list[Task]:
+    """The part of `to_do` that is about visits. One query."""
     titles = {
-        "call-back": _("Call back"),
         "to_move": _("Time to be moved"),
         "review_soon": _("No answer from a clinician yet"),
         "form_due": _("Form due"),
         "not_closed": _("Past days, still open"),
-        "message": _("Message unclear: sent or not?"),
     }
+    return _tasks(_first_visits(attention(now)), titles)
+
+
+def _tasks(rows: dict[str, list], titles: dict[str, str]) -> list[Task]:
     return [
         Task(title, rows[kind], rows[kind][0].waiting - len(rows[kind]), kind)
         for kind, title in titles.items()
-        if rows.get(kind)
+        if rows[kind]
     ]
 
 

@@ -18,7 +18,8 @@ Status = Appointment.Status
 
 
 def desk_today(request: HttpRequest, now: datetime) -> dict:
-    """Each open place with the counts of its own local day and who comes next; and how much is to do."""
+    """Each open place with the counts of its own local day and who comes next; and how many visits
+    wait for something. Who is to be rung and which messages are unclear stand in panels of their own."""
     places = list(Location.objects.filter(is_active=True))
     days = {place.pk: now.astimezone(place.zone).date() for place in places}
     wanted = Q(pk__in=[])
@@ -47,7 +48,7 @@ def desk_today(request: HttpRequest, now: datetime) -> dict:
                 "next": coming[:NEXT],
             }
         )
-    tasks = desk.to_do(now=now, user=signed_in(request))
+    tasks = desk.visits_to_do(now=now)
     return {"places": rows, "to_do": [(task.title, len(task.rows) + task.more) for task in tasks]}
 
 

@@ -98,28 +98,27 @@ class User(AbstractBaseUser, PermissionsMixin):
         """The first word of the name."""
         return str(self).split(" ")[0]
 
-    def _clinical_permissions(self) -> set[str]:
-        if not self.is_superuser:  # a role's are read once for all apps; a superuser's "roles" would be everything
-            return {name for name in self.get_group_permissions() if name.startswith("screening.")}
-        if not hasattr(self, "_clinical_permissions_cache"):
-            self._clinical_permissions_cache = {
-                f"screening.{codename}"
-                for codename in Permission.objects.filter(
-                    group__user=self, content_type__app_label="screening"
-                ).values_list("codename", flat=True)
-            }
-        return self._clinical_permissions_cache
+    def role_permissions(self) -> set[str]:
+        """Those that come with a role, read once; a superuser's too, who holds every other without one."""
+        if not self.is_active:
+            return set()
+        if not self.is_superuser:
+            return self.get_group_permissions()
+        if not hasattr(self, "_role_permissions"):
+            found = Permission.objects.filter(group__user=self).values_list("content_type__app_label", "codename")
+            self._role_permissions = {f"{app}.{codename}" for app, codename in found}
+        return self._role_permissions
 
     def has_perm(self, perm: str, obj=None) -> bool:
         """As Django's, but what concerns `screening` comes from a group only: superuser is no clinician."""
         if perm.startswith("screening."):
-            return self.is_active and perm in self._clinical_permissions()
+            return perm in self.role_permissions()
         return super().has_perm(perm, obj)
 
     def has_module_perms(self, app_label: str) -> bool:
         """As Django's, with the same exception for `screening`."""
         if app_label == "screening":
-            return self.is_active and bool(self._clinical_permissions())
+            return any(name.startswith("screening.") for name in self.role_permissions())
         return super().has_module_perms(app_label)
 
 

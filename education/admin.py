@@ -124,7 +124,8 @@ class ArticleAdmin(AsksFiltersOnly):
 
     def edit(self, request: HttpRequest, article: Article | None) -> HttpResponse:
         """The words of the newest version, to be saved as the next one; beside them how easy they are to read."""
-        latest = article.latest_revision() if article else None
+        versions = versions_of(article) if article else []
+        latest = versions[0]["revision"] if versions else None
         may_write = holds(request.user, "change_article")
         data = request.POST if request.method == "POST" else None
         form = ArticleForm(data, instance=article, initial=words_of(latest))
@@ -153,7 +154,7 @@ class ArticleAdmin(AsksFiltersOnly):
             "errors": form.errors or sources.total_error_count(),
             "reading": readability(text),
             "long_sentences": long_sentences(text),
-            "versions": versions_of(article) if article else [],
+            "versions": versions,
             "may_write": may_write,
             "may_publish": holds(request.user, "publish_article"),
             "may_review": holds(request.user, "review_article"),

@@ -9,7 +9,6 @@ import datetime
 from datetime import date, timedelta
 
 from django.conf import settings
-from django.contrib.auth.models import Permission
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchHeadline, SearchQuery, SearchRank, SearchVector, SearchVectorField
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -19,6 +18,7 @@ from django.db.models import Case, F, Max, OuterRef, Q, Subquery, Value, When
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from clinic.models import User
 from education import pictures, rendering
 
 REVIEW_LASTS_DAYS = 365  # at most; a clinician may choose a shorter time
@@ -33,12 +33,7 @@ class NotSigned(ValidationError):
 
 def holds(user, permission: str) -> bool:
     """Whether an active person holds a permission of this app **through a group**. `is_superuser` is no clinician."""
-    codename = permission.removeprefix("education.")
-    return bool(
-        user is not None
-        and user.is_active
-        and Permission.objects.filter(group__user=user, content_type__app_label="education", codename=codename).exists()
-    )
+    return isinstance(user, User) and f"education.{permission.removeprefix('education.')}" in user.role_permissions()
 
 
 def require(user, permission: str) -> None:

@@ -490,6 +490,7 @@ def test_three_visits_cost_what_one_costs(desk, surgery, query):
     steps.booked(surgery, clock="11:00")
     steps.booked(surgery, clock="13:00", practitioner=surgery.practitioners[1])
     assert cost(desk, "desk", query=query) == one
+    assert one <= 12
 
 
 def test_three_things_to_do_cost_what_one_costs(desk, surgery):
@@ -508,6 +509,18 @@ def test_three_things_to_do_cost_what_one_costs(desk, surgery):
     page = desk.read("desk")
     assert page.count("/move/?next=") == 3
     assert cost(desk, "desk") == one
+    assert one <= 12
+
+
+def test_more_to_do_than_fits_beside_the_day_is_counted(desk, surgery):
+    for number in range(7):
+        CallBack.objects.create(name=f"Caller {number}", phone="+447700900111", request_key=uuid4(), created_at=NOW)
+    page = desk.read("desk")
+    assert page.count("Rung<span") == 5
+    assert "and 2 more" in page
+    steps.talk(surgery)
+    make.make_time_off(surgery.practitioner, make.at(VISIT, "08:00"), make.at(VISIT, "18:00"))
+    assert cost(desk, "desk") <= 12
 
 
 def test_an_answer_that_is_late_is_not_promised_again(desk, surgery, clock):
