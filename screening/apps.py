@@ -30,8 +30,15 @@ class ScreeningConfig(AppConfig):
     append_only_tables = ["screening_assessment", "screening_review", "screening_cosignature", "screening_reply"]
 
     def ready(self) -> None:
-        from clinic.registry import register_panel
-        from screening import panels
+        from django.contrib.auth.signals import user_logged_in
+        from django.utils import timezone
 
+        from clinic.registry import register_panel
+        from screening import clearance, panels
+
+        def signed_in(sender, request, user, **kwargs) -> None:
+            clearance.came_along(request, user, now=timezone.now())
+
+        user_logged_in.connect(signed_in, dispatch_uid="screening-answers-come-along", weak=False)
         for panel in (panels.WHO_WAITS, panels.OPENING, panels.MINE):
             register_panel(panel)

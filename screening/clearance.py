@@ -603,11 +603,60 @@ def adopt_response(
         raise NotFinished
     if answered_birth_date(response) != patient.birth_date:
         raise BirthDateDiffers
-    if QuestionnaireResponse.objects.filter(pk=response.pk, patient=None).update(patient=patient) != 1:
-        raise AnswersOfAnother
+    adopt_attempts(response, patient=patient, by=by, now=now)
     response.patient = patient
-    answers_replaced(response, by=by, now=now)
     return response
+
+
+def adopt_attempts(response: QuestionnaireResponse, *, patient: Patient, now: datetime, by: User | None = None) -> None:
+    """Ties anonymous answers, and all that the same device sent before and after them, to a patient (H10).
+
+    Somebody who saw what stands in the way and answered again has not un-said it: the clinician sees every attempt.
+    Only attempts with the patient's birth date come along. With the patient's row locked. Raises AnswersOfAnother when
+    one of them was taken meanwhile. Consequences: those of `answers_replaced`, for the newest.
+    """
+    attempts, before = {response.pk: response}, -1
+    while len(attempts) != before:
+        before = len(attempts)
+        ahead = Q(supersedes__in=attempts) | Q(pk__in=[one.supersedes_id for one in attempts.values()])
+        found = QuestionnaireResponse.objects.select_for_update(of=("self",)).filter(ahead, patient=None)
+        for other in found.filter(status__in=FINISHED).exclude(pk__in=attempts).order_by("pk"):
+            if _birth_date_or_none(other) == patient.birth_date:
+                attempts[other.pk] = other
+    newest, *others = sorted(attempts.values(), key=lambda one: (one.completed_at, one.pk), reverse=True)
+    for one in (newest, *others):
+        if QuestionnaireResponse.objects.filter(pk=one.pk, patient=None).update(patient=patient) != 1:
+            raise AnswersOfAnother
+        one.patient = patient
+        if one is newest:
+            answers_replaced(newest, by=by, now=now)
+
+
+def _birth_date_or_none(response: QuestionnaireResponse) -> date | None:
+    try:
+        return answered_birth_date(response)
+    except sealing.SealBroken:
+        return None
+
+
+def came_along(request, user: User, *, now: datetime) -> None:
+    """Ties the anonymous answers of this browser to the patient who has just signed in, if the birth date is theirs.
+
+    Otherwise somebody could tell us of a pregnancy, and a visit booked on older answers would stand. Never in the way
+    of signing in. Consequences: those of `adopt_response`.
+    """
+    patient = Patient.objects.filter(user=user).first()
+    key = _uuid(request.session.get("screening")) if request is not None else None
+    if patient is None or key is None:
+        return
+    found = QuestionnaireResponse.objects.filter(uuid=key, patient=None, status__in=FINISHED)
+    for pk in found.values_list("pk", flat=True):
+        try:
+            adopt_response(pk, patient=patient, now=now)
+        except (AnswersOfAnother, BirthDateDiffers, NotFinished, sealing.SealBroken):
+            pass  # another person's, or nobody's: they stay where they are
+        except Exception:  # whoever cannot sign in can tell us even less
+            log.exception("Answers could not be tied to who signed in.")
 
 
 @transaction.atomic

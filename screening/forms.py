@@ -80,6 +80,19 @@ def urgent_words(questions: tuple[Question, ...], answers: Mapping[str, Any]) ->
     return list(dict.fromkeys(found))
 
 
+def standing_words(questions: tuple[Question, ...], answers: Mapping[str, Any]) -> list[str]:
+    """What is said whatever comes of it, such as not to stop a medicine (H16): the notices of questions whose answer
+    leads to something. A refusal must tempt nobody to change what a doctor prescribed."""
+    found = []
+    for question in questions:
+        value = answers.get(question.link_id)
+        codes = value if isinstance(value, list) else [value]
+        answered = not _is_blank(value) and any(code not in question.no_finding for code in codes)
+        if question.urgent and not question.urgent_codes and answered:
+            found.append(question.urgent)
+    return list(dict.fromkeys(found))
+
+
 # ---------------------------------------------------------------- fields
 
 

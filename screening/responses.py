@@ -117,18 +117,21 @@ def start(
     now: datetime,
     patient: Patient | None = None,
     assisted_by: User | None = None,
+    after: QuestionnaireResponse | None = None,
 ) -> QuestionnaireResponse:
     """Begins a response: an empty sealed document and its key.
 
     privacy_version: which words about privacy were agreed to, at `now`. patient: whoever is signed in, if known.
-    assisted_by: the member of staff who fills it in for somebody. Raises IntegrityError unless the questionnaire is
-    active (screening_response_questionnaire_active).
+    assisted_by: the member of staff who fills it in for somebody. after: the anonymous answers that this device sent
+    before; `complete` keeps the tie only where the birth date is the same. Raises IntegrityError unless the
+    questionnaire is active (screening_response_questionnaire_active).
     """
     response = QuestionnaireResponse(
         questionnaire=questionnaire,
         treatment=treatment,
         patient=patient,
         assisted_by=assisted_by,
+        supersedes=after,
         started_at=now,
         seen_at=now,
         agreed_at=now,
@@ -204,10 +207,13 @@ def complete(
         document["declaration"] = {"text": declaration, "at": now.isoformat()}
         stored.document = seal(stored, "answers", document)
     earlier = None
+    attempt = _attempt_before(stored, _day(answers.get(clearance.BIRTH_DATE)))
     if stored.patient_id is not None and reopens:
+        if attempt is not None and stored.patient.birth_date == _day(answers.get(clearance.BIRTH_DATE)):
+            clearance.adopt_attempts(attempt, patient=stored.patient, now=now)
         earlier = clearance.finished_responses([stored.patient_id]).first()
     stored.status = QuestionnaireResponse.Status.AMENDED if earlier else QuestionnaireResponse.Status.COMPLETED
-    stored.supersedes, stored.reopens = earlier, reopens
+    stored.supersedes, stored.reopens = earlier or attempt, reopens
     stored.completed_at = stored.seen_at = now
     stored.answered_on = today
     stored.save(update_fields=["document", "status", "supersedes", "reopens", "completed_at", "seen_at", "answered_on"])
@@ -324,6 +330,19 @@ def _stored(response: QuestionnaireResponse) -> QuestionnaireResponse:
     if found is None:
         raise AlreadySent
     return found
+
+
+def _attempt_before(stored: QuestionnaireResponse, birth_date: date | None) -> QuestionnaireResponse | None:
+    """The anonymous answers this device sent before, if they name the same birth date: an earlier attempt (H10)."""
+    found = QuestionnaireResponse.objects.filter(
+        pk=stored.supersedes_id, patient=None, status__in=clearance.FINISHED
+    ).first()
+    if found is None or birth_date is None:
+        return None
+    with suppress(SealBroken):
+        if clearance.answered_birth_date(found) == birth_date:
+            return found
+    return None
 
 
 def _locked(response: QuestionnaireResponse) -> QuestionnaireResponse:

@@ -16,7 +16,7 @@ from clinic.models import Clinic, Treatment
 from screening import assessment as rules
 from screening import clearance
 from screening.forms import steps_of
-from screening.models import QuestionnaireResponse
+from screening.models import QuestionnaireResponse, Review
 
 # The answer about worry over appearance is never named back (LOOK): its reasons may invite to a talk, but no link
 # leads to a paragraph that says why.
@@ -68,6 +68,24 @@ class Result:
 def talk() -> Treatment | None:
     """The consultation that patients can book, if the clinic offers one."""
     return Treatment.objects.offered().filter(kind=Treatment.Kind.CONSULTATION).first()
+
+
+def decisions_on(response: QuestionnaireResponse, *, today: date) -> tuple[list[Review], list[Review]]:
+    """The latest decisions on these answers, newest first: (those that say no, or not yet, or ask; the others).
+
+    One a treatment and area. Where the answers wait for a clinician again, or a wait is over by the local day `today`,
+    the decision no longer speaks for itself and is with the others.
+    """
+    latest: dict[tuple[int, int], Review] = {}
+    for review in response.reviews.select_related("treatment", "area").order_by("-id"):
+        latest.setdefault((review.treatment_id, review.area_id), review)
+    waiting = set(response.requests.filter(closed_at=None).values_list("treatment_id", "area_id"))
+    noes, others = [], []
+    for key, review in latest.items():
+        over = review.deferred_until is not None and review.deferred_until <= today
+        says_no = review.outcome not in Review.CLEARING and key not in waiting and not over
+        (noes if says_no else others).append(review)
+    return noes, others
 
 
 def result_of(response: QuestionnaireResponse, *, today: date, now: datetime) -> Result:

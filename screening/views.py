@@ -37,6 +37,7 @@ from screening.forms import (
     StartForm,
     StepForm,
     first_gap,
+    standing_words,
     steps_of,
     urgent_words,
 )
@@ -205,12 +206,21 @@ def _begin(request: HttpRequest, questionnaire, treatment, now: datetime) -> Que
             now=now,
             patient=patient,
             assisted_by=request.user if request.user.is_staff else None,
+            after=_sent_before(here),
         )
         if here is not None:
             verbs.forget(here.response)
     if not request.user.is_authenticated:
         request.session.cycle_key()
     return response
+
+
+def _sent_before(here: Here | None) -> QuestionnaireResponse | None:
+    """The anonymous answers that this device sent before, also from before an attempt that is given up now."""
+    if here is None:
+        return None
+    before = here.response if here.is_finished else here.response.supersedes
+    return before if before is not None and before.patient_id is None else None
 
 
 # ---------------------------------------------------------------- the steps
@@ -339,11 +349,14 @@ def result(request: HttpRequest, here: Here) -> HttpResponse:
         return _go_on(here)
     if here.away:
         return _ask_birth_date("result")
+    noes, others = results.decisions_on(here.response, today=here.today)
+    if noes and not others:  # what a clinician said stands before what the rules said
+        return redirect("screening:decision", noes[0].uuid)
     found = results.result_of(here.response, today=here.today, now=here.now)
     urgent = urgent_words(here.definition.questions, here.answers)
     # Somebody whose time is kept already, by phone or from before, is not asked to choose one.
     waits = here.response.requests.filter(closed_at=None, needed_at__gt=here.now).exists()
-    context = {"result": found, "urgent": urgent, "response": here.response, "waits": waits}
+    context = {"result": found, "urgent": urgent, "response": here.response, "waits": waits, "noes": noes}
     return render(request, "screening/result.html", context)
 
 
@@ -464,4 +477,12 @@ def decision(request: HttpRequest, review_uuid: uuid.UUID) -> HttpResponse:
     review.response.patient = patient
     result = results.result_of(review.response, today=review.assessment.on, now=now)
     counts = review.outcome in Review.CLEARING and clearance.still_counts(review, now=now)
-    return render(request, "screening/decision.html", {"review": review, "result": result, "counts": counts})
+    context = {"review": review, "result": result, "counts": counts, "standing": _standing(review)}
+    return render(request, "screening/decision.html", context)
+
+
+def _standing(review: Review) -> list[str]:
+    try:
+        return standing_words(review.response.questionnaire.definition().questions, verbs.answers_of(review.response))
+    except SealBroken:
+        return []

@@ -179,3 +179,71 @@ def test_an_old_address_leads_to_the_latest_decision(client, patient, treatment,
     page = client.get(reverse("screening:decision", args=[yes.uuid]))
     assert page["Location"] == reverse("screening:decision", args=[no.uuid])
     assert client.get(page["Location"]).status_code == 200
+
+
+# ---------------------------------------------------------------- the page of answers, once somebody has decided
+
+RESULT = "/screening/result/"
+
+
+@pytest.mark.parametrize("outcome", ["deferred", "consultation-required", "not-suitable", "needs-information"])
+def test_the_result_never_offers_what_a_clinician_refused(
+    client, patient, treatment, questionnaire, harmless, clock, outcome
+):
+    answer(questionnaire, harmless, patient)
+    client.force_login(patient.user)
+    assert "You can choose a time now" in client.get(RESULT).content.decode()
+    review = decide(ask(patient, treatment), outcome)
+    page = client.get(RESULT)
+    assert (page.status_code, page["Location"]) == (302, reverse("screening:decision", args=[review.uuid]))
+
+
+def test_the_result_speaks_again_when_a_wait_is_over_or_a_clinician_looks_again(
+    client, patient, treatment, questionnaire, harmless, clock
+):
+    answer(questionnaire, harmless, patient)
+    client.force_login(patient.user)
+    decide(ask(patient, treatment), "deferred", deferred_until=TODAY + 9 * DAY)
+    assert client.get(RESULT).status_code == 302
+    clock.now = NOW + 9 * DAY
+    client.force_login(patient.user)
+    client.get("/screening/birth-date/")
+    born = {"birth_date_day": "4", "birth_date_month": "5", "birth_date_year": "1990", "to": "result"}
+    client.post("/screening/birth-date/", born)
+    assert client.get(RESULT).status_code == 200
+    decide(ask(patient, treatment), "not-suitable", now=clock.now)
+    assert client.get(RESULT).status_code == 302
+    ask(patient, treatment, now=clock.now)
+    assert client.get(RESULT).status_code == 200
+
+
+def test_a_no_to_one_area_stands_on_the_result_of_the_others(
+    client, patient, treatment, questionnaire, harmless, clock
+):
+    answer(questionnaire, {**harmless, "treatment-area": ["face", "chest"]}, patient)
+    decide(ask(patient, treatment))
+    no = decide(ask(patient, treatment, code="chest"), "not-suitable")
+    client.force_login(patient.user)
+    page = client.get(RESULT).content.decode()
+    assert "A clinician has decided about part of this" in page
+    assert reverse("screening:decision", args=[no.uuid]) in page
+
+
+STOP = "Do not stop your medicine. Only the person who prescribed it may change it."
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"blood-thinners": "yes", "blood-thinners-which": ["aspirin"]}, True),
+        ({"blood-thinners": "not-sure"}, True),
+        ({}, False),
+    ],
+)
+def test_a_no_tempts_nobody_to_stop_a_medicine(client, patient, treatment, questionnaire, harmless, given, said):
+    answer(questionnaire, {**harmless, **given}, patient)
+    review = decide(ask(patient, treatment), "not-suitable", reasons={})
+    client.force_login(patient.user)
+    page = client.get(reverse("screening:decision", args=[review.uuid])).content.decode()
+    assert (STOP in page) is said
+    assert "Something has changed: answer again" in page

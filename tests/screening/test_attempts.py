@@ -1,0 +1,183 @@
+"""Every attempt is kept and comes along (H10): nobody un-says an answer by answering again, or by not signing in."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from screening import clearance, reading, responses
+from screening.models import QuestionnaireResponse
+from tests.make import NOW, TODAY, area, make_appointment, make_patient, make_user
+from tests.screening.decisions import VISIT, answer, ask, decide, heard
+
+pytestmark = pytest.mark.django_db
+LATER = NOW + timedelta(minutes=5)
+KELOID = {"keloid": "yes", "keloid-where": "ear"}
+PREGNANT = {"pregnancy": "yes"}
+
+
+@pytest.fixture
+def patient():
+    return make_patient(user=make_user(), birth_date=date(1990, 5, 4))
+
+
+@pytest.fixture
+def booked(patient, treatment, questionnaire, harmless):
+    """A visit that stands on a clinician's yes."""
+    answer(questionnaire, harmless, patient)
+    review = decide(ask(patient, treatment))
+    return make_appointment(
+        patient=patient,
+        treatment=treatment,
+        area=area(),
+        review=review,
+        status="booked",
+        starts_at=NOW + (VISIT - TODAY) + timedelta(hours=1),
+    )
+
+
+def two_attempts(walker, clock, first, second):
+    walker.send(first)
+    one = walker.response
+    clock.forward(minutes=3)
+    walker.send(second)
+    return one, walker.response
+
+
+# ---------------------------------------------------------------- answering again on the same device
+
+
+def test_the_clinician_sees_what_was_answered_before_somebody_was_anybody(walker, clock, harmless, patient, treatment):
+    one, two = two_attempts(walker, clock, {**harmless, **KELOID}, harmless)
+    assert two.supersedes == one and one.patient is None
+
+    clearance.adopt_response(two.pk, patient=patient, now=clock.now)
+
+    one.refresh_from_db()
+    assert one.patient == patient
+    two = QuestionnaireResponse.objects.get(pk=two.pk)
+    found = clearance.says(two, TODAY, now=clock.now)
+    lines = reading.changed(reading.lines_of(two, found, reading.earlier_responses(two)))
+    assert [(line.link_id, line.answer, [words for _day, words in line.earlier]) for line in lines] == [
+        ("keloid", "No", ["Yes"])
+    ]
+
+
+def test_a_held_time_of_the_first_attempt_does_not_hide_the_second(walker, clock, harmless, patient, treatment):
+    one, two = two_attempts(walker, clock, harmless, {**harmless, **KELOID})
+
+    with heard() as told:
+        clearance.adopt_response(one.pk, patient=patient, now=clock.now)
+
+    assert clearance.finished_responses([patient.pk]).first() == two
+    assert [t["outcome"] for t in told] == ["answered"]
+    asking = clearance.may_ask(one.pk, treatment, area=area(), on=VISIT, now=clock.now)
+    assert (asking.allowed, asking.why) == (False, "out-of-date")
+
+
+def test_the_next_person_at_the_device_brings_nobody_elses_answers(walker, clock, harmless, patient):
+    one, two = two_attempts(walker, clock, {**harmless, "age-date-of-birth": "1985-01-02", **KELOID}, harmless)
+    assert two.supersedes is None
+
+    clearance.adopt_response(two.pk, patient=patient, now=clock.now)
+
+    one.refresh_from_db()
+    assert one.patient is None
+
+
+def test_an_attempt_that_was_given_up_does_not_cut_the_tie(walker, clock, harmless):
+    walker.send({**harmless, **KELOID})
+    one = walker.response
+    walker.fill_in(harmless, until=4)
+    clock.forward(minutes=1)
+    walker.send(harmless)
+    assert walker.response.supersedes == one
+
+
+def test_an_attempt_of_another_patient_stays_theirs(questionnaire, harmless, patient):
+    theirs = answer(questionnaire, {**harmless, **KELOID})
+    clearance.adopt_response(theirs.pk, patient=make_patient(birth_date=date(1990, 5, 4)), now=NOW)
+    mine = responses.start(questionnaire=questionnaire, treatment=None, privacy_version="1", now=LATER, after=theirs)
+    responses.save_answers(mine, harmless, now=LATER)
+    mine = responses.complete(mine, today=TODAY, now=LATER)
+    assert mine.supersedes is None
+
+    clearance.adopt_response(mine.pk, patient=patient, now=LATER)
+    assert list(clearance.finished_responses([patient.pk])) == [mine]
+
+
+def test_signed_in_answers_bring_along_what_the_device_sent_before(questionnaire, harmless, patient):
+    before = answer(questionnaire, {**harmless, **KELOID})
+    mine = responses.start(
+        questionnaire=questionnaire, treatment=None, privacy_version="1", now=LATER, patient=patient, after=before
+    )
+    responses.save_answers(mine, harmless, now=LATER)
+    mine = responses.complete(mine, today=TODAY, now=LATER)
+    before.refresh_from_db()
+    assert (mine.supersedes, mine.status, before.patient) == (before, "amended", patient)
+
+
+# ---------------------------------------------------------------- signing in
+
+
+def test_news_given_before_signing_in_reaches_the_visit(walker, booked, harmless, patient, clock):
+    clock.forward(hours=1)
+    walker.send({**harmless, **PREGNANT})
+    assert walker.response.patient is None
+
+    walker.client.force_login(patient.user)
+
+    assert walker.response.patient == patient
+    booked.refresh_from_db()
+    assert booked.status == "pending"
+    assert not clearance.clearance_for(patient, booked.treatment, area=area(), on=VISIT, now=clock.now).cleared
+
+
+@pytest.mark.parametrize("given", [{"age-date-of-birth": "1971-05-04"}])
+def test_signing_in_takes_nobody_elses_answers(walker, booked, harmless, patient, clock, given):
+    clock.forward(hours=1)
+    walker.send({**harmless, **PREGNANT, **given})
+    walker.client.force_login(patient.user)
+    assert walker.response.patient is None
+    booked.refresh_from_db()
+    assert booked.status == "booked"
+
+
+def test_signing_in_with_unfinished_answers_changes_nothing(walker, booked, harmless, patient):
+    walker.fill_in({**harmless, **PREGNANT}, until=8)
+    walker.client.force_login(patient.user)
+    assert (walker.response.status, walker.response.patient) == ("in-progress", None)
+    booked.refresh_from_db()
+    assert booked.status == "booked"
+
+
+def test_staff_and_new_people_sign_in_as_ever(walker, harmless, clock):
+    walker.send(harmless)
+    for user in (make_user(role="Front desk"), make_user()):
+        walker.client.force_login(user)
+    assert QuestionnaireResponse.objects.get().patient is None
+
+
+def test_a_fault_never_keeps_anybody_from_signing_in(walker, booked, harmless, patient, clock):
+    clock.forward(hours=1)
+    walker.send({**harmless, **PREGNANT})
+
+    def fails(**_arguments):
+        raise RuntimeError("the visit could not be moved")
+
+    clearance.clearance_changed.connect(fails)
+    try:
+        walker.client.force_login(patient.user)
+    finally:
+        clearance.clearance_changed.disconnect(fails)
+    assert walker.client.session["_auth_user_id"] == str(patient.user.pk)
+    assert walker.response.patient is None  # all of it, or nothing
+
+
+def test_somebody_with_a_visit_is_asked_to_sign_in_on_the_result(walker, harmless, patient, clock):
+    walker.send(harmless)
+    words, link = "I have a visit with you already", "/accounts/login/?next=/screening/result/"
+    page = walker.client.get("/screening/result/").content.decode()
+    assert words in page and link in page
+    walker.client.force_login(patient.user)
+    page = walker.client.get("/screening/result/").content.decode()
+    assert words not in page and "You sent your answers on" in page
