@@ -1,8 +1,7 @@
 """The patient's booking pages: what is offered, free times, a held time, and the appointment that comes of it.
 
 Every page works without JavaScript. A GET changes nothing about an appointment; a POST calls one verb and redirects.
-`now` enters here and is passed down. Whose page it is, is decided in three places only: `own_hold`, `own_appointment`
-and `granted`.
+`now` enters here and is passed down. Whose page it is, is decided in two places only: `own_hold` and `seen`.
 """
 
 import json
@@ -84,21 +83,26 @@ def own_hold(request: HttpRequest, uuid: UUID) -> Appointment | None:
     return found if in_session and found.patient_id is None else None
 
 
-def own_appointment(request: HttpRequest, uuid: UUID) -> Appointment | None:
-    """The appointment, for its signed-in patient only."""
-    patient = patient_of(request)
-    if patient is None:
-        return None
-    return Appointment.objects.with_names().filter(uuid=uuid, patient=patient).first()
-
-
-def granted(request: HttpRequest, uuid: UUID, now: datetime) -> Appointment | None:
-    """The appointment a link in a message has opened on this browser: when and where, move and cancel, nothing more."""
+def is_granted(request: HttpRequest, uuid: UUID, now: datetime) -> bool:
+    """Whether a link in a message has opened this appointment on this browser, a while ago at most."""
     grants = request.session.get(GRANTS)
     grant = grants.get(str(uuid)) if isinstance(grants, dict) else None
-    if not isinstance(grant, dict) or grant.get("until", 0) < now.timestamp():
+    return isinstance(grant, dict) and grant.get("until", 0) >= now.timestamp()
+
+
+def seen(request: HttpRequest, uuid: UUID, now: datetime) -> tuple[Appointment, bool] | None:
+    """(the appointment, whether everything may be shown) for whoever may see it at all: its signed-in patient, or a
+    browser on which a link has opened it: when and where, move and cancel, nothing more."""
+    patient = patient_of(request)
+    opened = is_granted(request, uuid, now)
+    if patient is None and not opened:
         return None
-    return Appointment.objects.with_names().filter(uuid=uuid).exclude(patient=None).first()
+    visit = Appointment.objects.with_names().filter(uuid=uuid).exclude(patient=None).first()
+    if visit is None:
+        return None
+    if patient is not None and visit.patient_id == patient.pk:
+        return visit, True
+    return (visit, False) if opened else None
 
 
 def places() -> list[Location]:
@@ -770,15 +774,6 @@ def state_of(visit: Appointment, clinic: Clinic | None, now: datetime) -> State:
     late = visit.is_late(clinic, now=now)
     prepare = visit.treatment.needs_screening and code in ("question", "form", "asked", "booked", "here", "done")
     return State(code, to_come and not late, to_come, to_come and late, prepare)
-
-
-def seen(request: HttpRequest, uuid: UUID, now: datetime) -> tuple[Appointment, bool] | None:
-    """(the appointment, whether everything may be shown) for whoever may see it at all."""
-    own = own_appointment(request, uuid)
-    if own is not None:
-        return own, True
-    opened = granted(request, uuid, now)
-    return (opened, False) if opened is not None else None
 
 
 @never_cache
