@@ -6,6 +6,7 @@ shown on the practitioner's own visit page only, and `screening.clearance` asks 
 """
 
 import uuid
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 
@@ -34,7 +35,7 @@ from booking.appointments import Refusal, Taken, TooClose
 from booking.availability import Slot
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from clinic.admin import KeptAdmin, NeedsFirst, PatientForm, PrivateList, SearchesInPrivate
-from clinic.models import Area, CallBack, Location, Patient, Practitioner, Treatment, User
+from clinic.models import CallBack, Location, Patient, Practitioner, Treatment, User
 from outbox.messages import CannotResend, resend
 from outbox.models import Message
 from screening import clearance
@@ -129,26 +130,34 @@ class ErrorForm(forms.Form):
     )
 
 
+class OneOf(forms.TypedChoiceField):
+    """A choice among rows that were read already: cleaned it is the row, and nothing is read again."""
+
+    def __init__(self, rows: Iterable[models.Model], key: str, *, nothing: str, **kwargs) -> None:
+        by_key = {getattr(row, key): row for row in rows}
+        super().__init__(
+            choices=[("", nothing), *((value, str(row)) for value, row in by_key.items())],
+            coerce=by_key.__getitem__,
+            empty_value=None,
+            **kwargs,
+        )
+
+
 class TimesForm(forms.Form):
     """Which times to look for: from a day on, with anybody or somebody, at a place or at all."""
 
     first = forms.DateField(
         label=gettext_lazy("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     )
-    practitioner = forms.ModelChoiceField(
-        Practitioner.objects.filter(is_active=True),
-        label=gettext_lazy("Practitioner"),
-        required=False,
-        empty_label=gettext_lazy("Anybody"),
-        to_field_name="slug",
-    )
-    location = forms.ModelChoiceField(
-        Location.objects.filter(is_active=True),
-        label=gettext_lazy("Place"),
-        required=False,
-        empty_label=gettext_lazy("Anywhere"),
-        to_field_name="slug",
-    )
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.practitioners = list(Practitioner.objects.filter(is_active=True))
+        self.places = list(Location.objects.filter(is_active=True))
+        self.fields["practitioner"] = OneOf(
+            self.practitioners, "slug", label=_("Practitioner"), nothing=_("Anybody"), required=False
+        )
+        self.fields["location"] = OneOf(self.places, "slug", label=_("Place"), nothing=_("Anywhere"), required=False)
 
     def clean_first(self) -> date | None:
         """A day that a calendar here knows."""
@@ -161,25 +170,30 @@ class TimesForm(forms.Form):
 class PhoneTimesForm(TimesForm):
     """The same for a new visit: what for, and where on the body."""
 
-    treatment = forms.ModelChoiceField(
-        Treatment.objects.offered(),
-        label=gettext_lazy("Treatment"),
-        to_field_name="slug",
-        empty_label=gettext_lazy("Choose"),
-        error_messages={"required": gettext_lazy("Choose what it is for.")},
-    )
-    area = forms.ModelChoiceField(
-        Area.objects.filter(treatments__is_active=True).distinct(),
-        label=gettext_lazy("Area"),
-        to_field_name="code",
-        required=False,
-        empty_label=gettext_lazy("Choose"),
-        help_text=gettext_lazy("For treatments; not for a talk."),
-    )
     overbook = forms.BooleanField(
         label=gettext_lazy("Also times when the practitioner is busy (overbooking)"), required=False
     )
-    field_order = ["treatment", "area", "first", "practitioner", "location", "overbook"]
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        treatments = list(Treatment.objects.offered().prefetch_related("areas"))
+        areas = {area.pk: area for treatment in treatments for area in treatment.areas.all()}
+        self.fields["treatment"] = OneOf(
+            treatments,
+            "slug",
+            label=_("Treatment"),
+            nothing=_("Choose"),
+            error_messages={"required": _("Choose what it is for.")},
+        )
+        self.fields["area"] = OneOf(
+            [areas[pk] for pk in sorted(areas)],
+            "code",
+            label=_("Area"),
+            nothing=_("Choose"),
+            required=False,
+            help_text=_("For treatments; not for a talk."),
+        )
+        self.order_fields(["treatment", "area", "first", "practitioner", "location", "overbook"])
 
     def clean(self) -> dict:
         """A treatment has an area; the only one is taken by itself."""
@@ -749,49 +763,49 @@ class AppointmentAdmin(SearchesInPrivate):
 
     # --- another time
 
-    def free(self, wish: dict, treatment: Treatment, *, now: datetime, patient, area, exclude=None) -> list:
-        """Free times for the front desk, a week from the wished day on, as `by_day`."""
-        first = max(wish.get("first") or timezone.localdate(now), timezone.localdate(now))
-        place, who = wish.get("location"), wish.get("practitioner")
+    def free(
+        self, form: TimesForm, wish: dict, treatment: Treatment, *, now: datetime, patient, area, exclude=None
+    ) -> tuple[list, date | None]:
+        """Free times for the front desk, a week from the wished day on, as `by_day`; where that week has none, the
+        first day after it that has."""
+        today = timezone.localdate(now)
+        first = max(wish.get("first") or today, today)
+        who, where = wish.get("practitioner"), wish.get("location")
         cleared = clearance.clearance_for(patient, treatment, area=area, on=first, now=now).cleared
-        places = {place.pk: place for place in Location.objects.all()}
-        slots = []
-        # Who is not cleared needs the time that a clinician has to answer; it can differ from place to place.
-        for where in [place] if place else [other for other in places.values() if other.is_active]:
-            not_before = None
-            if treatment.needs_screening and not cleared:
-                not_before = availability.earliest_start(now=now, location=where, cleared=False)
-            slots += availability.free_slots(
-                treatment,
-                first=first,
-                days=SHOWN_DAYS,
-                now=now,
-                practitioner=who,
-                location=where,
-                patient=patient,
-                area=area,
-                not_before=not_before,
-                exclude=exclude,
-                cleared=cleared,
-                staff=True,
-                overbook=bool(wish.get("overbook")),
-            )
-        return self.by_day(sorted(slots), places)
+        overbook = bool(wish.get("overbook"))
+        diary = availability.Diary([treatment], now=now, first=first, days=SHOWN_DAYS, practitioner=who, location=where)
+        diary.read_busy(first, SHOWN_DAYS, patient=patient, exclude=exclude, overbook=overbook)
+        wanted = {"patient": patient, "area": area, "cleared": cleared, "staff": True}
+        found = diary.slots(treatment, first=first, days=SHOWN_DAYS, one_each=who is None, **wanted)
+        if treatment.needs_screening and not cleared:
+            # They need the time that a clinician has to answer; it can differ from place to place.
+            answered = {pk: diary.earliest_start(pk, cleared=False) for pk in diary.zones}
+            found = (slot for slot in found if slot.starts_at >= answered[slot.location_id])
+            wanted["not_before"] = max(answered.values(), default=now)
+        days = self.by_day(form, list(found))
+        if days:
+            return days, None
+        wanted |= {"practitioner": who, "location": where, "exclude": exclude, "earliest": first + SHOWN_DAYS * DAY}
+        later = availability.first_free(treatment, now=now, **wanted)
+        return [], later.starts_at.astimezone(diary.zones[later.location_id]).date() if later else None
 
-    def by_day(self, slots: list[Slot], places: dict | None = None) -> list:
+    def by_day(self, form: TimesForm, slots: list[Slot]) -> list:
         """Slots as [(local day, [(who and where, [(key, clock)])])]."""
-        places = places or {place.pk: place for place in Location.objects.all()}
-        people = Practitioner.objects.in_bulk({slot.practitioner_id for slot in slots})
+        places = {place.pk: place for place in form.places}
+        people = {person.pk: person for person in form.practitioners}
         days: dict[date, dict[str, list]] = {}
-        for slot in slots:
-            place = places[slot.location_id]
+        for slot in sorted(slots):
+            place, person = places.get(slot.location_id), people.get(slot.practitioner_id)
+            if place is None or person is None:
+                continue  # opened since the form was read
             local = slot.starts_at.astimezone(place.zone)
-            whom = f"{people[slot.practitioner_id].name}, {place.name}"
-            days.setdefault(local.date(), {}).setdefault(whom, []).append((slot.key, f"{local:%H:%M}"))
+            days.setdefault(local.date(), {}).setdefault(f"{person.name}, {place.name}", []).append(
+                (slot.key, f"{local:%H:%M}")
+            )
         return [(day, sorted(rows.items())) for day, rows in sorted(days.items())]
 
-    def weeks(self, request: StaffRequest, first: date | None) -> dict:
-        """The addresses of the weeks before and after, with everything else as it was."""
+    def weeks(self, request: StaffRequest, first: date | None, next_free: date | None = None) -> dict:
+        """The addresses of the weeks before and after, and of the next free day, with everything else as it was."""
         today = timezone.localdate()
         first = max(first or today, today)
 
@@ -806,6 +820,8 @@ class AppointmentAdmin(SearchesInPrivate):
             "last_day": first + (SHOWN_DAYS - 1) * DAY,
             "week_before": week(earlier) if earlier < first else "",
             "week_after": week(first + SHOWN_DAYS * DAY),
+            "next_free": next_free,
+            "week_of_next_free": week(next_free) if next_free else "",
         }
 
     def move(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
@@ -822,14 +838,16 @@ class AppointmentAdmin(SearchesInPrivate):
                 )
             except Refusal as refusal:
                 chosen.add_error("slot", said(refusal))
-                alternatives = self.by_day(refusal.alternatives) if isinstance(refusal, Taken) else []
+                alternatives = self.by_day(times, refusal.alternatives) if isinstance(refusal, Taken) else []
             else:
                 messages.success(request, self.moved_words(moved))
                 return redirect(self.back(request, moved))
         movable = visit.status in desk.OPEN
-        days = []
+        days, next_free = [], None
         if movable:
-            days = self.free(wish, visit.treatment, now=now, patient=visit.patient, area=visit.area, exclude=visit)
+            days, next_free = self.free(
+                times, wish, visit.treatment, now=now, patient=visit.patient, area=visit.area, exclude=visit
+            )
         return self.page(
             request,
             "move",
@@ -843,7 +861,7 @@ class AppointmentAdmin(SearchesInPrivate):
             alternatives=alternatives,
             back=self.back(request, visit),
             status=422 if chosen.errors else 200,
-            **self.weeks(request, wish.get("first")),
+            **self.weeks(request, wish.get("first"), next_free),
         )
 
     def moved_words(self, visit: Appointment) -> str:
@@ -902,10 +920,10 @@ class AppointmentAdmin(SearchesInPrivate):
         if patient.age_on(timezone.localdate(now)) < appointments.ADULT:
             return self.page(request, "phone_too_young", title=_("Book by phone"), patient=patient)
         form = PhoneTimesForm(request.GET if "treatment" in request.GET else None)
-        days, wish = [], {}
+        days, next_free, wish = [], None, {}
         if form.is_bound and form.is_valid():
             wish = form.cleaned_data
-            days = self.free(wish, wish["treatment"], now=now, patient=patient, area=wish["area"])
+            days, next_free = self.free(form, wish, wish["treatment"], now=now, patient=patient, area=wish["area"])
         return self.page(
             request,
             "phone_times",
@@ -915,7 +933,7 @@ class AppointmentAdmin(SearchesInPrivate):
             errors=form.errors,
             wish=wish,
             days=days,
-            **self.weeks(request, wish.get("first")),
+            **self.weeks(request, wish.get("first"), next_free),
         )
 
     def phone_confirm(self, request: StaffRequest, person: uuid.UUID) -> HttpResponse:
@@ -948,7 +966,7 @@ class AppointmentAdmin(SearchesInPrivate):
                 )
             except Refusal as refusal:
                 form.add_error(None, said(refusal))
-                alternatives = self.by_day(refusal.alternatives) if isinstance(refusal, Taken) else []
+                alternatives = self.by_day(wished, refusal.alternatives) if isinstance(refusal, Taken) else []
             else:
                 if made.patient_id != patient.pk:
                     raise Http404
@@ -959,8 +977,8 @@ class AppointmentAdmin(SearchesInPrivate):
         if slot is None:
             messages.error(request, _("Choose one of the times on this page."))
             return redirect(back)
-        place = Location.objects.filter(pk=slot.location_id).first()
-        who = Practitioner.objects.filter(pk=slot.practitioner_id).first()
+        place = next((place for place in wished.places if place.pk == slot.location_id), None)
+        who = next((person for person in wished.practitioners if person.pk == slot.practitioner_id), None)
         if place is None or who is None:
             messages.error(request, _("Choose one of the times on this page."))
             return redirect(back)

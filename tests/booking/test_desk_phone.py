@@ -14,7 +14,7 @@ from tests import make
 from tests.booking import steps
 from tests.booking.staff import Staff, words_of
 from tests.booking.steps import VISIT
-from tests.make import NOW
+from tests.make import NOW, TODAY
 
 
 @pytest.fixture
@@ -265,12 +265,15 @@ def test_a_key_that_was_tampered_with_books_nothing(desk, surgery):
     assert not Appointment.objects.exists()
 
 
-def test_times_cost_the_same_however_many_visits_there_are(desk, surgery):
+@pytest.mark.parametrize(("needs_screening", "at_most"), [(False, 12), (True, 13)])
+def test_times_cost_the_same_however_many_visits_and_places_there_are(desk, surgery, needs_screening, at_most):
     patient = make.make_patient()
+    treatment = surgery.treatment if needs_screening else surgery.consultation
 
     def cost():
         with CaptureQueriesContext(connection) as queries:
-            desk.read("phone_times", patient.uuid, query=wish(surgery, slot=""))
+            page = desk.read("phone_times", patient.uuid, query=wish(surgery, treatment, slot="", practitioner=""))
+        assert 'name="slot"' in page
         return len(queries)
 
     steps.talk(surgery, clock="09:00")
@@ -278,7 +281,74 @@ def test_times_cost_the_same_however_many_visits_there_are(desk, surgery):
     one = cost()
     steps.talk(surgery, clock="11:00")
     steps.talk(surgery, clock="13:00")
+    for _number in range(2):
+        place = make.make_location()
+        make.make_room(place)
+        make.make_hours(make.make_practitioner(surgery.treatment, surgery.consultation), place)
     assert cost() == one
+    assert one <= at_most
+
+
+def test_moving_costs_the_same_however_many_places_there_are(desk, surgery):
+    visit = steps.asked(surgery)
+
+    def cost():
+        with CaptureQueriesContext(connection) as queries:
+            assert 'name="slot"' in desk.read("move", visit.uuid)
+        return len(queries)
+
+    cost()
+    one = cost()
+    for _number in range(2):
+        place = make.make_location()
+        make.make_room(place)
+        make.make_hours(make.make_practitioner(surgery.treatment), place)
+    assert cost() == one
+    assert one <= 12
+
+
+def test_each_place_keeps_its_own_promise(desk, surgery):
+    """Who is not cleared is offered a time only after the day on which a clinician has answered there."""
+    slow = make.make_location(name="Slow Place")
+    make.make_room(slow)
+    make.make_hours(make.make_practitioner(surgery.treatment, name="Slow Nurse"), slow)
+    make.make_closure(slow, TODAY, TODAY + timedelta(days=4))
+    query = wish(surgery, surgery.treatment, slot="", practitioner="", first=TODAY.isoformat())
+    page = desk.read("phone_times", make.make_patient().uuid, query=query)
+    assert "Wednesday 3 March 2027" in page
+    assert "Slow Place" in page  # among the places to choose from
+    assert "Slow Nurse, Slow Place" not in page
+    query = wish(surgery, surgery.treatment, slot="", practitioner="", first=(TODAY + timedelta(days=7)).isoformat())
+    page = desk.read("phone_times", make.make_patient().uuid, query=query)
+    assert "Slow Nurse, Slow Place" in page.split("Tuesday 9 March 2027")[1]
+    assert "Slow Nurse, Slow Place" not in page.split("Tuesday 9 March 2027")[0]
+
+
+def test_a_week_without_times_names_the_next_free_day(desk, surgery):
+    make.make_closure(surgery.location, TODAY, TODAY + timedelta(days=20))
+    query = wish(surgery, slot="", first=TODAY.isoformat())
+    page = desk.read("phone_times", make.make_patient().uuid, query=query)
+    assert "No free times in this week." in page
+    assert "Next free: Monday 22 March 2027" in page
+    assert "first=2027-03-22" in page
+    visit = steps.talk(surgery, date(2027, 4, 1))
+    assert "Next free: Monday 22 March 2027" in desk.read("move", visit.uuid, query=f"?first={TODAY}")
+
+
+def test_nobody_free_at_all_is_said(desk, surgery):
+    make.make_closure(surgery.location, TODAY, TODAY + timedelta(days=900))
+    page = desk.read("phone_times", make.make_patient().uuid, query=wish(surgery, slot=""))
+    assert "No free times in this week or later." in page
+
+
+@pytest.mark.parametrize("name", ["treatment", "area", "practitioner", "location", "first"])
+def test_what_was_not_on_the_form_is_said(desk, surgery, name):
+    patient = make.make_patient()
+    for value in ("nonsense", "1", "-1", "x" * 300, "0x0", "2027-13-45", "9999-01-01"):
+        query = wish(surgery, practitioner="", slot="") + f"&{name}={value}"  # the last one counts
+        page = desk.get("phone_times", patient.uuid, query=query)
+        assert page.status_code == 200
+        assert "Please look at this" in words_of(page), value
 
 
 def test_the_verb_refuses_whoever_is_not_the_desk(surgery):
