@@ -430,6 +430,13 @@ class Source(models.Model):
         S3 = "S3", _("some: one study, a summary or a leaflet")
         S4 = "S4", _("weak: a clinic or trade page, shows what is common")
 
+    STRENGTH_WORDS = {
+        Strength.S1: _("official"),
+        Strength.S2: _("strong"),
+        Strength.S3: _("some"),
+        Strength.S4: _("weak"),
+    }
+
     revision = models.ForeignKey(ArticleRevision, models.PROTECT, related_name="sources")
     order = models.PositiveSmallIntegerField()
     key = models.SlugField(
@@ -462,6 +469,11 @@ class Source(models.Model):
         """The six values of a source, empty ones made equal."""
         tidy = {name: values.get(name) or (None if name == "year" else "") for name in cls.FIELDS}
         return {name: value.strip() if isinstance(value, str) else value for name, value in tidy.items()}
+
+    @property
+    def strength_word(self) -> str:
+        """The strength in one word; the page says above its list what the words mean."""
+        return str(self.STRENGTH_WORDS[self.Strength(self.strength)])
 
     def as_dict(self) -> dict:
         """The six values, as `save_draft` takes them."""

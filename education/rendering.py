@@ -223,7 +223,8 @@ def _citations(names: str, sources: Sequence[str]) -> str:
     links = ", ".join(
         format_html('<a href="#source-{}" aria-label="{}">{}</a>', n, _("source %(n)d") % {"n": n}, n) for n in numbers
     )
-    return f'<sup class="cite">[{links}]</sup>'
+    # A word joiner: the number stays with the word before it, and never begins a line alone.
+    return f'\u2060<sup class="cite">[{links}]</sup>'
 
 
 def _plain(html: str) -> str:

@@ -66,10 +66,17 @@ def article_context(page: Article, revision, *, now) -> dict:
     """What the article's template needs, for a page as patients see it or for a preview of another version."""
     rendered = revision.page()
     said = revision.body
+    above, themes = "", {}  # paragraph to the heading it stands under, for the list of who should wait
+    for heading in rendered.headings:
+        if heading.level == 2:
+            above = heading.text
+        else:
+            themes[heading.id] = above
     return {
         "article": page,
         "revision": revision,
         "parts": rendered.parts,
+        "themes": themes,
         "contents": [heading for heading in rendered.headings if heading.level == 2],
         "sources": list(revision.sources.all()),
         "sun": None if "block: sun" in said else blocks.SENTENCES["sun"],

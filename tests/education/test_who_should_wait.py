@@ -1,7 +1,9 @@
 """The page of who should wait is written from the active questionnaire's rules, so that the two cannot disagree."""
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
+from html import escape, unescape
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from django.utils import timezone
 from education import rendering
 from education.content import default_articles, load_default_articles
 from education.models import Article
+from education.templatetags.education import by_theme
 from screening import publishing
 from screening.models import Questionnaire
 from tests.education.conftest import make_user
@@ -21,6 +24,16 @@ from tests.education.conftest import make_user
 pytestmark = pytest.mark.django_db
 DEFINITIONS = Path(settings.BASE_DIR) / "screening" / "definitions"
 PATH = "/learn/who-should-wait/"
+
+
+@dataclass
+class Rule:
+    """What the page takes from a rule."""
+
+    title: str
+    anchor: str
+    effect: str = "defer"
+    advice: str = ""
 
 
 @pytest.fixture
@@ -42,16 +55,53 @@ def questionnaire(clinician):
     return found
 
 
-def test_lists_every_public_rule_that_makes_people_wait(client, article, questionnaire):
-    html = client.get(PATH).content.decode()
-    listed = set(re.findall(r'<a href="#[a-z-]+">([^<]+)</a><span>', html))
-    wanted = {
-        rule.title[0].upper() + rule.title[1:]
-        for rule in questionnaire.definition().public_rules()
-        if rule.effect in ("contraindicated", "defer")
-    }
+def listed(html: str) -> list[tuple[list[str], str]]:
+    """The list as it is read: names that stand together, and what is said to them."""
+    found = []
+    for item in re.findall(r"<li>\s*<div>(<span class=\"rule-name\">.*?)</li>", html, re.DOTALL):
+        names, advice = re.findall(r"<(?:a|strong)[^>]*>([^<]+)</", item), re.findall(r"<p>(.*?)</p>", item)
+        found.append(([unescape(name) for name in names], unescape(advice[0]) if advice else ""))
+    return found
+
+
+def waiting_rules(questionnaire) -> list:
+    return [r for r in questionnaire.definition().public_rules() if r.effect in ("contraindicated", "defer")]
+
+
+def test_lists_every_public_rule_that_makes_people_wait_with_its_advice(client, article, questionnaire):
+    said = [(name, advice) for names, advice in listed(client.get(PATH).content.decode()) for name in names]
+    wanted = {(rule.title[0].upper() + rule.title[1:], rule.advice) for rule in waiting_rules(questionnaire)}
     assert len(wanted) > 20
-    assert {title.replace("&#x27;", "'") for title in listed} == wanted
+    assert set(said) == wanted
+    assert len(said) == len(wanted)
+
+
+def test_says_an_advice_once_for_all_it_is_for(client, article, questionnaire):
+    html = client.get(PATH).content.decode()
+    [together] = [
+        names for names, advice in listed(html) if "talk with you about other choices" in advice and names[1:]
+    ]
+    assert {"Rosacea", "Eczema", "Psoriasis", "A tendency to keloid scars"} <= set(together)
+    assert html.count("Our clinician can talk with you about other choices.") == 1
+
+
+def test_names_each_wait_in_the_line_that_opens(client, article, questionnaire):
+    summaries = " ".join(re.findall(r"<summary>(.*?)</summary>", client.get(PATH).content.decode(), re.DOTALL)).lower()
+    for rule in waiting_rules(questionnaire):
+        assert (escape(rule.title).lower() in summaries) == (rule.effect == "defer"), rule.title
+
+
+def test_the_waits_stand_under_the_headings_that_explain_them():
+    rules = [
+        Rule(title="b", anchor="who-should-wait#b"), Rule(title="new", anchor="who-should-wait#nowhere"),
+        Rule(title="a", anchor="who-should-wait#a"), Rule(title="other", anchor="aftercare#a"),
+        Rule(title="no", anchor="who-should-wait#a", effect="contraindicated"),
+    ]  # fmt: skip
+    themes = {"a": "First", "b": "Second"}
+    assert [(theme, [r.title for r in group]) for theme, group in by_theme(rules, "defer", themes)] == [
+        ("First", ["a"]), ("Second", ["b"]), ("", ["new", "other"]),
+    ]  # fmt: skip
+    assert [(theme, len(group)) for theme, group in by_theme(rules, "defer", "")] == [("", 4)]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +114,9 @@ def test_names_what_the_clinics_article_names(client, article, questionnaire, wo
 
 def test_a_rule_leads_to_the_paragraph_that_explains_it(client, article, questionnaire):
     html = client.get(PATH).content.decode()
-    for anchor in re.findall(r'<a href="#([a-z-]+)">[^<]+</a><span>', html):
+    anchors = re.findall(r'<span class="rule-name"><a href="#([a-z-]+)">', html)
+    assert len(anchors) > 20
+    for anchor in anchors:
         assert f'id="{anchor}"' in html
 
 
