@@ -34,6 +34,7 @@ ROUNDS = 5  # of every page, for one visitor
 VISITORS = 8
 SECONDS = 10  # how long the visitors go round
 PAGES = 60  # at most
+MAIL = {"DEFAULT_FROM_EMAIL": "clinic@localhost"}  # nothing is sent
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -178,14 +179,14 @@ def main() -> None:
     development = os.environ | {"LOCALDB_NAME": "clinic_bench", "PUBLIC_URL": home}
     development.pop("DATABASE_URL", None)
     for command in (["migrate", "--verbosity", "0"], ["setup_clinic"], ["demo"], ["collectstatic", "--no-input"]):
-        production = {"DEBUG": "false", "ALLOW_LOCALDB": "true"} if command[0] == "collectstatic" else {}
+        production = {"DEBUG": "false", "ALLOW_LOCALDB": "true"} | MAIL if command[0] == "collectstatic" else {}
         subprocess.run(
             [sys.executable, "manage.py", *command], env=development | production, check=True, stdout=subprocess.DEVNULL
         )
     gunicorn = [sys.executable, "-m", "gunicorn", "clinic.wsgi", "--bind", f"127.0.0.1:{port}"]
     server = subprocess.Popen(
         [*gunicorn, "--workers", "1", "--threads", "8", "--log-level", "warning"],
-        env=development | {"DEBUG": "false", "ALLOW_LOCALDB": "true", "ALLOWED_HOSTS": "localhost"},
+        env=development | {"DEBUG": "false", "ALLOW_LOCALDB": "true", "ALLOWED_HOSTS": "localhost"} | MAIL,
     )
     try:
         for _ in range(300):

@@ -151,7 +151,7 @@ def test_a_demonstration_on_a_developers_machine_does_not_ask(client, boss, sett
 )
 def test_the_second_factor_cannot_be_switched_off_outside_development(changes, message):
     env = {**os.environ, "DEBUG": "false", "DATABASE_URL": "postgresql://a:b@db.example/c", **changes}
-    env |= {"EMAIL_URL": "smtp://mail.example"}
+    env |= {"EMAIL_URL": "smtp://mail.example", "DEFAULT_FROM_EMAIL": "us@clinic.example"}
     done = subprocess.run([sys.executable, "-c", "import clinic.settings"], env=env, capture_output=True, text=True)
     assert (done.returncode != 0) == bool(message) and message in done.stderr
 

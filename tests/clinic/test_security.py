@@ -181,19 +181,40 @@ def test_https_is_remembered(client, settings):
     assert "max-age=31536000; includeSubDomains" in client.get("/healthz", secure=True)["Strict-Transport-Security"]
 
 
+PRODUCTION = {
+    "DEBUG": "false",
+    "PUBLIC_URL": "https://clinic.example",
+    "DATABASE_URL": "postgresql://a:b@db.example/c",
+    "EMAIL_URL": "smtp://mail.example",
+    "DEFAULT_FROM_EMAIL": "us@clinic.example",
+    "STAFF_SECOND_FACTOR": "true",
+}
+
+
 def test_an_https_address_switches_everything_on():
     names = "SECURE_HSTS_SECONDS SECURE_SSL_REDIRECT SESSION_COOKIE_SECURE CSRF_COOKIE_SECURE SESSION_COOKIE_HTTPONLY"
-    env = {
-        **os.environ,
-        "DEBUG": "false",
-        "PUBLIC_URL": "https://clinic.example",
-        "DATABASE_URL": "postgresql://a:b@db.example/c",
-        "EMAIL_URL": "smtp://mail.example",
-        "STAFF_SECOND_FACTOR": "true",
-    }
+    env = {**os.environ, **PRODUCTION}
     code = f"from clinic import settings; print(*[getattr(settings, name) for name in '{names}'.split()])"
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["31536000", "True", "True", "True", "True"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, "") for name in ("SECRET_KEY", "DATA_KEYS", "PUBLIC_URL", "DATABASE_URL", "EMAIL_URL")),
+        ("DEFAULT_FROM_EMAIL", ""),
+        ("DATA_KEYS", "one:short"),
+        ("PUBLIC_URL", "clinic.example"),
+        ("DATABASE_URL", "sqlite:///file"),
+        ("DEBUG", "perhaps"),
+        ("STAFF_IDLE_SECONDS", "ten"),
+    ],
+)
+def test_a_missing_or_wrong_setting_stops_the_start_with_its_name(name, value):
+    env = {**os.environ, **PRODUCTION, name: value}
+    done = subprocess.run([sys.executable, "-c", "import clinic.settings"], env=env, capture_output=True, text=True)
+    assert done.returncode != 0 and "ImproperlyConfigured" in done.stderr and name in done.stderr
 
 
 BROKEN = [
