@@ -227,6 +227,7 @@ def ask_clinician(appointment: Appointment, *, now: datetime, response_id: int |
         response_id=response_id,
         needed_on=nearest.local_date,
         needed_at=nearest.starts_at,
+        location=nearest.room.location,
         answer_by=nearest.answer_by,
         now=now,
     )

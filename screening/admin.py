@@ -92,6 +92,7 @@ class Row:
     on: date | None
     left: str
     waited: str
+    promised: str  # in the time of the place
     late: bool
     mine: bool
     read_by: User | None
@@ -108,10 +109,16 @@ def _row(found: ReviewRequest, *, by: User, now: datetime) -> Row:
         on=found.needed_on,
         left=reading.days_left(found.needed_on, timezone.localdate(now)),
         waited=reading.how_long(found.waiting_since, now),
+        promised=_promised(found),
         late=found.answer_by is not None and found.answer_by < now,
         mine=patient.user_id == by.pk,
         read_by=found.being_read_by if reviews.is_being_read(found, by=by, now=now) else None,
     )
+
+
+def _promised(found: ReviewRequest) -> str:
+    """By when an answer was promised, as the clocks of the visit's place say it."""
+    return reading.moment(found.answer_by, found.location, "D j M, H:i") if found.answer_by else ""
 
 
 class DecisionForm(forms.Form):
@@ -190,6 +197,7 @@ class ReviewRequestAdmin(OwnPages):
                 "response__data_key",
                 "treatment",
                 "area",
+                "location",
                 "being_read_by",
             )
             .first()
@@ -246,6 +254,7 @@ class ReviewRequestAdmin(OwnPages):
         ]
         first = [line for line in lines if line.first]
         changed = reading.changed(lines)
+        decisions = reading.decisions_on(patient.pk)
         return self.page(
             request,
             "review",
@@ -267,7 +276,8 @@ class ReviewRequestAdmin(OwnPages):
             first=first,
             rest=reading.by_section(line for line in lines if not line.first),
             earlier=earlier,
-            decisions=reading.decisions_on(patient.pk),
+            decisions=decisions,
+            replied=[item for item in decisions if item.reply and item.review.response_id == response.pk],
             statement=reviews.statement_for(wanted, Review.Outcome.CLEARED),
             form=form,
             outcomes=outcomes,
@@ -279,6 +289,7 @@ class ReviewRequestAdmin(OwnPages):
             day=found.on,
             left=reading.days_left(wanted.needed_on, today),
             waited=reading.how_long(wanted.waiting_since, now),
+            promised=_promised(wanted),
             late=wanted.answer_by is not None and wanted.answer_by < now,
             read_by=wanted.being_read_by if reviews.is_being_read(wanted, by=signed_in(request), now=now) else None,
             waiting=reviews.waiting(now),

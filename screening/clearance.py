@@ -22,7 +22,7 @@ from django.db.models import Exists, OuterRef, Q, Subquery
 from django.dispatch import Signal
 from django.utils import timezone
 
-from clinic.models import Area, Clinic, Patient, Treatment, User
+from clinic.models import Area, Clinic, Location, Patient, Treatment, User
 from clinic.registry import last_consultation, patients_treated_by
 from screening import assessment as rules
 from screening import sealing
@@ -693,7 +693,12 @@ def answers_replaced(response: QuestionnaireResponse, *, now: datetime, by: User
 
 
 def _keep(request: ReviewRequest) -> dict:
-    return {"needed_on": request.needed_on, "needed_at": request.needed_at, "answer_by": request.answer_by}
+    return {
+        "needed_on": request.needed_on,
+        "needed_at": request.needed_at,
+        "location_id": request.location_id,
+        "answer_by": request.answer_by,
+    }
 
 
 def _open_request(
@@ -731,13 +736,14 @@ def request_review(
     needed_at: datetime | None,
     answer_by: datetime | None,
     now: datetime,
+    location: Location | None = None,
 ) -> ReviewRequest | None:
     """Puts a patient's answers on the clinicians' worklist, or brings the open row up to date.
 
-    needed_on, needed_at: local day and start of the **nearest** visit that waits; answer_by: what the patient was
-    promised. Without response_id the patient's newest answers; None, and nothing, where there are none yet. Answers of
-    somebody else raise AnswersOfAnother. Consequences: the patient's row is locked; a row on older answers is closed;
-    what the rules say for the day of the visit is stored.
+    needed_on, needed_at, location: local day, start and place of the **nearest** visit that waits; answer_by: what the
+    patient was promised, which everybody reads in that place's time. Without response_id the patient's newest answers;
+    None, and nothing, where there are none yet. Answers of somebody else raise AnswersOfAnother. Consequences: the
+    patient's row is locked; a row on older answers is closed; what the rules say for the day of the visit is stored.
     """
     patient = lock_patient(patient.pk)
     newest = finished_responses([patient.pk]).first()
@@ -750,7 +756,7 @@ def request_review(
         raise NotFinished
     if newest is not None and response.completed_at < newest.completed_at:
         response = newest  # those answers have been replaced in the meantime
-    values = {"needed_on": needed_on, "needed_at": needed_at, "answer_by": answer_by}
+    values = {"needed_on": needed_on, "needed_at": needed_at, "location": location, "answer_by": answer_by}
     open_here = ReviewRequest.objects.filter(
         response__patient=patient, treatment=treatment, area=area, closed_at=None
     ).exclude(response=response)

@@ -4,6 +4,7 @@ A form's manners: everything asked is required, nothing is chosen beforehand, a 
 answer calls for it. What an answer means is not its business: nothing here hints at it.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +12,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.crypto import salted_hmac
 from django.utils.html import escape
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
@@ -303,12 +305,19 @@ class StartForm(forms.Form):
 
 
 class CheckForm(forms.Form):
-    """The declaration at the end."""
+    """The declaration at the end. `shown` says for which answers: see `fingerprint`."""
 
+    shown = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
     declare = forms.BooleanField(
         label=DECLARATION,
         error_messages={"required": gettext_lazy("Please tick the box before you send your answers.")},
     )
+
+
+def fingerprint(answers: Mapping[str, Any]) -> str:
+    """A mark of exactly these answers that says nothing about them: what is declared is what was on the page, not what
+    another window made of it since."""
+    return salted_hmac("screening.check", json.dumps(answers, sort_keys=True), algorithm="sha256").hexdigest()
 
 
 class BirthDateForm(forms.Form):

@@ -356,6 +356,9 @@ class ReviewRequest(models.Model):
     area = models.ForeignKey("clinic.Area", models.PROTECT, related_name="+")
     needed_on = models.DateField(null=True, blank=True, help_text=_("The local day of the visit, where there is one."))
     needed_at = models.DateTimeField(null=True, blank=True, help_text=_("The start of that visit."))
+    location = models.ForeignKey(
+        "clinic.Location", models.PROTECT, null=True, blank=True, related_name="+", help_text=_("Where that visit is.")
+    )
     waiting_since = models.DateTimeField()
     answer_by = models.DateTimeField(null=True, blank=True, help_text=_("What the patient was promised."))
     being_read_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import formats, timezone
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from clinic.models import Clinic, Patient, Treatment
@@ -18,12 +18,11 @@ def who_waits(request: HttpRequest, now: datetime) -> dict:
     """How many wait for a clinician, the longest, the nearest visit, how many past the promise. One query."""
     found = reviews.waiting(now)
     today = timezone.localdate(now)
-    nearest = timezone.localdate(found.nearest_visit) if found.nearest_visit else None
     return {
         "waiting": found,
         "oldest": reading.how_long(found.oldest, now) if found.oldest else "",
-        "nearest": nearest,
-        "nearest_left": reading.days_left(nearest, today),
+        "nearest": found.nearest_day,
+        "nearest_left": reading.days_left(found.nearest_day, today),
     }
 
 
@@ -98,22 +97,22 @@ def _rows(patient: Patient, response: QuestionnaireResponse) -> list[Mine]:
     here: dict[tuple[int, int], Review] = {}
     for review in response.reviews.select_related("treatment", "area", "reply").order_by("-id"):
         here.setdefault((review.treatment_id, review.area_id), review)
-    requests = ReviewRequest.objects.filter(response=response, closed_at=None).select_related("treatment", "area")
+    requests = ReviewRequest.objects.filter(response=response, closed_at=None).select_related(
+        "treatment", "area", "location"
+    )
     waiting = {(found.treatment_id, found.area_id): found for found in requests}
     rows = [
         Mine(
             found.what_for,
             _("A clinician has your answers"),
-            _("We answer by %(when)s.") % {"when": _moment(found.answer_by)} if found.answer_by else "",
+            _("We answer by %(when)s.") % {"when": reading.moment(found.answer_by, found.location, "l j F, H:i")}
+            if found.answer_by
+            else "",
             counts=True,
         )
         for found in waiting.values()
     ]
     return rows + [_decided(review) for key, review in here.items() if key not in waiting]
-
-
-def _moment(when: datetime) -> str:
-    return formats.date_format(timezone.localtime(when), "l j F, H:i")
 
 
 def _decided(review: Review) -> Mine:

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from django.utils import formats
+from django.utils import formats, timezone
 from django.utils.dates import MONTHS
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from clinic.models import Location
 from screening import assessment as rules
 from screening import clearance, responses, sealing
 from screening.models import Effect, QuestionnaireResponse, Review
@@ -253,6 +254,22 @@ def days_left(day: date | None, today: date) -> str:
     if days == 0:
         return _("today")
     return _("tomorrow") if days == 1 else ngettext("in %d day", "in %d days", days) % days
+
+
+def moment(when: datetime, place: Location | None, pattern: str) -> str:
+    """An instant as the clocks of a place say it, with the zone's name where the reader's clock says something else.
+
+    place: None where it is not known; then the reader's own zone. pattern: of `django.utils.formats.date_format`.
+    """
+    here = timezone.localtime(when)
+    if place is None:
+        return formats.date_format(here, pattern)
+    there = when.astimezone(place.zone)
+    words = formats.date_format(there, pattern)
+    if there.utcoffset() == here.utcoffset():
+        return words
+    city = place.zone.key.rsplit("/", 1)[-1].replace("_", " ")
+    return _("%(when)s, %(city)s time") % {"when": words, "city": city}
 
 
 def long_day(day: date) -> str:

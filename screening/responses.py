@@ -45,6 +45,10 @@ class Incomplete(Exception):
         self.link_ids = link_ids
 
 
+class AnswersChanged(Exception):
+    """The answers are no longer those that were declared to be true: another window changed them."""
+
+
 class QuestionsChanged(Exception):
     """A newer version of the questions is in force: these unfinished answers belong to words no longer asked."""
 
@@ -173,15 +177,22 @@ def save_answers(
 
 @transaction.atomic
 def complete(
-    response: QuestionnaireResponse, *, today: date, now: datetime, declaration: str = "", reopens: bool = True
+    response: QuestionnaireResponse,
+    *,
+    today: date,
+    now: datetime,
+    declaration: str = "",
+    declared: Mapping[str, Any] | None = None,
+    reopens: bool = True,
 ) -> QuestionnaireResponse:
     """Finishes a response: from now on it never changes. Again for a finished one changes nothing.
 
     today: the local day of answering; `answered_on`. declaration: the words the patient agreed to; sealed with `now`.
+    declared: the answers it was made for, where somebody declared anything.
     reopens: whether it takes the place of the patient's earlier answers (a quiet re-check does not).
     It becomes `amended`, superseding the newest earlier one, when the patient is known and has answered before.
-    Raises Incomplete (missing or unreadable answers), TooYoung, QuestionsChanged (a newer version is in force),
-    AlreadySent (gone), SealBroken. Consequences: the patient's row is locked; clearance_changed is sent
+    Raises Incomplete (missing or unreadable answers), AnswersChanged, TooYoung, QuestionsChanged (a newer version is in
+    force), AlreadySent (gone), SealBroken. Consequences: the patient's row is locked; clearance_changed is sent
     in this transaction: "answered" for a patient's first answers, "superseded" where earlier ones lose their place.
     """
     if response.patient_id is not None:
@@ -195,6 +206,8 @@ def complete(
         raise QuestionsChanged
     document = _document(stored)
     answers = {item["link_id"]: item["value"] for item in document["items"]}
+    if declared is not None and answers != dict(declared):
+        raise AnswersChanged
     known = stored.patient.birth_date if stored.patient else None
     if any(is_too_young(birth, today=today) for birth in (_day(answers.get(clearance.BIRTH_DATE)), known)):
         raise TooYoung

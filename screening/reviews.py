@@ -94,7 +94,7 @@ def worklist(now: datetime) -> QuerySet[ReviewRequest]:
     """
     return _ordered(
         ReviewRequest.objects.filter(closed_at=None).select_related(
-            "response__patient", "response__questionnaire", "treatment", "area", "being_read_by"
+            "response__patient", "response__questionnaire", "treatment", "area", "location", "being_read_by"
         )
     )
 
@@ -106,17 +106,21 @@ class Waiting:
     count: int
     oldest: datetime | None
     nearest_visit: datetime | None
+    nearest_day: date | None  # its local day, where it is
     overdue: int
 
 
 def waiting(now: datetime) -> Waiting:
     """How many wait, since when the oldest, when the nearest visit is, how many are past what was promised."""
-    rows = list(ReviewRequest.objects.filter(closed_at=None).values_list("waiting_since", "needed_at", "answer_by"))
-    visits = [needed_at for _since, needed_at, _by in rows if needed_at and needed_at > now]
+    open_rows = ReviewRequest.objects.filter(closed_at=None)
+    rows = list(open_rows.values_list("waiting_since", "needed_at", "needed_on", "answer_by"))
+    visits = [(needed_at, needed_on) for _since, needed_at, needed_on, _by in rows if needed_at and needed_at > now]
+    nearest_visit, nearest_day = min(visits, key=lambda visit: visit[0], default=(None, None))
     return Waiting(
         len(rows),
         min((since for since, *_rest in rows), default=None),
-        min(visits, default=None),
+        nearest_visit,
+        nearest_day,
         sum(1 for *_rest, answer_by in rows if answer_by and answer_by < now),
     )
 
@@ -457,6 +461,7 @@ def reopen(review: Review, *, now: datetime) -> ReviewRequest:
         waiting_since=now,
         needed_on=before.needed_on if before else None,
         needed_at=before.needed_at if before else None,
+        location_id=before.location_id if before else None,
     )
 
 

@@ -19,6 +19,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -36,6 +37,7 @@ from screening.forms import (
     ReplyForm,
     StartForm,
     StepForm,
+    fingerprint,
     first_gap,
     standing_words,
     steps_of,
@@ -316,16 +318,24 @@ def check(request: HttpRequest, here: Here) -> HttpResponse:
         return _go_on(here)
     if here.away:
         return _ask_birth_date("check")
-    form = CheckForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
+    shown = fingerprint(here.answers)
+    form = CheckForm(request.POST if request.method == "POST" else None, initial={"shown": shown})
+    changed = request.method == "POST" and not constant_time_compare(request.POST.get("shown", ""), shown)
+    if changed:  # in another window: what was read is not what would be sent
+        form = CheckForm(initial={"shown": shown})
+    elif request.method == "POST" and form.is_valid():
         return _send(request, here)
     pages = results.answers_by_step(here.definition, verbs.items_of(here.response), today=here.today)
-    return render(request, "screening/check.html", {"form": form, "pages": pages})
+    return render(request, "screening/check.html", {"form": form, "pages": pages, "changed": changed})
 
 
 def _send(request: HttpRequest, here: Here) -> HttpResponse:
     try:
-        sent = verbs.complete(here.response, today=here.today, now=here.now, declaration=str(DECLARATION))
+        sent = verbs.complete(
+            here.response, today=here.today, now=here.now, declaration=str(DECLARATION), declared=here.answers
+        )
+    except verbs.AnswersChanged:
+        return redirect("screening:check")
     except verbs.TooYoung:
         return _too_young(request, here)
     except verbs.QuestionsChanged:

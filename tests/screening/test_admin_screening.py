@@ -18,7 +18,17 @@ from screening.models import (
     Review,
     ReviewRequest,
 )
-from tests.make import NOW, TODAY, area, make_appointment, make_clinic, make_patient, make_practitioner, make_user
+from tests.make import (
+    NOW,
+    TODAY,
+    area,
+    make_appointment,
+    make_clinic,
+    make_location,
+    make_patient,
+    make_practitioner,
+    make_user,
+)
 from tests.screening.conftest import shipped
 from tests.screening.decisions import VISIT, answer, ask, decide
 
@@ -259,9 +269,38 @@ def test_the_worklist_asks_as_often_for_three_as_for_one(
     for _more in range(2):
         other = make_patient()
         answer(questionnaire, harmless, other)
-        ask(other, treatment)
+        ReviewRequest.objects.filter(pk=ask(other, treatment).pk).update(location=make_location())
     with django_assert_num_queries(len(one)):
         assert len(client.get(url).context["rows"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("zone", "words"),
+    [
+        ("Europe/Malta", "promised by Tue 2 Mar, 18:00, Malta time"),
+        ("Europe/Dublin", "promised by Tue 2 Mar, 17:00<"),  # the same clock as the reader's
+        (None, "promised by Tue 2 Mar, 17:00<"),
+    ],
+)
+def test_a_promise_is_told_in_the_time_of_its_place(waiting, zone, words):
+    place = make_location(time_zone=zone) if zone else None
+    ReviewRequest.objects.filter(pk=waiting.pk).update(location=place)
+    client = signed_in(make_user(role="Clinician"))
+    page = client.get(reverse("admin:screening_reviewrequest_changelist")).content.decode()
+    assert words in page
+    review = client.get(reverse("admin:screening_reviewrequest_review", args=[waiting.uuid])).content.decode()
+    assert words.replace("promised", "Promised").replace("<", ".") in review
+
+
+def test_the_day_of_the_nearest_visit_is_that_of_its_place(waiting):
+    """Half past midnight in Malta is still the evening before in London."""
+    night = NOW.replace(hour=23, minute=30) + DAY
+    place = make_location(time_zone="Europe/Malta")
+    ReviewRequest.objects.filter(pk=waiting.pk).update(needed_at=night, needed_on=TODAY + 2 * DAY, location=place)
+    found = reviews.waiting(NOW)
+    assert (found.nearest_visit, found.nearest_day) == (night, TODAY + 2 * DAY)
+    page = signed_in(make_user(role="Clinician")).get(reverse("admin:index")).content.decode()
+    assert "Wed 3 Mar" in page and "Tue 2 Mar" not in page
 
 
 def test_an_empty_worklist_says_so(questionnaire):
@@ -297,6 +336,31 @@ def test_looking_changes_nothing(waiting, questionnaire):
 def review_page(request, user=None):
     client = signed_in(user or make_user(role="Clinician"))
     return client.get(reverse("admin:screening_reviewrequest_review", args=[request.uuid]))
+
+
+def test_a_reply_stands_before_everything_else(patient, treatment, questionnaire, harmless):
+    """What the patient wrote since is why the row is here again: nobody signs past it (H05)."""
+    answer(questionnaire, harmless, patient)
+    review = decide(ask(patient, treatment), "needs-information", question="How is your skin?")
+    responses.reply_to(review, text="I have a <rash> now.", now=NOW + timedelta(hours=1))
+    words = review_page(reviews.worklist(NOW).get()).content.decode()
+    assert "The patient replied, 1 March 2027, 10:00" in words and "I have a &lt;rash&gt; now." in words
+    assert words.index("How is your skin?") < words.index("I have a &lt;rash&gt; now.") < words.index("No findings")
+
+
+def test_a_reply_about_older_answers_stays_with_what_is_earlier(patient, treatment, questionnaire, harmless):
+    answer(questionnaire, harmless, patient)
+    review = decide(ask(patient, treatment), "needs-information")
+    responses.reply_to(review, text="All is well.", now=NOW + timedelta(hours=1))
+    answer(questionnaire, harmless, patient, now=NOW + timedelta(hours=2))
+    words = review_page(reviews.worklist(NOW).get()).content.decode()
+    assert "The patient replied" not in words and "All is well." in words
+
+
+def test_on_a_narrow_page_the_decision_is_one_press_away(waiting):
+    words = review_page(waiting).content.decode()
+    assert words.index("Ada Whitlock") < words.index('href="#decide"') < words.index('id="findings"')
+    assert words.index('id="answers-rest"') < words.index('id="decide"') < words.index('href="#findings"')
 
 
 def post(request, user=None, **data):

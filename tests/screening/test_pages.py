@@ -431,9 +431,40 @@ def test_check_is_not_reached_with_a_gap(walker, harmless):
     assert walker.response.status == "in-progress"
 
 
+def test_what_is_sent_is_what_was_read(walker, harmless):
+    """Another window, or the back button and an old page, changed an answer after the list was shown."""
+    walker.fill_in(harmless)
+    read = walker.shown()
+    walker.step(walker.number_of("keloid"), harmless | {"keloid": "yes", "keloid-where": "ear"})
+    for shown in (read, "", "x" * 500):
+        page = walker.client.post("/screening/check/", {"declare": "on", "shown": shown})
+        assert "Nothing was sent yet" in words(page) and "ear" in words(page)
+        assert 'name="declare"' in page.content.decode() and "checked" not in page.content.decode()
+        assert walker.response.status == "in-progress"
+    assert walker.send().url == "/screening/result/"
+    assert verbs.answers_of(walker.response)["keloid"] == "yes"
+
+
+def test_saving_the_same_answers_again_is_no_change(walker, harmless):
+    walker.fill_in(harmless)
+    read = walker.shown()
+    walker.step(walker.number_of("keloid"), harmless)
+    assert walker.client.post("/screening/check/", {"declare": "on", "shown": read}).url == "/screening/result/"
+
+
+def test_the_mark_of_the_answers_says_nothing_about_them(walker, harmless):
+    from screening.forms import fingerprint
+
+    walker.fill_in(harmless)
+    assert walker.shown() == fingerprint(verbs.answers_of(walker.response))
+    assert fingerprint({"keloid": "yes"}) != fingerprint({"keloid": "no"})
+    assert len(walker.shown()) == 64 and "yes" not in walker.shown()
+
+
 def test_sending_needs_the_declaration_and_keeps_its_words(walker, harmless):
     walker.fill_in(harmless)
-    assert "Please tick the box before you send" in words(walker.client.post("/screening/check/", {}))
+    unticked = walker.client.post("/screening/check/", {"shown": walker.shown()})
+    assert "Please tick the box before you send" in words(unticked)
     assert walker.response.status == "in-progress"
     assert walker.send().url == "/screening/result/"
     assert walker.response.status == "completed" and walker.response.answered_on == date(2027, 3, 1)

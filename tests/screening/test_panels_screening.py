@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from screening import panels, reviews
 from screening.models import Questionnaire, Review
-from tests.make import NOW, TODAY, make_clinic, make_patient, make_user
+from tests.make import NOW, TODAY, make_clinic, make_location, make_patient, make_user
 from tests.screening.decisions import answer, ask, decide
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +47,9 @@ def test_answers_that_wait_say_until_when(patient, treatment, questionnaire, har
     assert states(context) == ["A clinician has your answers"]
     assert context["rows"][0].more == "We answer by Tuesday 2 March, 17:00."
     assert context["last_day"] == TODAY + 90 * DAY
+    request.location = make_location(time_zone="Europe/Malta")
+    request.save(update_fields=["location"])
+    assert mine(patient, rf)["rows"][0].more == "We answer by Tuesday 2 March, 18:00, Malta time."
 
 
 @pytest.mark.parametrize(

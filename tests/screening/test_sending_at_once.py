@@ -75,6 +75,16 @@ def test_saving_while_sending_is_in_it_or_refused(draft):
     assert isinstance(saved, verbs.AlreadySent) if kept != "not-sure" else saved["keloid"] == "not-sure"
 
 
+def test_sending_what_changed_since_it_was_declared_is_refused(draft):
+    declared = verbs.answers_of(draft)
+    verbs.save_answers(again(draft), {"keloid": "not-sure"}, now=NOW)
+    with pytest.raises(verbs.AnswersChanged):
+        verbs.complete(again(draft), today=TODAY, now=NOW, declaration="It is true.", declared=declared)
+    assert again(draft).status == "in-progress"
+    now_so = verbs.answers_of(again(draft))
+    assert verbs.complete(again(draft), today=TODAY, now=NOW, declared=now_so).status == "completed"
+
+
 def test_two_readers_record_one_assessment(draft):
     response = verbs.complete(draft, today=TODAY, now=NOW)
     found = at_once(*(lambda: verbs.assess_on(again(response), on=TODAY, now=NOW).effect for _reader in range(4)))

@@ -58,7 +58,12 @@ class Walker:
     def send(self, answers: dict | None = None):
         if answers is not None:
             self.fill_in(answers)
-        return self.client.post("/screening/check/", {"declare": "on"})
+        return self.client.post("/screening/check/", {"declare": "on", "shown": self.shown()})
+
+    def shown(self) -> str:
+        """What the page "check your answers" carries about the answers on it."""
+        page = self.client.get("/screening/check/")
+        return page.context["form"]["shown"].value() if page.status_code == 200 and "form" in page.context else ""
 
     @property
     def response(self) -> QuestionnaireResponse | None:
