@@ -31,7 +31,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from booking import appointments, availability, desk, notices
-from booking.appointments import Refusal, Taken, TooClose
+from booking.appointments import NotAllowed, Refusal, Taken, TooClose
 from booking.availability import Slot
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from clinic.admin import KeptAdmin, NeedsFirst, PatientForm, PrivateList, SearchesInPrivate
@@ -597,10 +597,31 @@ class AppointmentAdmin(SearchesInPrivate):
             here=request.path,
         )
 
-    def try_verb(self, request: StaffRequest, key: uuid.UUID, verb, success: str) -> HttpResponse:
-        """Calls `verb(visit, now)`, says what happened, and goes back."""
+    def look_again(self, request: StaffRequest, visit: Appointment) -> None:
+        """Raises NotAllowed when the button was pressed on a page that showed another state or time of the visit.
+
+        Several people work on the same day: "Undo" on a page of some minutes ago would take back what a colleague has
+        done since, and "Cancel" would end a visit that was given another day.
+        """
+        if request.POST.get("seen", desk.seen(visit)) != desk.seen(visit):
+            raise NotAllowed(
+                _("Nothing was done: the visit has changed meanwhile. It is now “%(status)s”, %(when)s.")
+                % {
+                    "status": visit.get_status_display(),
+                    "when": notices.local_text(visit.starts_at, visit.location),
+                }
+            )
+
+    def try_verb(
+        self, request: StaffRequest, key: uuid.UUID, verb, success: str, *, makes: str | None = None
+    ) -> HttpResponse:
+        """Calls `verb(visit, now)`, says what happened, and goes back. `makes`: the status it leads to; on a second
+        press, or after a colleague was faster, the visit has it already, and there is nothing to say."""
         visit = self.visit(request, key)
+        if makes is not None and visit.status == makes:
+            return redirect(self.back(request, visit))
         try:
+            self.look_again(request, visit)
             verb(visit, timezone.now())
         except Refusal as refusal:
             messages.error(request, f"{visit.whose.name}: {said(refusal)}")
@@ -615,6 +636,7 @@ class AppointmentAdmin(SearchesInPrivate):
             key,
             lambda visit, now: appointments.arrive(visit, by=request.user, now=now),
             _("%(name)s has arrived."),
+            makes=Status.ARRIVED,
         )
 
     def no_show(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
@@ -624,6 +646,7 @@ class AppointmentAdmin(SearchesInPrivate):
             key,
             lambda visit, now: appointments.no_show(visit, by=request.user, now=now),
             _("%(name)s did not come. This can be undone for 15 minutes."),
+            makes=Status.NOSHOW,
         )
 
     def undo(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
@@ -676,9 +699,13 @@ class AppointmentAdmin(SearchesInPrivate):
     def cancel(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """Asks why, then cancels."""
         visit = self.visit(request, key)
+        if request.method == "POST" and visit.status == Status.CANCELLED:  # a second press, or a colleague was faster
+            messages.info(request, _("%(name)s: this visit is cancelled.") % {"name": visit.whose.name})
+            return redirect(self.back(request, visit))
         form = CancelForm(request.POST if request.method == "POST" else None)
         if form.is_bound and form.is_valid():
             try:
+                self.look_again(request, visit)
                 appointments.cancel(
                     visit, by="staff", user=request.user, reason=form.cleaned_data["reason"], now=timezone.now()
                 )
@@ -706,6 +733,7 @@ class AppointmentAdmin(SearchesInPrivate):
         form = forms.Form(request.POST if request.method == "POST" else None)
         if form.is_bound and form.is_valid():
             try:
+                self.look_again(request, visit)
                 appointments.turn_into_consultation(visit, by="staff", user=request.user, now=timezone.now())
             except Refusal as refusal:
                 form.add_error(None, said(refusal))
@@ -728,6 +756,7 @@ class AppointmentAdmin(SearchesInPrivate):
         form = ErrorForm(request.POST if request.method == "POST" else None)
         if form.is_bound and form.is_valid():
             try:
+                self.look_again(request, visit)
                 appointments.mark_in_error(
                     visit, by=request.user, reason=form.cleaned_data["reason"], now=timezone.now()
                 )
@@ -754,6 +783,7 @@ class AppointmentAdmin(SearchesInPrivate):
             request,
             "ask",
             visit=visit,
+            seen=desk.seen(visit),
             form=form,
             errors=form.errors,
             back=self.back(request, visit),
@@ -833,9 +863,10 @@ class AppointmentAdmin(SearchesInPrivate):
         alternatives = []
         if chosen.is_bound and chosen.is_valid():
             try:
-                moved = appointments.move(
-                    visit, slot=chosen.cleaned_data["slot"], by="staff", user=request.user, now=now
-                )
+                slot = chosen.cleaned_data["slot"]
+                if (slot.starts_at, slot.practitioner_id) != (visit.starts_at, visit.practitioner_id):
+                    self.look_again(request, visit)  # else it was pressed twice
+                moved = appointments.move(visit, slot=slot, by="staff", user=request.user, now=now)
             except Refusal as refusal:
                 chosen.add_error("slot", said(refusal))
                 alternatives = self.by_day(times, refusal.alternatives) if isinstance(refusal, Taken) else []
@@ -853,6 +884,7 @@ class AppointmentAdmin(SearchesInPrivate):
             "move",
             title=_("Move"),
             visit=visit,
+            seen=desk.seen(visit),
             movable=movable,
             form=times,
             chosen=chosen,
@@ -1221,7 +1253,10 @@ class AppointmentAdmin(SearchesInPrivate):
     def done(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """The visit is done."""
         visit = self.mine(request, key)
+        if visit.status == Status.FULFILLED:  # pressed twice
+            return redirect("admin:booking_appointment_my_day")
         try:
+            self.look_again(request, visit)
             appointments.fulfil(visit, by=request.user, now=timezone.now())
         except Refusal as refusal:
             messages.error(request, said(refusal))
@@ -1233,6 +1268,7 @@ class AppointmentAdmin(SearchesInPrivate):
         """The practitioner decides not to treat today: cancelled by a clinician."""
         visit = self.mine(request, key)
         try:
+            self.look_again(request, visit)
             appointments.cancel(
                 visit, by="clinician", user=request.user, reason=Appointment.Reason.CLINICAL, now=timezone.now()
             )

@@ -117,9 +117,19 @@ class Line:
         return {READY: "done", UPDATE_DUE: "wait", WAITING: "wait", CANNOT: "stop"}.get(self.readiness, "plain")
 
     @property
+    def seen(self) -> str:
+        """See the function of that name."""
+        return seen(self.visit)
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing more will happen with it today."""
         return self.visit.status in (*Appointment.FREED, Status.FULFILLED)
+
+    @property
+    def is_to_come(self) -> bool:
+        """Whether they may still come: neither here, nor over."""
+        return self.visit.status in OPEN and self.visit.ends_at > self.now
 
     @property
     def say(self) -> str:
@@ -159,6 +169,11 @@ class Line:
             return False
         by_us = visit.cancelled_by in ("", Appointment.CancelledBy.PATIENT, Appointment.CancelledBy.STAFF)
         return by_us and visit.previous_status in OPEN
+
+
+def seen(visit: Appointment) -> str:
+    """What a page shows of a visit, for its buttons to send along: another state or time is another value."""
+    return f"{visit.status} {visit.sequence}"
 
 
 def lines(visits: Iterable[Appointment], *, now: datetime, user: User) -> list[Line]:
@@ -247,7 +262,7 @@ class Day:
         open_lines = [line for line in self.lines if line.visit.status not in Appointment.FREED]
         return [
             (_("Visits"), len(open_lines)),
-            (_("Still to come"), sum(line.visit.status in OPEN for line in open_lines)),
+            (_("Still to come"), sum(line.is_to_come for line in open_lines)),
             (_("Here"), sum(line.visit.status in (Status.ARRIVED, Status.CHECKED_IN) for line in open_lines)),
             (_("Not ready"), sum(line.readiness not in ("", READY) for line in open_lines)),
         ]

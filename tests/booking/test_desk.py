@@ -335,6 +335,84 @@ def test_a_time_just_taken_comes_with_others(desk, surgery):
     assert taken.status == "booked"
 
 
+def seen_on(page: str) -> str:
+    """What the first button of a page sends along about its visit."""
+    return page.split('name="seen" value="')[1].split('"')[0]
+
+
+def test_a_stale_undo_does_not_take_back_what_a_colleague_did(desk, surgery, clock):
+    appointment = steps.booked(surgery)
+    on_the_day(clock, appointment, 16)
+    desk.post("no-show", appointment.uuid)
+    stale = desk.read("change", appointment.uuid)
+    assert "Undo “did not come”" in stale
+    colleague = Staff(make.make_user("Front desk"))
+    for verb in ("undo", "arrive"):
+        colleague.post(verb, appointment.uuid)
+    answer = desk.post("undo", appointment.uuid, follow=True, seen=seen_on(stale))
+    assert "Nothing was done" in words_of(answer)
+    assert "It is now “arrived”" in words_of(answer)
+    appointment.refresh_from_db()
+    assert appointment.status == "arrived"
+    desk.post("undo", appointment.uuid, seen=seen_on(desk.read("change", appointment.uuid)))
+    appointment.refresh_from_db()
+    assert appointment.status == "booked"
+
+
+@pytest.mark.parametrize("verb", ["cancel", "move", "consultation"])
+def test_a_page_opened_before_a_move_changes_nothing_and_shows_the_new_day(desk, surgery, verb):
+    appointment = steps.booked(surgery)
+    stale = seen_on(desk.read(verb, appointment.uuid))
+    new = steps.slot(surgery, TODAY + timedelta(days=14), "14:00")
+    Staff(make.make_user("Front desk")).post("move", appointment.uuid, slot=new.key)
+    wanted = {
+        "cancel": {"reason": "mistake"},
+        "move": {"slot": steps.slot(surgery, clock="15:00").key},
+        "consultation": {},
+    }[verb]
+    answer = desk.post(verb, appointment.uuid, seen=stale, **wanted)
+    assert answer.status_code == 422
+    assert "Nothing was done" in words_of(answer)
+    assert "Monday 15 March 2027, 14:00" in words_of(answer)
+    appointment.refresh_from_db()
+    assert (appointment.status, appointment.starts_at) == ("booked", new.starts_at)
+    again = desk.post(verb, appointment.uuid, seen=seen_on(words_of(answer)), **wanted)
+    assert again.status_code == 302
+
+
+def test_pressed_twice_is_done_once_and_no_error(desk, surgery, clock):
+    appointment = steps.booked(surgery)
+    new = steps.slot(surgery, TODAY + timedelta(days=14), "14:00")
+    page = seen_on(desk.read("move", appointment.uuid))
+    for _press in range(2):
+        answer = desk.post("move", appointment.uuid, slot=new.key, seen=page, follow=True)
+        assert answer.status_code == 200
+    assert steps.messages(appointment).count("moved") == 1
+    appointment.refresh_from_db()
+    on_the_day(clock, appointment, 20)
+    for verb, status in (("arrive", "arrived"), ("undo", "booked"), ("no-show", "noshow"), ("undo", "booked")):
+        page = seen_on(desk.read("change", appointment.uuid))
+        for _press in range(2):
+            answer = desk.post(verb, appointment.uuid, seen=page, follow=True)
+        assert verb == "undo" or "Nothing was done" not in words_of(answer)
+        appointment.refresh_from_db()
+        assert appointment.status == status
+    page = seen_on(desk.read("cancel", appointment.uuid))
+    for _press in range(2):
+        answer = desk.post("cancel", appointment.uuid, reason="mistake", seen=page, follow=True)
+        assert answer.status_code == 200
+    assert "this visit is cancelled" in words_of(answer)
+    assert appointment.events.filter(status="cancelled").count() == 1
+
+
+def test_who_did_not_come_in_time_is_not_still_to_come(desk, surgery, clock):
+    appointment = steps.booked(surgery)
+    on_the_day(clock, appointment)
+    assert "<dt>Still to come</dt><dd>1</dd>" in desk.read("desk")
+    clock.now = appointment.ends_at + timedelta(minutes=1)
+    assert "<dt>Still to come</dt><dd>0</dd>" in desk.read("desk")
+
+
 @pytest.mark.parametrize(
     "elsewhere", ["https://evil.example/", "//evil.example/admin/", "/admin/\\evil", "javascript:x"]
 )
