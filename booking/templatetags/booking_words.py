@@ -37,14 +37,6 @@ def clock(moment: datetime, place: "Location | str") -> str:
 
 
 @register.filter
-def weekday_and_clock(moment: datetime, place: "Location | str") -> str:
-    """`Tuesday 17:00`, for something within a week; otherwise with the date, `Tuesday 9 December, 17:00`."""
-    local = moment.astimezone(_zone(place))
-    away = (local.date() - timezone.now().astimezone(_zone(place)).date()).days
-    return written(local, "l H:i") if 0 <= away < 6 else f"{day(moment, place)}, {written(local, 'H:i')}"
-
-
-@register.filter
 def zone_words(place: "Location | str") -> str:
     """`Lisbon time`, for where a clinic has places in several time zones."""
     city = str(_zone(place)).rsplit("/", 1)[-1].replace("_", " ")

@@ -332,10 +332,10 @@ def test_a_treatment_is_asked_for_and_says_until_when_we_answer(client, surgery)
     client.post(page, {key: value for key, value in DETAILS.items() if not key.startswith("birth_date")})
     assert HoldDetails.objects.get().birth_date == date(1990, 5, 4)
     client.force_login(get_user_model().objects.get(email="rosa@example.org"))
-    assert "We answer by Tuesday 17:00" in words(client.get(page))
+    assert "We answer by Tuesday 2 March, 17:00" in words(client.get(page))
     done = client.post(page, {"action": "confirm"})
     text = words(client.get(done.url))
-    assert "We answer by Tuesday 17:00" in text
+    assert "We answer by Tuesday 2 March, 17:00" in text
     assert "please do not travel yet" in text
     visit = Appointment.objects.get()
     assert (visit.status, visit.response_id) == ("pending", response.pk)

@@ -45,7 +45,7 @@ PAGES = ["appointment", "move", "cancel", "calendar"]
 def test_asked_for_says_until_when_and_not_to_travel(client, surgery, patient):
     visit = steps.asked(surgery, patient=patient)
     text = words(client.get(page_of(visit)))
-    assert "We answer by Tuesday 17:00" in text
+    assert "We answer by Tuesday 2 March, 17:00" in text
     assert "please do not travel yet" in text
     assert "Put it in my calendar" not in text
     assert client.get(page_of(visit, "calendar")).status_code == 404
@@ -103,7 +103,7 @@ def test_a_form_that_is_due_leads_to_the_questions(client, surgery, patient):
         now=NOW,
     )
     response = client.get(page_of(visit))
-    assert "Please answer our questions by Wednesday 09:00" in words(response)
+    assert "Please answer our questions by Wednesday 3 March, 09:00" in words(response)
     assert f"{reverse('screening:start')}?treatment={surgery.treatment.slug}" in response.content.decode()
 
 
