@@ -512,8 +512,8 @@ def recheck(patient: Patient, answers: dict[str, Any], *, by: User, today: date,
     """
     from screening import reviews
 
-    found = reviews.record_recheck(patient, answers, by=by, today=today, now=now)
-    return found.effect in ("none", "advise")
+    reviews.record_recheck(patient, answers, by=by, today=today, now=now)
+    return rechecked(patient, on=today)
 
 
 def rechecked(patient: Patient, *, on: date) -> bool:

@@ -4,6 +4,7 @@ The worklist, reading, deciding, the short re-check at the chair, and withdrawin
 There is no bulk decision: `decide` takes one request, and addresses each finding by itself (HAZARDS H05, H07).
 """
 
+import logging
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -28,6 +29,8 @@ from screening.models import (
     Review,
     ReviewRequest,
 )
+
+log = logging.getLogger(__name__)
 
 READING_MINUTES = 20  # after that somebody who closed the laptop no longer counts as reading
 LONGEST_WAIT_DAYS = 5 * 366
@@ -106,8 +109,8 @@ class Waiting:
     count: int
     oldest: datetime | None
     nearest_visit: datetime | None
-    nearest_day: date | None  # its local day, where it is
     overdue: int
+    nearest_day: date | None = None  # its local day, where it is
 
 
 def waiting(now: datetime) -> Waiting:
@@ -120,8 +123,8 @@ def waiting(now: datetime) -> Waiting:
         len(rows),
         min((since for since, *_rest in rows), default=None),
         nearest_visit,
-        nearest_day,
         sum(1 for *_rest, answer_by in rows if answer_by and answer_by < now),
+        nearest_day,
     )
 
 
@@ -479,8 +482,9 @@ def record_recheck(
 
     answers: values by link_id of the active re-check; today: local day of the visit. Raises Refused (a dict by link_id
     where answers are missing) and then stores nothing. Consequences: one completed response, assisted by `by`, and its
-    assessment. If the effect is above advice it takes the place of the earlier answers: clearance_changed("superseded")
-    is sent, booked visits go back to asked for, and the patient has to answer in full again (CLINICAL 2.4, 2.5).
+    assessment. Anything new above advice takes the place of the earlier answers: clearance_changed("superseded") is
+    sent, booked visits go back to asked for, and the patient has to answer in full again (CLINICAL 2.4, 2.5). What a
+    clinician has read and accepted in words, and is told again unchanged, is not new: see `_accepted`.
     """
     if not (by.has_perm("screening.view_own_patients_answers") or may_decide(by)):
         raise Refused(_("Only a practitioner or a clinician records the re-check."))
@@ -503,7 +507,9 @@ def record_recheck(
             # asked before it is finished: afterwards nothing about it can change
             response.answered_on = today
             found = responses.assess_on(response, on=today, now=now, record=False)
-            reopens = found.effect not in (Effect.NONE, Effect.ADVISE)
+            reopens = found.effect not in (Effect.NONE, Effect.ADVISE) and not _accepted(
+                found, answers, asked=questionnaire.definition(), before=before
+            )
             finished = responses.complete(response, today=today, now=now, reopens=reopens)
             responses.assess_on(finished, on=today, now=now)
     except responses.Incomplete as error:
@@ -513,6 +519,51 @@ def record_recheck(
     except (ValueError, responses.AlreadySent, responses.QuestionsChanged, sealing.SealBroken) as error:
         raise Refused(_("The re-check could not be stored. Please ask the questions again.")) from error
     return found
+
+
+def _accepted(
+    found: rules.Assessment,
+    answers: dict[str, Any],
+    *,
+    asked: rules.Questionnaire,
+    before: QuestionnaireResponse | None,
+) -> bool:
+    """Whether a clinician has accepted every finding of a re-check already, on the very same answers.
+
+    Cold sores in the past stay in the past: were they news at every session, whoever had them could never be treated,
+    and somebody would learn to say "never". Only for O1 findings of effect review, where each decision that clears has
+    words for that rule, no answer is "not sure", and nothing about it is said differently. Whatever is in doubt is new.
+    """
+    if found.incomplete or before is None or before.questionnaire.purpose != Questionnaire.Purpose.SCREENING:
+        return False
+    try:
+        latest: dict[tuple[int, int], Review] = {}
+        for review in before.reviews.select_related("response__data_key").order_by("-id"):
+            latest.setdefault((review.treatment_id, review.area_id), review)
+        reasons = [clearance.words_of(one)["reasons"] for one in latest.values() if one.outcome in Review.CLEARING]
+        full, then = before.questionnaire.definition(), responses.answers_of(before)
+        for finding in found.findings:
+            if finding.effect not in clearance.TO_ADDRESS:
+                continue
+            if (finding.effect, finding.override, finding.missing) != (Effect.REVIEW, "O1", ()):
+                return False
+            if not reasons or not all(str(words.get(finding.rule, "")).strip() for words in reasons):
+                return False
+            family = [q for q in asked.questions if asked.item_of(q.link_id) in finding.questions]
+            for question in family:
+                now_said = answers.get(question.link_id)
+                if now_said in (None, "", []) and not question.required:
+                    continue  # may be left empty, and was
+                if now_said in rules.NOT_SURE_CODES or question.link_id not in full.by_link_id:
+                    return False
+                if now_said != then.get(question.link_id):
+                    return False
+            if not family:
+                return False
+    except Exception:  # fail closed, and say nothing about the person in the log
+        log.exception("What was accepted before could not be read; everything is new.")
+        return False
+    return True
 
 
 def mark_in_error(response: QuestionnaireResponse, *, by: User, now: datetime) -> None:

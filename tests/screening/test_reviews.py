@@ -1,12 +1,13 @@
 """A named clinician decides: who may, what it takes, what follows, and that nothing else clears anybody."""
 
+import uuid
 from datetime import date, timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
 
 from clinic.models import User
-from screening import clearance, responses, reviews
+from screening import clearance, responses, reviews, sealing
 from screening.models import Assessment, QuestionnaireResponse, Review, ReviewRequest
 from tests.make import NOW, TODAY, area, make_appointment, make_clinic, make_consultation, make_patient, make_user
 from tests.screening.conftest import harmless_answers, publish
@@ -496,6 +497,96 @@ def test_a_recheck_that_finds_something_ends_the_clearance(
     assert not clearance.clearance_for(patient, treatment, area=area(), on=VISIT, now=NOW).cleared
     visit.refresh_from_db()
     assert visit.status == "pending"
+
+
+COLD_SORES = {"cold-sores": "before", "cold-sores-kidney-or-allergy": "no"}
+SPOTS = {"active-acne": "a-few"}
+
+
+def chair(patient, treatment, questionnaire, harmless, quiet, practitioner, *, then, now_said, outcome="cleared"):
+    """A visit that a clinician said yes to on `then`, and the re-check of its day with `now_said`."""
+    waits(patient, treatment, questionnaire, {**harmless, **then})
+    review = decide(ask(patient, treatment), outcome)
+    visit = make_appointment(
+        patient=patient, treatment=treatment, area=area(), review=review, status="arrived", starts_at=NOW + 9 * DAY
+    )
+    quietly = clearance.recheck(patient, {**quiet, **now_said}, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
+    visit.refresh_from_db()
+    assert quietly is (visit.status == "arrived")
+    assert quietly is clearance.clearance_for(patient, treatment, area=area(), on=VISIT, now=NOW + 9 * DAY).cleared
+    return quietly
+
+
+@pytest.mark.parametrize(
+    ("then", "now_said"),
+    [
+        (COLD_SORES, COLD_SORES),
+        (COLD_SORES | {"cold-sores-per-year": 2}, COLD_SORES | {"cold-sores-per-year": 2}),
+        (COLD_SORES | {"cold-sores-per-year": 2}, COLD_SORES),
+        (SPOTS, SPOTS),
+        (COLD_SORES | SPOTS, SPOTS | COLD_SORES),
+    ],
+)
+def test_what_a_clinician_has_accepted_is_no_news_at_the_chair(
+    patient, treatment, questionnaire, harmless, quiet, practitioner, then, now_said
+):
+    assert chair(patient, treatment, questionnaire, harmless, quiet, practitioner, then=then, now_said=now_said)
+
+
+NOT_SURE = {"sun-tan": "not-sure"}
+
+
+@pytest.mark.parametrize(
+    ("then", "now_said"),
+    [
+        ({}, COLD_SORES),
+        (COLD_SORES, {"cold-sores": "now"}),
+        (COLD_SORES, COLD_SORES | {"cold-sores-kidney-or-allergy": "yes"}),
+        (COLD_SORES | {"cold-sores-per-year": 2}, COLD_SORES | {"cold-sores-per-year": 9}),
+        (COLD_SORES, COLD_SORES | {"cold-sores-per-year": 9}),
+        (COLD_SORES, COLD_SORES | {"pregnancy": "might-be"}),
+        (COLD_SORES, COLD_SORES | {"recheck-unwell": "yes", "recheck-unwell-fever": "no"}),
+        (SPOTS, {"active-acne": "many", "active-acne-treatment": "no"}),
+        (SPOTS, {"active-acne": "not-sure"}),
+        (NOT_SURE, NOT_SURE),
+        ({"active-skin-infection": "not-sure"}, {"active-skin-infection": "not-sure"}),
+    ],
+)
+def test_anything_said_differently_is_news(
+    patient, treatment, questionnaire, harmless, quiet, practitioner, then, now_said
+):
+    assert not chair(patient, treatment, questionnaire, harmless, quiet, practitioner, then=then, now_said=now_said)
+
+
+def test_what_one_decision_accepted_is_news_for_another_without_words_about_it(
+    patient, treatment, questionnaire, harmless, quiet, practitioner
+):
+    """A wait that another clinician cleared without a word about the cold sores, on the same answers."""
+    given = {**harmless, **COLD_SORES, "treatment-area": ["face", "chest"]}
+    waits(patient, treatment, questionnaire, given)
+    decide(ask(patient, treatment))
+    other = decide(ask(patient, treatment, code="chest"))
+    said = {**quiet, **COLD_SORES}
+    words = clearance.words_of(other) | {"reasons": {}}
+    sealed = sealing.seal(other.response, clearance.words_purpose(uuid.UUID(int=7)), words)
+    fields = {name: getattr(other, name) for name in ("response", "assessment", "patient", "treatment", "area")}
+    fields |= {name: getattr(other, name) for name in ("outcome", "valid_from", "valid_until", "decided_by")}
+    Review.objects.create(uuid=uuid.UUID(int=7), words=sealed, decided_at=NOW, **fields)
+    assert not clearance.recheck(patient, said, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
+
+
+def test_words_that_cannot_be_read_make_everything_news(
+    patient, treatment, questionnaire, harmless, quiet, practitioner, monkeypatch
+):
+    waits(patient, treatment, questionnaire, {**harmless, **COLD_SORES})
+    decide(ask(patient, treatment))
+
+    def broken(review):
+        raise sealing.SealBroken("gone")
+
+    monkeypatch.setattr(clearance, "words_of", broken)
+    said = {**quiet, **COLD_SORES}
+    assert not clearance.recheck(patient, said, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
 
 
 def test_a_recheck_with_a_gap_is_not_stored(patient, treatment, questionnaire, harmless, quiet, practitioner):
