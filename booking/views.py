@@ -215,6 +215,7 @@ class Leave:
     response_id: int | None = None
     consultation_allowed: bool = True
     why: str = ""
+    effect: str = ""  # what the rules say, where refused
     away: bool = False  # nobody has worked on the answers for a while, and nobody is signed in
 
 
@@ -241,7 +242,8 @@ def leave_to_choose(
     if asking.why in ("out-of-date", "not-for-this-treatment", "none", "area"):
         return Leave("questions", why=asking.why)
     away = answered.away and patient is None
-    return Leave("refused", consultation_allowed=asking.consultation_allowed, why=asking.why, away=away)
+    talk = asking.consultation_allowed
+    return Leave("refused", consultation_allowed=talk, why=asking.why, effect=asking.effect, away=away)
 
 
 def kept_by(request: HttpRequest, now: datetime) -> Appointment | None:

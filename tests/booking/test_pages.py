@@ -324,6 +324,19 @@ def test_from_a_time_to_a_booked_consultation_with_a_real_code(client, surgery):
     assert "Booked" in words(client.get(response.url))
 
 
+@pytest.mark.parametrize(
+    ("changes", "heading"),
+    [({"pregnancy": "yes"}, "You need to wait"), ({"keloid": "yes", "keloid_where": "ear"}, "not right for you at the moment")],
+)
+def test_a_wait_is_said_as_a_wait_and_a_no_as_a_no(client, surgery, changes, heading):
+    """The same words as the page of results has for the same answers."""
+    put(client, screening=str(steps.answered(surgery, **changes).uuid))
+    text = words(client.get(f"/book/{surgery.treatment.slug}/"))
+    assert heading in text
+    assert ("You need to wait" in text) == (heading == "You need to wait")
+    assert "What else helps" in text
+
+
 def test_a_treatment_is_asked_for_and_says_until_when_we_answer(client, surgery):
     response = steps.answered(surgery)
     put(client, screening=str(response.uuid))
