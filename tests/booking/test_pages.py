@@ -326,7 +326,10 @@ def test_from_a_time_to_a_booked_consultation_with_a_real_code(client, surgery):
 
 @pytest.mark.parametrize(
     ("changes", "heading"),
-    [({"pregnancy": "yes"}, "You need to wait"), ({"keloid": "yes", "keloid_where": "ear"}, "not right for you at the moment")],
+    [
+        ({"pregnancy": "yes"}, "You need to wait"),
+        ({"keloid": "yes", "keloid_where": "ear"}, "not right for you at the moment"),
+    ],
 )
 def test_a_wait_is_said_as_a_wait_and_a_no_as_a_no(client, surgery, changes, heading):
     """The same words as the page of results has for the same answers."""
