@@ -9,8 +9,10 @@ from django.db import connections
 
 from clinic.apps import ROLES, append_only_tables
 
-# What a role may do is written here and nowhere else: the site only gives roles to people (I7).
+# What a role may do is written here and nowhere else: the site only gives roles to people (I7). Nor does it touch the
+# parts of the body: with two codes exchanged, a yes to the face would be one to the eyelid.
 ROLE_TABLES = [
+    "clinic_area",
     "auth_group",
     "auth_group_permissions",
     "auth_permission",

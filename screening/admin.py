@@ -246,15 +246,18 @@ class ReviewRequestAdmin(OwnPages):
         blocked = reviews.why_not_clearable(found, by=signed_in(request), response=response, now=now)
         if not blocked and wanted.area.code not in clearance.answered_areas(response):
             blocked = _("These answers are about another part of the body. New answers are needed.")
-        simple = not blocked and not any(item.to_address for item in findings)
+        changed = reading.changed(lines)
+        decisions = reading.decisions_on(patient.pk)
+        replied = [item for item in decisions if item.reply and item.review.response_id == response.pk]
+        refused_before = reading.refusals(decisions, today)
+        # One press only where there is nothing at all to stop at.
+        simple = not (blocked or changed or replied or refused_before or any(item.to_address for item in findings))
         outcomes = [
             {"value": value, "label": OUTCOME_WORDS[Review.Outcome(value)]}
             for value in Review.Outcome.values
             if not (blocked and value in Review.CLEARING) and not (simple and value == Review.Outcome.CLEARED)
         ]
         first = [line for line in lines if line.first]
-        changed = reading.changed(lines)
-        decisions = reading.decisions_on(patient.pk)
         return self.page(
             request,
             "review",
@@ -277,7 +280,8 @@ class ReviewRequestAdmin(OwnPages):
             rest=reading.by_section(line for line in lines if not line.first),
             earlier=earlier,
             decisions=decisions,
-            replied=[item for item in decisions if item.reply and item.review.response_id == response.pk],
+            replied=replied,
+            refusals=refused_before,
             statement=reviews.statement_for(wanted, Review.Outcome.CLEARED),
             form=form,
             outcomes=outcomes,

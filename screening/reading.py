@@ -218,6 +218,19 @@ def decisions_on(patient_id: int | None) -> list[Decided]:
     return [Decided(review, _words(review), _reply(review)) for review in found]
 
 
+def refusals(decisions: Iterable[Decided], today: date) -> list[Decided]:
+    """Of decisions newest first: the latest on each treatment and area that says no, not yet, or talk first."""
+    latest: dict[tuple[int, int], Decided] = {}
+    for item in decisions:
+        latest.setdefault((item.review.treatment_id, item.review.area_id), item)
+    no = (Review.Outcome.NOT_SUITABLE, Review.Outcome.CONSULTATION_REQUIRED, Review.Outcome.DEFERRED)
+    return [
+        item
+        for item in latest.values()
+        if item.review.outcome in no and not (item.review.deferred_until and item.review.deferred_until <= today)
+    ]
+
+
 def _words(review: Review) -> dict:
     try:
         return clearance.words_of(review)

@@ -586,9 +586,12 @@ def test_what_nobody_has_booked_yet_can_still_be_put_right():
         "UPDATE django_content_type SET app_label = 'screening'",
         "UPDATE auth_group SET name = 'Clinician '",
         "DELETE FROM auth_group_permissions",
+        "UPDATE clinic_area SET code = 'face-2' WHERE code = 'face'",
+        "INSERT INTO clinic_area (code) VALUES ('elbow')",
+        "DELETE FROM clinic_area WHERE code = 'genitals'",
     ],
 )
-def test_the_web_role_does_not_change_what_a_role_may_do(statement):
+def test_the_web_role_changes_neither_what_a_role_may_do_nor_the_parts_of_the_body(statement):
     with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
         in_sql(statement)
 

@@ -357,6 +357,42 @@ def test_a_reply_about_older_answers_stays_with_what_is_earlier(patient, treatme
     assert "The patient replied" not in words and "All is well." in words
 
 
+@pytest.mark.parametrize(
+    ("outcome", "more", "shown"),
+    [
+        ("not-suitable", {}, "Decided before: Not suitable"),
+        ("consultation-required", {}, "Decided before: Consultation first"),
+        ("deferred", {}, "Decided before: Deferred"),
+        ("deferred", {"deferred_until": TODAY + 30 * DAY}, "until 31 March 2027"),
+        ("deferred", {"deferred_until": TODAY + DAY}, None),
+        ("needs-information", {}, None),
+        ("cleared", {}, None),
+    ],
+)
+def test_a_no_of_before_stands_at_the_top_and_takes_the_single_press_away(
+    patient, treatment, questionnaire, harmless, monkeypatch, outcome, more, shown
+):
+    """Asked again with the same answers, another clinician reads that somebody said no (H05, H10)."""
+    answer(questionnaire, harmless, patient)
+    decide(ask(patient, treatment), outcome, **more)
+    answer(questionnaire, harmless, patient, now=NOW + timedelta(hours=1))
+    wanted = ask(patient, treatment, now=NOW + timedelta(hours=1))
+    if shown is None and more:
+        monkeypatch.setattr("screening.admin.timezone.localdate", lambda value=None: TODAY + DAY, raising=False)
+    words = review_page(wanted).content.decode()
+    assert ("Decided before:" in words) is (shown is not None)
+    if shown:
+        assert words.index(shown) < words.index("No findings")
+    assert ("Decide something else" in words) is (shown is None)
+
+
+def test_an_answer_that_has_become_harmless_takes_the_single_press_away(patient, treatment, questionnaire, harmless):
+    answer(questionnaire, {**harmless, **GIVEN}, patient)
+    answer(questionnaire, harmless, patient, now=NOW + timedelta(hours=1))
+    words = review_page(ask(patient, treatment)).content.decode()
+    assert "Answered differently before" in words and "Decide something else" not in words
+
+
 def test_on_a_narrow_page_the_decision_is_one_press_away(waiting):
     words = review_page(waiting).content.decode()
     assert words.index("Ada Whitlock") < words.index('href="#decide"') < words.index('id="findings"')
