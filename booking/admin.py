@@ -7,16 +7,17 @@ shown on the practitioner's own visit page only, and `screening.clearance` asks 
 
 import uuid
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import models
-from django.db.models import Q
+from django.db import IntegrityError, models
+from django.db.models import OuterRef, Q, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.tz import do_timezone
@@ -24,7 +25,6 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
@@ -33,6 +33,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from booking import appointments, availability, desk, notices
 from booking.appointments import NotAllowed, Refusal, Taken, TooClose
 from booking.availability import Slot
+from booking.changing import constraint_of
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from clinic.admin import KeptAdmin, NeedsFirst, PatientForm, PrivateList, SearchesInPrivate
 from clinic.models import CallBack, Location, Patient, Practitioner, Treatment, User
@@ -1421,6 +1422,16 @@ class WorkingHoursAdmin(HitsAppointments):
         ),
     ]
 
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        """As Django's; for the second of two people who save overlapping hours at once, the wall's answer in words."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except IntegrityError as error:
+            if constraint_of(error) != "booking_workinghours_in_one_place":
+                raise
+            messages.error(request, _("Nothing was saved: somebody has just added hours that overlap. Please look."))
+            return redirect("admin:booking_workinghours_changelist")
+
     @admin.display(description=gettext_lazy("hours"))
     def from_to(self, hours) -> str:
         """Wall-clock times."""
@@ -1440,30 +1451,124 @@ class WorkingHoursAdmin(HitsAppointments):
         return _("%(first)s to %(last)s") % {"first": f"{hours.valid_from:%d/%m/%Y}", "last": until}
 
 
+class WallClockField(forms.DateTimeField):
+    """A day and a time as a clock on a wall shows them; the form says on which wall, and makes an instant of them."""
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+
+    def to_python(self, value) -> datetime | None:
+        """Without a time zone."""
+        with timezone.override(UTC):  # which skips nothing: what is no time elsewhere may be one there
+            found = super().to_python(value)
+        if found is None:
+            return None
+        if not 2000 <= found.year < 2200:
+            raise ValidationError(_("Please check the year."))
+        return found.replace(tzinfo=None)
+
+
+def zone_where_they_work(practitioner: Practitioner) -> ZoneInfo | None:
+    """The time zone of the places where somebody has hours; None with hours in several zones, or none at all."""
+    hours = WorkingHours.objects.filter(practitioner=practitioner)
+    zones = set(hours.order_by().values_list("location__time_zone", flat=True))
+    return ZoneInfo(zones.pop()) if len(zones) == 1 else None
+
+
+class TimeOffForm(forms.ModelForm):
+    """Time off by the clock on the wall of the place where they work."""
+
+    starts_at = WallClockField(label=gettext_lazy("From"))
+    ends_at = WallClockField(label=gettext_lazy("To"))
+    by_clock_of = forms.ModelChoiceField(
+        Location.objects.all(),
+        label=gettext_lazy("By the clock of"),
+        required=False,
+        empty_label=gettext_lazy("the place where they work"),
+    )
+
+    class Meta:
+        model = TimeOff
+        fields = ["practitioner", "starts_at", "ends_at", "reason"]
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            zone = zone_where_they_work(self.instance.practitioner)
+            if zone is None:
+                place = Location.objects.filter(is_active=True).first() or Location.objects.first()
+                self.initial["by_clock_of"] = place
+                zone = place.zone if place else timezone.get_default_timezone()
+            for name in ("starts_at", "ends_at"):
+                self.initial[name] = timezone.make_naive(getattr(self.instance, name), zone)
+
+    def clean(self) -> dict:
+        """Makes instants of both. A time that the clock there skips or shows twice is taken so that more is off."""
+        cleaned = super().clean() or self.cleaned_data
+        practitioner, place = cleaned.get("practitioner"), cleaned.get("by_clock_of")
+        zone = place.zone if place else zone_where_they_work(practitioner) if practitioner else None
+        if zone is None:
+            zone = timezone.get_default_timezone()
+            if practitioner:
+                self.add_error("by_clock_of", _("They work by several clocks, or nowhere yet. Choose a place."))
+        for name, pick in (("starts_at", min), ("ends_at", max)):
+            wall = cleaned.get(name)
+            if wall is not None:
+                cleaned[name] = pick(wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+        return cleaned
+
+
 @admin.register(TimeOff)
 class TimeOffAdmin(HitsAppointments):
     """When a practitioner sees nobody."""
 
-    list_display = ["practitioner", "starts_at", "ends_at", "reason"]
+    form = TimeOffForm
+    list_display = ["practitioner", "begins", "ends", "reason"]
     list_filter = [WhoFilter]
     list_select_related = ["practitioner"]
     ordering = ["-starts_at"]
     date_hierarchy = None
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": ["practitioner", "starts_at", "ends_at", "reason"],
-                "description": format_lazy(
-                    gettext_lazy(
-                        "No new visit is offered in this time. Visits that are there already stay until somebody moves "
-                        "them: they are listed after saving. Times are those of {zone}."
-                    ),
-                    zone=settings.TIME_ZONE,
-                ),
-            },
+
+    def get_fieldsets(self, request, obj=None):
+        """The form for who may write; the same facts by the clock there for who may only look."""
+        may_write = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        times = ["starts_at", "ends_at", "by_clock_of"] if may_write else ["begins", "ends"]
+        words = _(
+            "No new visit is offered in this time. Visits that are there already stay until somebody moves them: they "
+            "are listed after saving. Times are those on the wall of the place where they work."
         )
-    ]
+        return [(None, {"fields": ["practitioner", *times, "reason"], "description": words})]
+
+    def get_readonly_fields(self, request, obj=None):
+        """What nobody types."""
+        return ["begins", "ends"]
+
+    def get_queryset(self, request):
+        """With a place where they work: its clock counts for showing."""
+        hours = WorkingHours.objects.filter(practitioner=OuterRef("practitioner")).order_by("location__name")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                zone=Subquery(hours.values("location__time_zone")[:1]),
+                place=Subquery(hours.values("location__name")[:1]),
+            )
+        )
+
+    @admin.display(description=gettext_lazy("from"), ordering="starts_at")
+    def begins(self, off) -> str:
+        """On the wall there."""
+        return self.on_the_wall(off, off.starts_at)
+
+    @admin.display(description=gettext_lazy("to"), ordering="ends_at")
+    def ends(self, off) -> str:
+        """On the wall there."""
+        return self.on_the_wall(off, off.ends_at)
+
+    def on_the_wall(self, off, moment: datetime) -> str:
+        """With the place, for a clinic in several time zones."""
+        zone = ZoneInfo(off.zone or settings.TIME_ZONE)
+        when = date_format(moment.astimezone(zone), "D j M Y, H:i")
+        return f"{when} ({off.place or zone})"
 
 
 class ComingFirst(NeedsFirst):

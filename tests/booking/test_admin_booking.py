@@ -1,6 +1,6 @@
 """Appointments in lists and one by one, and hours, time off and closed days."""
 
-from datetime import date, time, timedelta
+from datetime import UTC, date, time, timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from booking import appointments, desk
+from booking.changing import constraint_of
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from outbox.models import Message
 from tests import make
@@ -263,6 +264,42 @@ def test_hours_that_make_no_sense_are_refused(manager, surgery, wrong, sentence)
     assert WorkingHours.objects.count() == before
 
 
+@pytest.mark.parametrize("in_sql", [False, True])
+def test_the_database_lets_nobody_work_in_two_places(surgery, in_sql):
+    row = WorkingHours.objects.get(practitioner=surgery.practitioner, weekday=0)
+    elsewhere = make.make_location()
+
+    def add_hours(starts, ends, valid_from=row.valid_from, valid_until=None, weekday=0, who=surgery.practitioner):
+        values = (who.pk, elsewhere.pk, weekday, starts, ends, valid_from, valid_until)
+        names = ("practitioner_id", "location_id", "weekday", "starts", "ends", "valid_from", "valid_until")
+        with transaction.atomic():
+            if not in_sql:
+                WorkingHours.objects.create(**dict(zip(names, values, strict=True)))
+                return
+            with connection.cursor() as cursor:
+                marks = ", ".join(["%s"] * len(names))
+                cursor.execute(f"INSERT INTO booking_workinghours ({', '.join(names)}) VALUES ({marks})", values)
+
+    for starts, ends in ((time(16, 59), time(18)), (time(8), time(9, 1)), (time(12), time(13)), (time(8), time(18))):
+        with pytest.raises(IntegrityError) as error:
+            add_hours(starts, ends)
+        assert constraint_of(error.value) == "booking_workinghours_in_one_place"
+    with pytest.raises(IntegrityError):
+        add_hours(time(9), time(12), valid_from=date(2015, 1, 1), valid_until=row.valid_from)
+    add_hours(time(17), time(18))
+    add_hours(time(9), time(12), weekday=6)
+    add_hours(time(9), time(12), valid_from=date(2015, 1, 1), valid_until=row.valid_from - timedelta(days=1))
+    add_hours(time(9), time(12), who=make.make_practitioner())
+
+
+def test_the_second_of_two_who_save_at_once_is_told(manager, surgery, monkeypatch):
+    monkeypatch.setattr(WorkingHours.objects, "filter", lambda *_a, **_k: WorkingHours.objects.none())
+    answer = add(manager, "workinghours", hours(surgery, weekday=0, starts="16:00", ends="19:00"))
+    monkeypatch.undo()
+    assert "somebody has just added hours that overlap" in words_of(answer)
+    assert not WorkingHours.objects.filter(starts=time(16)).exists()
+
+
 def test_hours_that_get_shorter_list_the_visits_outside(manager, surgery):
     visit = steps.talk(surgery, clock="16:00")
     inside = steps.talk(surgery, clock="10:00")
@@ -295,6 +332,71 @@ def test_time_off_lists_the_visits_it_hits(manager, front, surgery):
     assert elsewhere.patient.name not in words_of(answer)
     assert "The front desk finds them under" in words_of(answer)
     assert f"{Staff.address('move', hit.uuid)}?next=" in front.read("to_move")
+
+
+def off(surgery, **changes) -> dict:
+    """The form of time off."""
+    return {
+        "practitioner": surgery.practitioner.pk,
+        "starts_at": f"{VISIT}T09:00",
+        "ends_at": f"{VISIT}T12:00",
+        "reason": "",
+    } | changes
+
+
+@pytest.mark.parametrize("zone", ["Europe/London", "Europe/Malta", "Pacific/Auckland"])
+def test_time_off_is_by_the_clock_where_they_work(db, clock, zone):
+    from tests.booking.conftest import ScreeningSurgery
+
+    surgery = ScreeningSurgery(time_zone=zone)
+    manager = Staff(make.make_user("Manager"))
+    add(manager, "timeoff", off(surgery))
+    row = TimeOff.objects.get()
+    place = surgery.location.zone
+    assert row.starts_at == make.at(VISIT, "09:00", place)
+    assert row.ends_at == make.at(VISIT, "12:00", place)
+    url = reverse("admin:booking_timeoff_change", args=[row.pk])
+    page = words_of(manager.client.get(url))
+    assert f'value="{VISIT}T09:00"' in page
+    listed = words_of(manager.client.get(reverse("admin:booking_timeoff_changelist")))
+    assert f"11 Mar 2027, 09:00 ({surgery.location.name})" in listed
+    looked = words_of(Staff(surgery.desk).client.get(url))
+    assert f"11 Mar 2027, 12:00 ({surgery.location.name})" in looked
+    manager.client.post(url, off(surgery, ends_at=f"{VISIT}T13:00"))
+    row.refresh_from_db()
+    assert (row.starts_at, row.ends_at) == (make.at(VISIT, "09:00", place), make.at(VISIT, "13:00", place))
+
+
+def test_who_works_by_two_clocks_is_asked_by_which(manager, surgery):
+    malta = make.make_location(time_zone="Europe/Malta")
+    make.make_hours(surgery.practitioner, malta, weekdays=[6])
+    assert "They work by several clocks" in words_of(add(manager, "timeoff", off(surgery)))
+    assert not TimeOff.objects.exists()
+    add(manager, "timeoff", off(surgery, by_clock_of=malta.pk))
+    row = TimeOff.objects.get()
+    assert row.starts_at == make.at(VISIT, "09:00", malta.zone)
+    url = reverse("admin:booking_timeoff_change", args=[row.pk])
+    page = words_of(manager.client.get(url))
+    shown = malta if f'<option value="{malta.pk}" selected' in page else surgery.location
+    assert make.at(VISIT, "09:00", malta.zone).astimezone(shown.zone).strftime('value="%Y-%m-%dT%H:%M"') in page
+
+
+def test_time_off_over_a_change_of_clocks_takes_the_longer(manager, surgery):
+    """On 28 March 2027 London skips 01:00 to 02:00, on 31 October it has that hour twice."""
+    add(manager, "timeoff", off(surgery, starts_at="2027-03-28T01:30", ends_at="2027-03-28T12:00"))
+    add(manager, "timeoff", off(surgery, starts_at="2027-10-31T00:30", ends_at="2027-10-31T01:30"))
+    spring, autumn = TimeOff.objects.order_by("starts_at")
+    assert spring.starts_at == make.at("2027-03-28", "00:30", UTC)
+    assert autumn.ends_at == make.at("2027-10-31", "01:30", UTC)
+
+
+@pytest.mark.parametrize(
+    "when", ["", "yesterday", "2027-02-30T09:00", "99999-01-01T09:00", "0001-01-01T00:00", "9999-12-31T23:59"]
+)
+def test_time_off_that_is_no_time_is_refused(manager, surgery, when):
+    answer = add(manager, "timeoff", off(surgery, starts_at=when))
+    assert answer.status_code == 200
+    assert not TimeOff.objects.exists()
 
 
 def test_time_off_that_ends_before_it_begins_is_refused(manager, surgery):

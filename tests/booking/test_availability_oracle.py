@@ -97,7 +97,7 @@ def random_clinic(chance: random.Random, day: date, now: datetime):
             if end - start > 120 and chance.random() < 0.5:
                 begin = chance.randrange(start + 5, end - 60, 5)
                 pause = {"break_starts": clock(begin), "break_ends": clock(chance.randrange(begin + 5, end - 5, 5))}
-            WorkingHours.objects.bulk_create(
+            drawn = [
                 WorkingHours(
                     practitioner=person,
                     location=chance.choice(places),
@@ -109,7 +109,9 @@ def random_clinic(chance: random.Random, day: date, now: datetime):
                     **pause,
                 )
                 for weekday in chance.sample(range(7), 5)
-            )
+            ]
+            # Hours of one person that overlap are refused by the database; the first stay.
+            WorkingHours.objects.bulk_create(drawn, ignore_conflicts=True)
         if chance.random() < 0.3:
             off = now + timedelta(minutes=chance.randrange(4 * 24 * 60, 8 * 24 * 60, 5))
             make.make_time_off(person, off, off + timedelta(minutes=chance.randrange(5, 600, 5)))
