@@ -111,6 +111,18 @@ def test_the_links_of_the_header_are_shown_once(site, page, width):
     assert row == (width >= 768)
 
 
+def test_paper_shows_the_telephone_and_what_is_shut_on_the_screen(site, page):
+    page.set_viewport_size({"width": 680, "height": 960})  # what is left of A4 between its margins
+    page.goto(site + reverse("account_login"))
+    number, shut = page.locator(".site-header .phone span"), page.locator("details.more form")
+    assert number.bounding_box()["width"] <= 1
+    assert not shut.evaluate("e => e.checkVisibility()")
+    page.emulate_media(media="print")
+    assert number.bounding_box()["width"] > 60
+    assert shut.evaluate("e => e.checkVisibility()")
+    expect(page.locator(".site-menu")).to_be_hidden()
+
+
 def test_buttons_are_tall_and_as_wide_as_a_phone(site, page):
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(site)
