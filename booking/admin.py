@@ -998,6 +998,10 @@ class AppointmentAdmin(SearchesInPrivate):
                     request_key=form.cleaned_data["request_key"],
                 )
             except Refusal as refusal:
+                there = self.already_there(patient, form.cleaned_data["slot"])
+                if there is not None:  # "back" after booking, and pressed once more
+                    messages.info(request, _("This is booked already: here it is."))
+                    return redirect("admin:booking_appointment_change", there.uuid)
                 form.add_error(None, said(refusal))
                 alternatives = self.by_day(wished, refusal.alternatives) if isinstance(refusal, Taken) else []
             else:
@@ -1036,6 +1040,11 @@ class AppointmentAdmin(SearchesInPrivate):
             back=back,
             status=422 if form.errors else 200,
         )
+
+    def already_there(self, patient: Patient, slot: Slot) -> Appointment | None:
+        """Their own visit at exactly that time with that practitioner, if they have one."""
+        visits = Appointment.objects.occupying().filter(patient=patient, starts_at=slot.starts_at)
+        return visits.filter(practitioner=slot.practitioner_id).first()
 
     def shown_slot(self, form: BookForm) -> Slot | None:
         """The time a confirm page is about: posted, or of the address; None for what is no time."""

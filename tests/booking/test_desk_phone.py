@@ -265,6 +265,20 @@ def test_a_key_that_was_tampered_with_books_nothing(desk, surgery):
     assert not Appointment.objects.exists()
 
 
+@pytest.mark.parametrize("needs_screening", [False, True])
+def test_back_after_booking_and_once_more_leads_to_the_visit(desk, surgery, needs_screening):
+    patient = make.make_patient()
+    query = wish(surgery, surgery.treatment if needs_screening else None)
+    book(desk, patient, query, surgery)
+    made = Appointment.objects.get()
+    again = book(desk, patient, query, surgery)  # the page was drawn anew, so its key is another one
+    assert again.redirect_chain[-1][0] == Staff.address("change", made.uuid)
+    assert "This is booked already" in words_of(again)
+    assert Appointment.objects.get() == made
+    other = book(desk, make.make_patient(), query, surgery)
+    assert "just been taken" in words_of(other)
+
+
 @pytest.mark.parametrize(("needs_screening", "at_most"), [(False, 12), (True, 13)])
 def test_times_cost_the_same_however_many_visits_and_places_there_are(desk, surgery, needs_screening, at_most):
     patient = make.make_patient()
