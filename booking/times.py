@@ -107,7 +107,7 @@ class Time:
     location: Location
     practitioner: Practitioner | None
 
-    @property
+    @cached_property
     def key(self) -> str:
         return self.slot.key
 
@@ -177,7 +177,7 @@ class Week:
     def is_empty(self) -> bool:
         return not any(day.places for day in self.days)
 
-    @property
+    @cached_property
     def first_key(self) -> str:
         """The first time on the page: where a link from the error summary leads."""
         return next((place.times[0].key for day in self.days for place in day.places), "")
