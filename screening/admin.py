@@ -6,9 +6,10 @@ Page titles, addresses and messages name a patient by reference only and hold no
 """
 
 import uuid
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django import forms
 from django.contrib import admin, messages
@@ -116,6 +117,14 @@ def _row(found: ReviewRequest, *, by: User, now: datetime) -> Row:
     )
 
 
+def _month(text: str) -> date | None:
+    """The first day of a month such as 2026-11; None for anything else."""
+    try:
+        return date.fromisoformat(f"{text}-01") if len(text) == 7 and 2000 <= int(text[:4]) < 2200 else None
+    except ValueError:
+        return None
+
+
 def _promised(found: ReviewRequest) -> str:
     """By when an answer was promised, as the clocks of the visit's place say it."""
     return reading.moment(found.answer_by, found.location, "D j M, H:i") if found.answer_by else ""
@@ -160,6 +169,7 @@ class ReviewRequestAdmin(OwnPages):
     def get_urls(self):
         return [
             path("", self.guarded(require_GET(self.worklist)), name="screening_reviewrequest_changelist"),
+            path("accepted/", self.guarded(require_GET(self.accepted)), name="screening_reviewrequest_accepted"),
             path("<uuid:key>/", self.guarded(require_GET(self.review)), name="screening_reviewrequest_review"),
             path("<uuid:key>/read/", self.guarded(require_POST(self.read)), name="screening_reviewrequest_read"),
             path(
@@ -186,6 +196,26 @@ class ReviewRequestAdmin(OwnPages):
             oldest=reading.how_long(min(row.request.waiting_since for row in rows), now) if rows else "",
             nearest=min(visits, default=None),
             nearest_left=reading.days_left(min(visits, default=None), today),
+        )
+
+    def accepted(self, request: HttpRequest) -> HttpResponse:
+        """The findings that were accepted in a month, by whom and why; for the lead clinician (CLINICAL 2.6)."""
+        if not request.user.has_perm("screening.decide_o2"):
+            raise PermissionDenied
+        this = timezone.localdate(timezone.now()).replace(day=1)
+        first = _month(request.GET.get("month", "")) or this
+        following = (first + timedelta(days=31)).replace(day=1)
+        rows = reading.accepted_between(first, following)
+        return self.page(
+            request,
+            "accepted",
+            title=_("Accepted findings"),
+            rows=rows,
+            first=first,
+            before=(first - timedelta(days=1)).replace(day=1),
+            following=following if following <= this else None,
+            by_rule=Counter(rule for row in rows for rule in row.reasons).most_common(),
+            by_person=Counter(row.review.decided_by for row in rows).most_common(),
         )
 
     def _request(self, key: uuid.UUID) -> ReviewRequest:

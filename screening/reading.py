@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 from django.utils import formats, timezone
 from django.utils.dates import MONTHS
@@ -229,6 +229,32 @@ def refusals(decisions: Iterable[Decided], today: date) -> list[Decided]:
         for item in latest.values()
         if item.review.outcome in no and not (item.review.deferred_until and item.review.deferred_until <= today)
     ]
+
+
+@dataclass
+class Accepted:
+    """A decision that cleared although the rules had something to say, with the reason for each finding."""
+
+    review: Review
+    reasons: dict[str, str]
+    readable: bool
+
+
+def accepted_between(first: date, end: date) -> list[Accepted]:
+    """The decisions of some days that look past findings, newest first, `end` not included (CLINICAL 2.6, H07).
+
+    first, end: days on the site's own clock. One query, however many. A decision whose words cannot be read is among
+    them, and says so.
+    """
+    since, until = (timezone.make_aware(datetime.combine(day, time())) for day in (first, end))
+    found = Review.objects.filter(
+        outcome__in=Review.CLEARING, decided_at__gte=since, decided_at__lt=until, assessment__to_address_count__gt=0
+    ).select_related("decided_by", "patient", "treatment", "area", "assessment", "response__data_key")
+    rows = []
+    for review in found.order_by("-decided_at", "-id"):
+        words = _words(review)
+        rows.append(Accepted(review, dict(words.get("reasons", {})), bool(words)))
+    return rows
 
 
 def _words(review: Review) -> dict:

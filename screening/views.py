@@ -360,7 +360,9 @@ def result(request: HttpRequest, here: Here) -> HttpResponse:
     if here.away:
         return _ask_birth_date("result")
     noes, others = results.decisions_on(here.response, today=here.today)
-    if noes and not others:  # what a clinician said stands before what the rules said
+    about = here.response.treatment_id
+    # What a clinician said about it stands before what the rules said.
+    if not others and any(about in (None, no.treatment_id) for no in noes):
         return redirect("screening:decision", noes[0].uuid)
     found = results.result_of(here.response, today=here.today, now=here.now)
     urgent = urgent_words(here.definition.questions, here.answers)

@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from clinic import registry
@@ -110,7 +112,7 @@ def own_addresses(waiting, questionnaire):
 
 def test_the_list_of_addresses_is_complete(waiting, questionnaire):
     addresses = own_addresses(waiting, questionnaire)
-    assert len(addresses) == 12
+    assert len(addresses) == 13
     assert all(address.startswith("/admin/screening/") for address in addresses)
 
 
@@ -301,6 +303,55 @@ def test_the_day_of_the_nearest_visit_is_that_of_its_place(waiting):
     assert (found.nearest_visit, found.nearest_day) == (night, TODAY + 2 * DAY)
     page = signed_in(make_user(role="Clinician")).get(reverse("admin:index")).content.decode()
     assert "Wed 3 Mar" in page and "Tue 2 Mar" not in page
+
+
+ACCEPTED = "admin:screening_reviewrequest_accepted"
+
+
+def test_the_lead_reads_what_was_accepted_in_a_month_and_why(
+    patient, treatment, questionnaire, harmless, django_assert_num_queries
+):
+    answer(questionnaire, {**harmless, **LOOK}, patient)
+    decide(ask(patient, treatment), by=make_user(role="Clinician", name="Dr Ines Fuchs"))
+    plain = make_patient()
+    answer(questionnaire, harmless, plain)
+    decide(ask(plain, treatment))
+    client = signed_in(make_user(role="Lead clinician"))
+    url = reverse(ACCEPTED)
+    page = client.get(url)
+    words = page.content.decode()
+    assert "March 2027" in words and patient.reference in words and plain.reference not in words
+    assert "Looked at diabetes-controlled; fine on this area." in words and "Dr Ines Fuchs: 1" in words
+    assert patient.name not in words and "diabetes-controlled: 1" in words
+    with CaptureQueriesContext(connection) as one:
+        client.get(url)
+    for _more in range(2):
+        other = make_patient()
+        answer(questionnaire, {**harmless, **LOOK}, other)
+        decide(ask(other, treatment))
+    with django_assert_num_queries(len(one)):
+        assert len(client.get(url).context["rows"]) == 3
+    for other_month in ("2027-02", "2027-04"):
+        assert "None in this month." in client.get(url, {"month": other_month}).content.decode()
+    for nonsense in ("2027-13", "9999-12", "0000-01", "x" * 7, "20270301", ""):
+        assert "March 2027" in client.get(url, {"month": nonsense}).content.decode()
+
+
+def test_words_of_an_accepted_finding_that_cannot_be_read_are_not_left_out(patient, treatment, questionnaire, harmless):
+    answer(questionnaire, {**harmless, **LOOK}, patient)
+    review = decide(ask(patient, treatment))
+    review.response.data_key.delete()
+    page = signed_in(make_user(role="Lead clinician")).get(reverse(ACCEPTED)).content.decode()
+    assert patient.reference in page and "Its words cannot be read." in page
+
+
+@pytest.mark.parametrize("role", ["Clinician", "Practitioner", "Front desk", "Manager"])
+def test_only_the_lead_reads_it(questionnaire, role):
+    client = signed_in(make_user(role=role))
+    assert client.get(reverse(ACCEPTED)).status_code == 403
+    if role == "Clinician":
+        worklist = client.get(reverse("admin:screening_reviewrequest_changelist"))
+        assert "accepted/" not in worklist.content.decode()
 
 
 def test_an_empty_worklist_says_so(questionnaire):
