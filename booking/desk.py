@@ -6,6 +6,7 @@ Whether a patient is ready comes as one word from `screening.clearance.readiness
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.postgres.expressions import ArraySubquery
@@ -48,7 +49,7 @@ BESIDE = 5
 FOUND = 12
 # From when on an arrival is the likeliest thing to happen.
 SOON = timedelta(hours=1)
-AT_TIME_ZONE = {"arg_joiner": " AT TIME ZONE ", "template": "(%(expressions)s)"}
+AT_TIME_ZONE: dict[str, Any] = {"arg_joiner": " AT TIME ZONE ", "template": "(%(expressions)s)"}
 STATUS_CLASS: dict[str, str] = {
     Status.PENDING: "wait",
     Status.ARRIVED: "information",
@@ -74,6 +75,7 @@ class Line:
 
     visit: Appointment
     now: datetime
+    session: int = 0  # see `numbered`
     readiness: str = ""
     verbs: list[Verb] = field(default_factory=list)
 
@@ -89,12 +91,12 @@ class Line:
 
     @property
     def sessions(self) -> str:
-        """ "session 2 of 4 to 6": which session on this area it is, of how many that are usual. See `numbered`."""
-        if not self.visit.session:
+        """ "session 2 of 4 to 6": which session on this area it is, of how many that are usual."""
+        if not self.session:
             return ""
         low, high = self.visit.treatment.sessions_min, self.visit.treatment.sessions_max
         usual = str(high) if low >= high else _("%(low)s to %(high)s") % {"low": low, "high": high}
-        return _("session %(number)s of %(usual)s") % {"number": self.visit.session, "usual": usual}
+        return _("session %(number)s of %(usual)s") % {"number": self.session, "usual": usual}
 
     @property
     def status_class(self) -> str:
@@ -179,7 +181,7 @@ def seen(visit: Appointment) -> str:
 def lines(visits: Iterable[Appointment], *, now: datetime, user: User) -> list[Line]:
     """The visits (with names and numbers) as lines, with readiness and the verbs this person has. The look-ups are
     those of `readiness`, however many visits; nothing is written."""
-    made = [Line(visit, now) for visit in visits]
+    made = [Line(visit, now, getattr(visit, "session", None) or 0) for visit in visits]
     waiting = [line for line in made if not line.is_over]
     words = readiness(
         [
@@ -268,24 +270,25 @@ class Day:
         ]
 
 
-def places(day: date | None, *, now: datetime) -> list[Location]:
-    """The places that are open for booking, each with `closed`: why it is closed on that local day (on its own today,
-    where no day is given), which may be empty words; None where it is not closed."""
+def places(day: date | None, *, now: datetime) -> list[tuple[Location, str | None]]:
+    """The places that are open for booking, each with why it is closed on that local day (on its own today, where no
+    day is given), which may be empty words; None where it is not closed. One query."""
     today = Cast(Func(Value(now, DateTimeField()), F("time_zone"), **AT_TIME_ZONE), DateField())
     closures = Closure.objects.filter(
         location=OuterRef("pk"), first_day__lte=OuterRef("shown_day"), last_day__gte=OuterRef("shown_day")
     ).order_by("pk")
-    return list(
+    found = (
         Location.objects.filter(is_active=True)
         .annotate(shown_day=Value(day, DateField()) if day else today)
         .annotate(closed=Subquery(closures.values("reason")[:1]))
     )
+    return [(place, place.closed) for place in found]
 
 
 def visits_of(day: date, location: Location) -> QuerySet[Appointment]:
     """Every visit of somebody we know on a local day at a place, freed ones included."""
-    return (
-        numbered(Appointment.objects.with_names())
+    return numbered(
+        Appointment.objects.with_names()
         .on(day, location)
         .filter(patient__isnull=False)
         .exclude(status__in=[Status.PROPOSED, Status.ENTERED_IN_ERROR])
@@ -294,7 +297,7 @@ def visits_of(day: date, location: Location) -> QuerySet[Appointment]:
     )
 
 
-def the_day(day: date, place: Location, *, by_room: bool, now: datetime, user: User) -> Day:
+def the_day(day: date, place: Location, *, closed: str | None = None, by_room: bool, now: datetime, user: User) -> Day:
     """The day at one of `places`, in columns by practitioner, or by room. Two queries and those of `readiness`."""
     found = lines(visits_of(day, place), now=now, user=user)
     return Day(
@@ -303,7 +306,7 @@ def the_day(day: date, place: Location, *, by_room: bool, now: datetime, user: U
         today=now.astimezone(place.zone).date(),
         lines=found,
         columns=_rooms(found, place) if by_room else _practitioners(found, day, place),
-        closed=None if place.closed is None else place.closed or _("closed"),
+        closed=None if closed is None else closed or _("closed"),
     )
 
 
@@ -357,13 +360,13 @@ def _away(row: dict, day: date, place: Location) -> str:
 def own_day(user: User, day: date, *, now: datetime) -> list[Line]:
     """A practitioner's own visits of a local day, wherever they are; freed ones are left out."""
     visits = (
-        numbered(Appointment.objects.with_names())
+        Appointment.objects.with_names()
         .occupying()
         .filter(practitioner__user=user, patient__isnull=False, local_date=day)
         .exclude(status=Status.PROPOSED)
         .order_by("starts_at", "pk")
     )
-    return lines(visits, now=now, user=user)
+    return lines(numbered(visits), now=now, user=user)
 
 
 # --- finding people

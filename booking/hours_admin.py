@@ -1,0 +1,344 @@
+"""When practitioners work, when they are away, when a place is closed. Saving lists the visits that cannot stand."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models
+from django.db.models import OuterRef, Q, Subquery
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from booking import desk
+from booking.changing import constraint_of
+from booking.models import Closure, TimeOff, WorkingHours
+from booking.staff_pages import WhoFilter
+from clinic.admin import KeptAdmin, NeedsFirst
+from clinic.models import Location, Practitioner
+
+
+class HitsAppointments(KeptAdmin):
+    """Saving says which appointments cannot stand any more, with the way to move them."""
+
+    # The browser's own boxes for days and times: they work without JavaScript, and the admin's calendar writes inline
+    # styles, which our content security policy refuses.
+    formfield_overrides = {
+        models.DateField: {"widget": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")},
+        models.TimeField: {"widget": forms.TimeInput(attrs={"type": "time"}, format="%H:%M")},
+        models.DateTimeField: {
+            "form_class": forms.DateTimeField,
+            "widget": forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        },
+    }
+
+    class Media:
+        css = {"all": ["css/desk.css"]}
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        """Without the small buttons that open other forms over this one."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        for name in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
+            if field is not None and hasattr(field.widget, name):
+                setattr(field.widget, name, False)
+        return field
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        """Whoever may: these are plans, not history."""
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)
+
+    def say_hits(self, request, obj) -> None:
+        """A warning with the count; the page behind it lists them."""
+        hit = desk.cannot_stand(
+            now=timezone.now(),
+            practitioner=getattr(obj, "practitioner", None),
+            location=obj.location if isinstance(obj, Closure) else None,
+        )
+        if hit:
+            messages.warning(
+                request,
+                _("%(count)s upcoming appointments cannot stand any more. They are listed below: please move them.")
+                % {"count": len(hit)}
+                if len(hit) > 1
+                else _("One upcoming appointment cannot stand any more. It is listed below: please move it."),
+            )
+
+    def _after(self, request, obj, response):
+        hit = desk.cannot_stand(
+            now=timezone.now(),
+            practitioner=getattr(obj, "practitioner", None),
+            location=obj.location if isinstance(obj, Closure) else None,
+        )
+        goes_on = {"_continue", "_addanother", "_popup"} & set(request.POST)
+        return redirect("admin:booking_appointment_to_move") if hit and not goes_on else response
+
+    def response_add(self, request, obj, post_url_continue=None):
+        """To the list of hit appointments, if there are any."""
+        self.say_hits(request, obj)
+        return self._after(request, obj, super().response_add(request, obj, post_url_continue))
+
+    def response_change(self, request, obj):
+        """To the list of hit appointments, if there are any."""
+        self.say_hits(request, obj)
+        return self._after(request, obj, super().response_change(request, obj))
+
+
+class WorkingHoursForm(forms.ModelForm):
+    """Hours that do not overlap others of the same practitioner: nobody is in two places."""
+
+    class Meta:
+        model = WorkingHours
+        fields = [
+            "practitioner",
+            "location",
+            "weekday",
+            "starts",
+            "ends",
+            "break_starts",
+            "break_ends",
+            "valid_from",
+            "valid_until",
+        ]
+        help_texts = {
+            "starts": gettext_lazy("As the clock on the wall of the place shows it. Visits and cleaning fit inside."),
+            "break_starts": gettext_lazy("Nothing is booked into the break. Leave both empty for none."),
+        }
+
+    def clean(self) -> dict:
+        """Refuses overlaps with a sentence that names the other hours."""
+        cleaned = super().clean() or self.cleaned_data
+        needed = ("practitioner", "weekday", "starts", "ends", "valid_from")
+        if any(cleaned.get(name) is None for name in needed):
+            return cleaned
+        others = WorkingHours.objects.filter(
+            Q(valid_until=None) | Q(valid_until__gte=cleaned["valid_from"]),
+            practitioner=cleaned["practitioner"],
+            weekday=cleaned["weekday"],
+            starts__lt=cleaned["ends"],
+            ends__gt=cleaned["starts"],
+        ).exclude(pk=self.instance.pk)
+        if cleaned.get("valid_until"):
+            others = others.filter(valid_from__lte=cleaned["valid_until"])
+        other = others.select_related("practitioner", "location").first()
+        if other is not None:
+            raise ValidationError(
+                _("%(name)s already works then: %(day)s %(starts)s to %(ends)s at %(place)s. Hours may not overlap."),
+                params={
+                    "name": other.practitioner,
+                    "day": other.get_weekday_display(),
+                    "starts": f"{other.starts:%H:%M}",
+                    "ends": f"{other.ends:%H:%M}",
+                    "place": other.location,
+                },
+            )
+        return cleaned
+
+
+@admin.register(WorkingHours)
+class WorkingHoursAdmin(HitsAppointments):
+    """When practitioners work, week by week."""
+
+    form = WorkingHoursForm
+    list_display = ["practitioner", "weekday", "from_to", "pause", "location", "counts"]
+    list_filter = ["weekday", WhoFilter]
+    list_select_related = ["practitioner", "location"]
+    ordering = ["practitioner__name", "weekday", "starts"]
+    fieldsets = [
+        (None, {"fields": ["practitioner", "location", "weekday", ("starts", "ends"), ("break_starts", "break_ends")]}),
+        (
+            gettext_lazy("From when"),
+            {
+                "fields": [("valid_from", "valid_until")],
+                "description": gettext_lazy(
+                    "To change hours from a day on: end these the day before, and add new ones. "
+                    "Appointments outside the new hours stay, and are listed for you to move."
+                ),
+            },
+        ),
+    ]
+
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        """As Django's; for the second of two people who save overlapping hours at once, the wall's answer in words."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except IntegrityError as error:
+            if constraint_of(error) != "booking_workinghours_in_one_place":
+                raise
+            messages.error(request, _("Nothing was saved: somebody has just added hours that overlap. Please look."))
+            return redirect("admin:booking_workinghours_changelist")
+
+    @admin.display(description=gettext_lazy("hours"))
+    def from_to(self, hours) -> str:
+        """Wall-clock times."""
+        return f"{hours.starts:%H:%M}–{hours.ends:%H:%M}"
+
+    @admin.display(description=gettext_lazy("break"))
+    def pause(self, hours) -> str:
+        """Wall-clock times, or nothing."""
+        if not (hours.break_starts and hours.break_ends):
+            return ""
+        return f"{hours.break_starts:%H:%M}–{hours.break_ends:%H:%M}"
+
+    @admin.display(description=gettext_lazy("from when"))
+    def counts(self, hours) -> str:
+        """First and last day."""
+        until = f"{hours.valid_until:%d/%m/%Y}" if hours.valid_until else _("no end")
+        return _("%(first)s to %(last)s") % {"first": f"{hours.valid_from:%d/%m/%Y}", "last": until}
+
+
+class WallClockField(forms.DateTimeField):
+    """A day and a time as a clock on a wall shows them; the form says on which wall, and makes an instant of them."""
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+
+    def to_python(self, value) -> datetime | None:
+        """Without a time zone."""
+        with timezone.override(UTC):  # which skips nothing: what is no time elsewhere may be one there
+            found = super().to_python(value)
+        if found is None:
+            return None
+        if not 2000 <= found.year < 2200:
+            raise ValidationError(_("Please check the year."))
+        return found.replace(tzinfo=None)
+
+
+def zone_where_they_work(practitioner: Practitioner) -> ZoneInfo | None:
+    """The time zone of the places where somebody has hours; None with hours in several zones, or none at all."""
+    hours = WorkingHours.objects.filter(practitioner=practitioner)
+    zones = set(hours.order_by().values_list("location__time_zone", flat=True))
+    return ZoneInfo(zones.pop()) if len(zones) == 1 else None
+
+
+class TimeOffForm(forms.ModelForm):
+    """Time off by the clock on the wall of the place where they work."""
+
+    starts_at = WallClockField(label=gettext_lazy("From"))
+    ends_at = WallClockField(label=gettext_lazy("To"))
+    by_clock_of = forms.ModelChoiceField(
+        Location.objects.all(),
+        label=gettext_lazy("By the clock of"),
+        required=False,
+        empty_label=gettext_lazy("the place where they work"),
+    )
+
+    class Meta:
+        model = TimeOff
+        fields = ["practitioner", "starts_at", "ends_at", "reason"]
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            zone = zone_where_they_work(self.instance.practitioner)
+            if zone is None:
+                place = Location.objects.filter(is_active=True).first() or Location.objects.first()
+                self.initial["by_clock_of"] = place
+                zone = place.zone if place else timezone.get_default_timezone()
+            for name in ("starts_at", "ends_at"):
+                self.initial[name] = timezone.make_naive(getattr(self.instance, name), zone)
+
+    def clean(self) -> dict:
+        """Makes instants of both. A time that the clock there skips or shows twice is taken so that more is off."""
+        cleaned = super().clean() or self.cleaned_data
+        practitioner, place = cleaned.get("practitioner"), cleaned.get("by_clock_of")
+        zone = place.zone if place else zone_where_they_work(practitioner) if practitioner else None
+        if zone is None:
+            zone = timezone.get_default_timezone()
+            if practitioner:
+                self.add_error("by_clock_of", _("They work by several clocks, or nowhere yet. Choose a place."))
+        for name, pick in (("starts_at", min), ("ends_at", max)):
+            wall = cleaned.get(name)
+            if wall is not None:
+                cleaned[name] = pick(wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+        return cleaned
+
+
+@admin.register(TimeOff)
+class TimeOffAdmin(HitsAppointments):
+    """When a practitioner sees nobody."""
+
+    form = TimeOffForm
+    list_display = ["practitioner", "begins", "ends", "reason"]
+    list_filter = [WhoFilter]
+    list_select_related = ["practitioner"]
+    ordering = ["-starts_at"]
+    date_hierarchy = None
+
+    def get_fieldsets(self, request, obj=None):
+        """The form for who may write; the same facts by the clock there for who may only look."""
+        may_write = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        times = ["starts_at", "ends_at", "by_clock_of"] if may_write else ["begins", "ends"]
+        words = _(
+            "No new visit is offered in this time. Visits that are there already stay until somebody moves them: they "
+            "are listed after saving. Times are those on the wall of the place where they work."
+        )
+        return [(None, {"fields": ["practitioner", *times, "reason"], "description": words})]
+
+    def get_readonly_fields(self, request, obj=None):
+        """What nobody types."""
+        return ["begins", "ends"]
+
+    def get_queryset(self, request):
+        """With a place where they work: its clock counts for showing."""
+        hours = WorkingHours.objects.filter(practitioner=OuterRef("practitioner")).order_by("location__name")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                zone=Subquery(hours.values("location__time_zone")[:1]),
+                place=Subquery(hours.values("location__name")[:1]),
+            )
+        )
+
+    @admin.display(description=gettext_lazy("from"), ordering="starts_at")
+    def begins(self, off) -> str:
+        """On the wall there."""
+        return self.on_the_wall(off, off.starts_at)
+
+    @admin.display(description=gettext_lazy("to"), ordering="ends_at")
+    def ends(self, off) -> str:
+        """On the wall there."""
+        return self.on_the_wall(off, off.ends_at)
+
+    def on_the_wall(self, off, moment: datetime) -> str:
+        """With the place, for a clinic in several time zones."""
+        zone = ZoneInfo(off.zone or settings.TIME_ZONE)
+        when = date_format(moment.astimezone(zone), "D j M Y, H:i")
+        return f"{when} ({off.place or zone})"
+
+
+class ComingFirst(NeedsFirst):
+    """Those that are not over yet."""
+
+    title = gettext_lazy("when")
+    needs = gettext_lazy("now and to come")
+
+    def needing(self, queryset):
+        """The last day has not passed."""
+        return queryset.filter(last_day__gte=timezone.localdate())
+
+
+@admin.register(Closure)
+class ClosureAdmin(HitsAppointments):
+    """Days on which a place is closed."""
+
+    list_display = ["location", "first_day", "last_day", "reason"]
+    list_filter = [ComingFirst]
+    list_select_related = ["location"]
+    ordering = ["first_day"]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": ["location", "first_day", "last_day", "reason"],
+                "description": gettext_lazy(
+                    "Holidays, moves, repairs: local days of the place, both included. They are no working days for "
+                    "our promise to answer. Visits that are there already are listed after saving: move them."
+                ),
+            },
+        )
+    ]

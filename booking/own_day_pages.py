@@ -1,0 +1,252 @@
+"""A practitioner's own day: their visits, the check-in, the close, and "not today".
+
+Conditions are shown on their own visit's page only, and `screening.clearance` asks there again who may read them.
+"""
+
+import uuid
+from datetime import datetime, timedelta
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from booking import appointments, desk
+from booking.appointments import Refusal
+from booking.models import Appointment
+from booking.staff_pages import StaffPages, StaffRequest, read_day, said
+from screening import clearance
+
+Status = Appointment.Status
+DAY = timedelta(days=1)
+LOOK_FIRST = gettext_lazy(
+    "Not today: a clinician has to look first. The answers are kept and the visit is back to “asked for”. "
+    "Please tell the patient, kindly, that they hear from us."
+)
+
+
+class CheckInForm(forms.Form):
+    """The parts of a check-in that are not questions about health."""
+
+    says_name = forms.BooleanField(
+        label=gettext_lazy("They told me their full name, and it is the name above"),
+        error_messages={"required": gettext_lazy("Ask for the full name, and tick the box.")},
+    )
+    says_birth_date = forms.BooleanField(
+        label=gettext_lazy("They told me their date of birth, and it is the date above"),
+        error_messages={"required": gettext_lazy("Ask for the date of birth, and tick the box.")},
+    )
+    agreed = forms.BooleanField(
+        label=gettext_lazy(
+            "We talked about what will be done, the risks and the aftercare; they agree to the treatment today"
+        ),
+        error_messages={"required": gettext_lazy("Without agreement nothing is done today.")},
+    )
+
+    def __init__(self, *args, is_treatment: bool, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if not is_treatment:
+            del self.fields["agreed"]
+
+
+class OwnDayPages(StaffPages):
+    """Before, during and after a visit with oneself."""
+
+    def my_day(self, request: StaffRequest) -> HttpResponse:
+        """Own visits of a day."""
+        now = timezone.now()
+        today = timezone.localdate(now)
+        day = read_day(request.GET.get("day")) or today
+        here = reverse("admin:booking_appointment_my_day")
+        return self.page(
+            request,
+            "my_day",
+            title=_("My day"),
+            day=day,
+            today=today,
+            lines=desk.own_day(request.user, day, now=now),
+            previous_day=f"{here}?day={day - DAY:%Y-%m-%d}",
+            next_day=f"{here}?day={day + DAY:%Y-%m-%d}",
+            here=here,
+        )
+
+    def mine(self, request: StaffRequest, key: uuid.UUID) -> Appointment:
+        """A visit with oneself, or 404."""
+        visit = self.visit(request, key)
+        if visit.practitioner.user_id != request.user.pk:
+            raise Http404
+        return visit
+
+    def own_visit(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
+        """Everything before, during and after one visit with oneself; POST checks the patient in."""
+        visit, now = self.mine(request, key), timezone.now()
+        today = now.astimezone(visit.location.zone).date()
+        is_treatment = visit.treatment.needs_screening
+        can_check_in = visit.status == Status.ARRIVED and visit.local_date == today
+        asked = is_treatment and clearance.rechecked(visit.whose, on=visit.day)
+        data = request.POST if request.method == "POST" else None
+        form = CheckInForm(data, is_treatment=is_treatment)
+        steps = None
+        if is_treatment and can_check_in and not asked:
+            steps = clearance.recheck_steps(data, today=today)
+        if request.method == "POST":
+            done = self.check_in(request, visit, form, steps, can_check_in=can_check_in, asked=asked, now=now)
+            if done is not None:
+                return done
+            asked = is_treatment and clearance.rechecked(visit.whose, on=visit.day)
+            steps = None if asked else steps
+        conditions, may_read = None, True
+        if is_treatment:
+            try:
+                conditions = clearance.conditions_for(
+                    visit.whose, visit.treatment, area=visit.area, by=request.user, now=now
+                )
+            except PermissionDenied:
+                may_read = False
+        before = (
+            Appointment.objects.with_names()
+            .filter(patient=visit.patient, status=Status.FULFILLED, starts_at__lt=visit.starts_at)
+            .order_by("-starts_at")
+        )
+        errors = dict(form.errors)
+        for step in steps or []:
+            errors |= step.errors
+        line = desk.lines([visit], now=now, user=request.user)[0]
+        return self.page(
+            request,
+            "visit",
+            title=_("Visit %(reference)s") % {"reference": visit.reference},
+            visit=visit,
+            line=line,
+            age=visit.whose.age_on(today),
+            is_treatment=is_treatment,
+            can_check_in=can_check_in,
+            asked=asked,
+            no_questions=is_treatment and can_check_in and not asked and steps is None,
+            form=form,
+            steps=steps,
+            error_list=[form, *(steps or [])] if request.method == "POST" else [],
+            errors=errors if request.method == "POST" else {},
+            conditions=conditions,
+            may_read=may_read,
+            last=before.filter(area=visit.area).first() if visit.area_id else None,
+            last_visit=before.first(),
+            can_undo=visit.status == Status.FULFILLED and now <= visit.status_changed_at + appointments.UNDO,
+            can_stop=visit.status in (Status.PENDING, Status.BOOKED, Status.ARRIVED, Status.CHECKED_IN),
+            my_day=reverse("admin:booking_appointment_my_day"),
+            status=422 if request.method == "POST" else 200,
+        )
+
+    def check_in(self, request, visit, form, steps, *, can_check_in: bool, asked: bool, now: datetime):
+        """Identity, then the questions, then agreement. A response when it is done, None when the page is shown again.
+
+        The questions are kept as soon as it is sure who answers them: what is new there must not be lost because
+        nobody agreed to a treatment that will not be given.
+        """
+        if not can_check_in:
+            form.add_error(None, _("A visit can be checked in on its day, once the front desk has marked the arrival."))
+            return None
+        form_ok = form.is_valid()
+        right_person = "says_name" not in form.errors and "says_birth_date" not in form.errors
+        if visit.treatment.needs_screening and not asked:
+            if steps is None:
+                form.add_error(
+                    None,
+                    _(
+                        "No short questions are published. Please tell the lead clinician; "
+                        "nobody can be treated without them."
+                    ),
+                )
+                return None
+            if not all(step.is_valid() for step in steps) or not right_person:
+                return None
+            try:
+                nothing_new = self.keep_answers(visit, steps, by=request.user, now=now)
+            except ValidationError as error:
+                form.add_error(None, " ".join(error.messages))
+                return None
+            if not nothing_new:
+                messages.warning(request, LOOK_FIRST)
+                return redirect("admin:booking_appointment_visit", visit.uuid)
+        if not form_ok:
+            return None
+        try:
+            appointments.check_in(
+                visit, by=request.user, identity_confirmed=True, agreed="agreed" in form.fields, now=now
+            )
+        except Refusal as refusal:
+            form.add_error(None, said(refusal))
+            return None
+        messages.success(request, _("Checked in. You can begin."))
+        return redirect("admin:booking_appointment_visit", visit.uuid)
+
+    def ask_again(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
+        """The short questions once more, when something comes up after they were asked; also once checked in."""
+        visit, now = self.mine(request, key), timezone.now()
+        here = redirect("admin:booking_appointment_visit", visit.uuid)
+        today = now.astimezone(visit.location.zone).date()
+        is_on = visit.status in (Status.ARRIVED, Status.CHECKED_IN) and visit.local_date == today
+        steps = clearance.recheck_steps(request.POST if request.method == "POST" else None, today=today)
+        if not is_on or not visit.treatment.needs_screening or steps is None:
+            return here
+        refused = ""
+        if request.method == "POST" and all(step.is_valid() for step in steps):
+            try:
+                nothing_new = self.keep_answers(visit, steps, by=request.user, now=now)
+            except ValidationError as error:
+                refused = " ".join(error.messages)
+            else:
+                if nothing_new:
+                    messages.success(request, _("Kept: nothing new."))
+                else:
+                    messages.warning(request, LOOK_FIRST)
+                return here
+        is_wrong = bool(refused) or any(step.errors for step in steps)
+        return self.page(
+            request,
+            "again",
+            title=_("The short questions again"),
+            visit=visit,
+            steps=steps,
+            refused=refused,
+            errors=is_wrong,
+            status=422 if is_wrong else 200,
+        )
+
+    def keep_answers(self, visit: Appointment, steps: list, *, by, now: datetime) -> bool:
+        """Stores valid answers to the short questions; whether nothing speaks against treating today."""
+        answers = {link_id: value for step in steps for link_id, value in step.answers().items() if value is not None}
+        return clearance.recheck(visit.whose, answers, by=by, today=visit.day, now=now)
+
+    def done(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
+        """The visit is done."""
+        visit = self.mine(request, key)
+        if visit.status == Status.FULFILLED:  # pressed twice
+            return redirect("admin:booking_appointment_my_day")
+        try:
+            self.look_again(request, visit)
+            appointments.fulfil(visit, by=request.user, now=timezone.now())
+        except Refusal as refusal:
+            messages.error(request, said(refusal))
+            return redirect("admin:booking_appointment_visit", visit.uuid)
+        messages.success(request, _("%(name)s: done. This can be undone for 15 minutes.") % {"name": visit.whose.name})
+        return redirect("admin:booking_appointment_my_day")
+
+    def not_today(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
+        """The practitioner decides not to treat today: cancelled by a clinician."""
+        visit = self.mine(request, key)
+        try:
+            self.look_again(request, visit)
+            appointments.cancel(
+                visit, by="clinician", user=request.user, reason=Appointment.Reason.CLINICAL, now=timezone.now()
+            )
+        except Refusal as refusal:
+            messages.error(request, said(refusal))
+            return redirect("admin:booking_appointment_visit", visit.uuid)
+        messages.success(request, _("%(name)s is not treated today. The time is free.") % {"name": visit.whose.name})
+        return redirect("admin:booking_appointment_my_day")

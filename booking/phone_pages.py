@@ -1,0 +1,442 @@
+"""Finding a time for somebody: moving a visit, and booking who phones, in three steps."""
+
+import uuid
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from booking import appointments, availability, desk, notices
+from booking.appointments import Refusal, Taken
+from booking.availability import Slot
+from booking.models import Appointment
+from booking.staff_pages import SearchForm, StaffPages, StaffRequest, said
+from clinic.admin import PatientForm
+from clinic.models import Location, Patient, Practitioner, Treatment
+from screening import clearance
+
+Status = Appointment.Status
+DAY = timedelta(days=1)
+SHOWN_DAYS = 7
+
+
+class OneOf(forms.TypedChoiceField):
+    """A choice among rows that were read already: cleaned it is the row, and nothing is read again."""
+
+    def __init__(self, rows: Iterable[models.Model], key: str, *, nothing: str, **kwargs) -> None:
+        by_key = {getattr(row, key): row for row in rows}
+        super().__init__(
+            choices=[("", nothing), *((value, str(row)) for value, row in by_key.items())],
+            coerce=by_key.__getitem__,
+            empty_value=None,
+            **kwargs,
+        )
+
+
+class TimesForm(forms.Form):
+    """Which times to look for: from a day on, with anybody or somebody, at a place or at all."""
+
+    first = forms.DateField(
+        label=gettext_lazy("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.practitioners = list(Practitioner.objects.filter(is_active=True))
+        self.places = list(Location.objects.filter(is_active=True))
+        self.fields["practitioner"] = OneOf(
+            self.practitioners, "slug", label=_("Practitioner"), nothing=_("Anybody"), required=False
+        )
+        self.fields["location"] = OneOf(self.places, "slug", label=_("Place"), nothing=_("Anywhere"), required=False)
+
+    def clean_first(self) -> date | None:
+        """A day that a calendar here knows."""
+        first = self.cleaned_data["first"]
+        if first is not None and not 2000 <= first.year < 2200:
+            raise ValidationError(_("Please check the year."))
+        return first
+
+
+class PhoneTimesForm(TimesForm):
+    """The same for a new visit: what for, and where on the body."""
+
+    overbook = forms.BooleanField(
+        label=gettext_lazy("Also times when the practitioner is busy (overbooking)"), required=False
+    )
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        treatments = list(Treatment.objects.offered().prefetch_related("areas"))
+        areas = {area.pk: area for treatment in treatments for area in treatment.areas.all()}
+        self.fields["treatment"] = OneOf(
+            treatments,
+            "slug",
+            label=_("Treatment"),
+            nothing=_("Choose"),
+            error_messages={"required": _("Choose what it is for.")},
+        )
+        self.fields["area"] = OneOf(
+            [areas[pk] for pk in sorted(areas)],
+            "code",
+            label=_("Area"),
+            nothing=_("Choose"),
+            required=False,
+            help_text=_("For treatments; not for a talk."),
+        )
+        self.order_fields(["treatment", "area", "first", "practitioner", "location", "overbook"])
+
+    def clean(self) -> dict:
+        """A treatment has an area; the only one is taken by itself."""
+        cleaned = super().clean() or self.cleaned_data
+        treatment = cleaned.get("treatment")
+        if treatment is None or not treatment.needs_screening:
+            cleaned["area"] = None
+            return cleaned
+        areas = list(treatment.areas.all())
+        if cleaned.get("area") is None and len(areas) == 1:
+            cleaned["area"] = areas[0]
+        if cleaned.get("area") not in areas and "area" not in self.errors:
+            names = ", ".join(str(area) for area in areas)
+            self.add_error("area", _("Choose an area that this treatment is for: %(areas)s.") % {"areas": names})
+        return cleaned
+
+
+class ChosenForm(forms.Form):
+    """One time of those shown."""
+
+    slot = forms.CharField(
+        max_length=80,
+        error_messages={"required": gettext_lazy("Choose a time."), "max_length": gettext_lazy("Choose a time.")},
+    )
+
+    def clean_slot(self) -> Slot:
+        """As a slot, still to be checked by the verb."""
+        try:
+            return Slot.from_key(self.cleaned_data["slot"])
+        except (ValueError, OverflowError):
+            raise ValidationError(_("Choose one of the times on this page.")) from None
+
+
+class BookForm(ChosenForm):
+    """The last step on the phone. `request_key` makes two presses one appointment."""
+
+    request_key = forms.UUIDField(widget=forms.HiddenInput)
+    overbook_reason = forms.CharField(
+        label=gettext_lazy("Why beside another visit?"),
+        help_text=gettext_lazy("Kept with the appointment and your name; without anything about health."),
+        max_length=200,
+        required=False,
+    )
+
+
+class PhonePages(StaffPages):
+    """Another time, or a first one."""
+
+    def free(
+        self, form: TimesForm, wish: dict, treatment: Treatment, *, now: datetime, patient, area, exclude=None
+    ) -> tuple[list, date | None]:
+        """Free times for the front desk, a week from the wished day on, as `by_day`; where that week has none, the
+        first day after it that has."""
+        today = timezone.localdate(now)
+        first = max(wish.get("first") or today, today)
+        who, where = wish.get("practitioner"), wish.get("location")
+        cleared = clearance.clearance_for(patient, treatment, area=area, on=first, now=now).cleared
+        overbook = bool(wish.get("overbook"))
+        diary = availability.Diary([treatment], now=now, first=first, days=SHOWN_DAYS, practitioner=who, location=where)
+        diary.read_busy(first, SHOWN_DAYS, patient=patient, exclude=exclude, overbook=overbook)
+        wanted = {"patient": patient, "area": area, "cleared": cleared, "staff": True}
+        found = diary.slots(treatment, first=first, days=SHOWN_DAYS, one_each=who is None, **wanted)
+        if treatment.needs_screening and not cleared:
+            # They need the time that a clinician has to answer; it can differ from place to place.
+            answered = {pk: diary.earliest_start(pk, cleared=False) for pk in diary.zones}
+            found = (slot for slot in found if slot.starts_at >= answered[slot.location_id])
+            wanted["not_before"] = max(answered.values(), default=now)
+        days = self.by_day(form, list(found))
+        if days:
+            return days, None
+        wanted |= {"practitioner": who, "location": where, "exclude": exclude, "earliest": first + SHOWN_DAYS * DAY}
+        later = availability.first_free(treatment, now=now, **wanted)
+        return [], later.starts_at.astimezone(diary.zones[later.location_id]).date() if later else None
+
+    def by_day(self, form: TimesForm, slots: list[Slot]) -> list:
+        """Slots as [(local day, [(who and where, [(key, clock)])])]."""
+        places = {place.pk: place for place in form.places}
+        people = {person.pk: person for person in form.practitioners}
+        days: dict[date, dict[str, list]] = {}
+        for slot in sorted(slots):
+            place, person = places.get(slot.location_id), people.get(slot.practitioner_id)
+            if place is None or person is None:
+                continue  # opened since the form was read
+            local = slot.starts_at.astimezone(place.zone)
+            days.setdefault(local.date(), {}).setdefault(f"{person.name}, {place.name}", []).append(
+                (slot.key, f"{local:%H:%M}")
+            )
+        return [(day, sorted(rows.items())) for day, rows in sorted(days.items())]
+
+    def weeks(self, request: StaffRequest, first: date | None, next_free: date | None = None) -> dict:
+        """The addresses of the weeks before and after, and of the next free day, with everything else as it was."""
+        today = timezone.localdate()
+        first = max(first or today, today)
+
+        def week(day: date) -> str:
+            query = request.GET.copy()
+            query["first"] = day.isoformat()
+            return f"?{query.urlencode()}"
+
+        earlier = max(first - SHOWN_DAYS * DAY, today)
+        return {
+            "first_day": first,
+            "last_day": first + (SHOWN_DAYS - 1) * DAY,
+            "week_before": week(earlier) if earlier < first else "",
+            "week_after": week(first + SHOWN_DAYS * DAY),
+            "next_free": next_free,
+            "week_of_next_free": week(next_free) if next_free else "",
+        }
+
+    def move(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
+        """Shows free times of a week; POST gives the appointment one of them."""
+        visit, now = self.visit(request, key), timezone.now()
+        times = TimesForm(request.GET if "first" in request.GET else None, initial={"first": visit.local_date})
+        wish = times.cleaned_data if times.is_bound and times.is_valid() else {"first": visit.local_date}
+        chosen = ChosenForm(request.POST if request.method == "POST" else None)
+        alternatives = []
+        if chosen.is_bound and chosen.is_valid():
+            try:
+                slot = chosen.cleaned_data["slot"]
+                if (slot.starts_at, slot.practitioner_id) != (visit.starts_at, visit.practitioner_id):
+                    self.look_again(request, visit)  # else it was pressed twice
+                moved = appointments.move(visit, slot=slot, by="staff", user=request.user, now=now)
+            except Refusal as refusal:
+                chosen.add_error("slot", said(refusal))
+                alternatives = self.by_day(times, refusal.alternatives) if isinstance(refusal, Taken) else []
+            else:
+                messages.success(request, self.moved_words(moved))
+                return redirect(self.back(request, moved))
+        movable = visit.status in desk.OPEN
+        days: list = []
+        next_free = None
+        if movable:
+            days, next_free = self.free(
+                times, wish, visit.treatment, now=now, patient=visit.patient, area=visit.area, exclude=visit
+            )
+        return self.page(
+            request,
+            "move",
+            title=_("Move"),
+            visit=visit,
+            seen=desk.seen(visit),
+            movable=movable,
+            form=times,
+            chosen=chosen,
+            errors=chosen.errors,
+            days=days,
+            alternatives=alternatives,
+            back=self.back(request, visit),
+            status=422 if chosen.errors else 200,
+            **self.weeks(request, wish.get("first"), next_free),
+        )
+
+    def moved_words(self, visit: Appointment) -> str:
+        """What the desk says now."""
+        words = _("Moved: %(name)s now comes on %(when)s.") % {
+            "name": visit.whose.name,
+            "when": notices.local_text(visit.starts_at, visit.location),
+        }
+        if visit.status == Status.PENDING:
+            words += " " + _("A clinician still has to answer; the patient should not travel yet.")
+        if not visit.whose.email:
+            words += " " + _("There is no e-mail address: please tell them yourself.")
+        return words
+
+    # --- by phone
+
+    def phone(self, request: StaffRequest) -> HttpResponse:
+        """Step 1: who is it? A search first; somebody new only after looking."""
+        now = timezone.now()
+        is_new = request.method == "POST" and "new" in request.POST
+        form = SearchForm(request.POST if request.method == "POST" and not is_new else None)
+        new = PatientForm(request.POST if is_new else None, prefix="new")
+        people: list[desk.Person] = []
+        more, searched = False, ""
+        if is_new and new.is_valid():
+            patient = new.save()
+            messages.success(request, _("%(name)s is a patient now.") % {"name": patient.name})
+            return redirect("admin:booking_appointment_phone_times", patient.uuid)
+        if form.is_bound and form.is_valid():
+            searched = form.cleaned_data["q"]
+            people, more = desk.find(request, searched, now=now)
+        return self.page(
+            request,
+            "phone_who",
+            title=_("Book by phone"),
+            form=form,
+            new=new,
+            errors=new.errors,
+            people=people,
+            more=more,
+            searched=searched,
+            show_new=is_new or bool(searched),
+            status=422 if new.errors else 200,
+        )
+
+    def person(self, key: uuid.UUID) -> Patient:
+        """The patient of an address, or 404."""
+        found = Patient.objects.filter(uuid=key).first()
+        if found is None:
+            raise Http404
+        return found
+
+    def phone_times(self, request: StaffRequest, person: uuid.UUID) -> HttpResponse:
+        """Step 2: what for, and when."""
+        patient, now = self.person(person), timezone.now()
+        if patient.age_on(timezone.localdate(now)) < appointments.ADULT:
+            return self.page(request, "phone_too_young", title=_("Book by phone"), patient=patient)
+        form = PhoneTimesForm(request.GET if "treatment" in request.GET else None)
+        days: list = []
+        next_free, wish = None, {}
+        if form.is_bound and form.is_valid():
+            wish = form.cleaned_data
+            days, next_free = self.free(form, wish, wish["treatment"], now=now, patient=patient, area=wish["area"])
+        return self.page(
+            request,
+            "phone_times",
+            title=_("Book by phone"),
+            patient=patient,
+            form=form,
+            errors=form.errors,
+            wish=wish,
+            days=days,
+            **self.weeks(request, wish.get("first"), next_free),
+        )
+
+    def phone_confirm(self, request: StaffRequest, person: uuid.UUID) -> HttpResponse:
+        """Step 3: says what will happen; POST books."""
+        patient, now = self.person(person), timezone.now()
+        wished = PhoneTimesForm(request.GET)
+        times = reverse("admin:booking_appointment_phone_times", args=[patient.uuid])
+        query = request.GET.copy()
+        query.pop("slot", None)
+        back = f"{times}?{query.urlencode()}"
+        if not wished.is_valid():
+            return redirect(back)
+        wish = wished.cleaned_data
+        initial = {"slot": request.GET.get("slot"), "request_key": uuid.uuid4()}
+        form = BookForm(request.POST if request.method == "POST" else None, initial=initial)
+        alternatives = []
+        if form.is_bound and wish["overbook"] and not form.data.get("overbook_reason", "").strip():
+            form.add_error("overbook_reason", _("Say why, or choose a free time."))
+        if form.is_bound and form.is_valid():
+            try:
+                made = appointments.book_by_phone(
+                    patient=patient,
+                    treatment=wish["treatment"],
+                    area=wish["area"],
+                    slot=form.cleaned_data["slot"],
+                    by=request.user,
+                    now=now,
+                    overbook_reason=form.cleaned_data["overbook_reason"] if wish["overbook"] else "",
+                    request_key=form.cleaned_data["request_key"],
+                )
+            except Refusal as refusal:
+                there = self.already_there(patient, form.cleaned_data["slot"])
+                if there is not None:  # "back" after booking, and pressed once more
+                    messages.info(request, _("This is booked already: here it is."))
+                    return redirect("admin:booking_appointment_change", there.uuid)
+                form.add_error(None, said(refusal))
+                alternatives = self.by_day(wished, refusal.alternatives) if isinstance(refusal, Taken) else []
+            else:
+                if made.patient_id != patient.pk:
+                    raise Http404
+                for level, words in self.booked_words(made):
+                    messages.add_message(request, level, words)
+                return redirect("admin:booking_appointment_change", made.uuid)
+        slot = self.shown_slot(form)
+        if slot is None:
+            messages.error(request, _("Choose one of the times on this page."))
+            return redirect(back)
+        place = next((place for place in wished.places if place.pk == slot.location_id), None)
+        who = next((person for person in wished.practitioners if person.pk == slot.practitioner_id), None)
+        if place is None or who is None:
+            messages.error(request, _("Choose one of the times on this page."))
+            return redirect(back)
+        treatment, area = wish["treatment"], wish["area"]
+        on = slot.starts_at.astimezone(place.zone).date()
+        found = clearance.clearance_for(patient, treatment, area=area, on=on, now=now)
+        return self.page(
+            request,
+            "phone_confirm",
+            title=_("Book by phone"),
+            patient=patient,
+            wish=wish,
+            form=form,
+            errors=form.errors,
+            slot=slot,
+            when=notices.local_text(slot.starts_at, place),
+            place=place,
+            practitioner=who,
+            price=treatment.price_on(on),
+            at_once=found.cleared,
+            alternatives=alternatives,
+            back=back,
+            status=422 if form.errors else 200,
+        )
+
+    def already_there(self, patient: Patient, slot: Slot) -> Appointment | None:
+        """Their own visit at exactly that time with that practitioner, if they have one."""
+        visits = Appointment.objects.occupying().filter(patient=patient, starts_at=slot.starts_at)
+        return visits.filter(practitioner=slot.practitioner_id).first()
+
+    def shown_slot(self, form: BookForm) -> Slot | None:
+        """The time a confirm page is about: posted, or of the address; None for what is no time."""
+        try:
+            return Slot.from_key(str(form["slot"].value() or ""))
+        except (ValueError, OverflowError):
+            return None
+
+    def booked_words(self, visit: Appointment) -> list[tuple[int, str]]:
+        """What was booked and what the desk does or says now."""
+        when = notices.local_text(visit.starts_at, visit.location)
+        if visit.status == Status.BOOKED:
+            words = [(messages.SUCCESS, _("Booked: %(name)s, %(when)s.") % {"name": visit.whose.name, "when": when})]
+            if not visit.whose.email:
+                words.append((messages.WARNING, _("No e-mail address: please say day, time and place on the phone.")))
+            return words
+        words = [
+            (
+                messages.SUCCESS,
+                _("Asked for: %(name)s, %(when)s. The time is kept.") % {"name": visit.whose.name, "when": when},
+            )
+        ]
+        if visit.form_due_by:
+            due = notices.local_text(visit.form_due_by, visit.location)
+            if visit.whose.email:
+                words.append(
+                    (messages.INFO, _("The link to the form is on its way. Form due by %(due)s.") % {"due": due})
+                )
+            else:
+                words.append(
+                    (
+                        messages.WARNING,
+                        _(
+                            "Form due by %(due)s, but we have no e-mail address and cannot send the link. Ask for an "
+                            "address, add it to the patient’s record, and press “Send the form link again”. Without "
+                            "the form the time is let go."
+                        )
+                        % {"due": due},
+                    )
+                )
+        elif visit.answer_by:
+            answer = notices.local_text(visit.answer_by, visit.location)
+            words.append(
+                (messages.INFO, _("A clinician answers by %(when)s. Please do not travel before.") % {"when": answer})
+            )
+        return words
