@@ -268,6 +268,7 @@ def test_robots_keep_out_of_what_is_private(client):
     text = client.get("/robots.txt").content.decode()
     assert "Disallow: /admin/" in text
     assert "Disallow: /appointments/" in text
+    assert "Disallow: /book/hold/" in text
     assert f"Sitemap: {settings.PUBLIC_URL}/sitemap.xml" in text
 
 
