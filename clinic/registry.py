@@ -24,6 +24,7 @@ class Panel:
 _panels: list[Panel] = []
 _treats: list[Callable] = []
 _seen: list[Callable] = []
+_known: list[Callable] = []
 
 
 def register_panel(panel: Panel) -> None:
@@ -53,6 +54,20 @@ def register_treats(patients_of: Callable) -> None:
 def patients_treated_by(user, now: datetime) -> set[int]:
     """Ids of the patients with an appointment with this person from 30 days ago to 7 days ahead (DESIGN section 1)."""
     return {patient for patients_of in _treats for patient in patients_of(user, now)}
+
+
+def register_known(came_along: Callable) -> None:
+    """`came_along(request, user, now=)`: called when a record made at the desk is linked to who is signed in.
+
+    Screening registers it: what this browser answered before it had a name is that patient's."""
+    if came_along not in _known:
+        _known.append(came_along)
+
+
+def patient_is_known(request: HttpRequest, user, now: datetime) -> None:
+    """Tells the apps that whoever is signed in on this browser is a patient from now on."""
+    for came_along in _known:
+        came_along(request, user, now=now)
 
 
 def register_seen(last_seen: Callable) -> None:

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from clinic import accounts
 from clinic.forms import ThreePartDateField
 from clinic.models import Practitioner, Treatment
-from clinic.registry import panels_for
+from clinic.registry import panels_for, patient_is_known
 
 
 class BirthDateForm(forms.Form):
@@ -93,7 +93,9 @@ def my_birth_date(request: HttpRequest) -> HttpResponse:
     form = BirthDateForm(request.POST)
     if form.is_valid():
         try:
-            if accounts.link_patient(accounts.signed_in(request), birth_date=form.cleaned_data["birth_date"]):
+            user = accounts.signed_in(request)
+            if accounts.link_patient(user, birth_date=form.cleaned_data["birth_date"]):
+                patient_is_known(request, user, timezone.now())
                 return redirect(asked_next(request) or "my")
             form.add_error("birth_date", _("This does not match what we know. Check it, or call us."))
         except accounts.TooManyTries:

@@ -33,12 +33,13 @@ class ScreeningConfig(AppConfig):
         from django.contrib.auth.signals import user_logged_in
         from django.utils import timezone
 
-        from clinic.registry import register_panel
+        from clinic.registry import register_known, register_panel
         from screening import clearance, panels
 
         def signed_in(sender, request, user, **kwargs) -> None:
             clearance.came_along(request, user, now=timezone.now())
 
+        register_known(clearance.came_along)
         user_logged_in.connect(signed_in, dispatch_uid="screening-answers-come-along", weak=False)
         for panel in (panels.WHO_WAITS, panels.OPENING, panels.MINE):
             register_panel(panel)

@@ -640,7 +640,8 @@ def _birth_date_or_none(response: QuestionnaireResponse) -> date | None:
 
 
 def came_along(request, user: User, *, now: datetime) -> None:
-    """Ties the anonymous answers of this browser to the patient who has just signed in, if the birth date is theirs.
+    """Ties the anonymous answers of this browser to the patient who has just signed in, or whose record has just been
+    linked to who is signed in, if the birth date is theirs.
 
     Otherwise somebody could tell us of a pregnancy, and a visit booked on older answers would stand. Never in the way
     of signing in. Consequences: those of `adopt_response`.

@@ -3,7 +3,10 @@
 from datetime import date, timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
+from django.urls import reverse
 
+from clinic.models import Patient
 from screening import clearance, reading, responses
 from screening.models import QuestionnaireResponse
 from tests.make import NOW, TODAY, area, make_appointment, make_patient, make_user
@@ -130,6 +133,25 @@ def test_news_given_before_signing_in_reaches_the_visit(walker, booked, harmless
     booked.refresh_from_db()
     assert booked.status == "pending"
     assert not clearance.clearance_for(patient, booked.treatment, area=area(), on=VISIT, now=clock.now).cleared
+
+
+def test_news_reaches_a_visit_booked_by_phone_once_its_record_is_linked(
+    walker, booked, harmless, patient, clock, settings
+):
+    user, address = patient.user, patient.user.email
+    Patient.objects.filter(pk=patient.pk).update(user=None, email=address)
+    EmailAddress.objects.create(user=user, email=address, verified=True, primary=True)
+    clock.forward(hours=1)
+    walker.send({**harmless, **PREGNANT})
+    walker.client.force_login(user)
+    assert walker.response.patient is None
+
+    born = {"birth_date_day": "4", "birth_date_month": "5", "birth_date_year": "1990"}
+    assert walker.client.post(reverse("my_birth_date"), born).status_code == 302
+
+    assert walker.response.patient == patient
+    booked.refresh_from_db()
+    assert booked.status == "pending"
 
 
 @pytest.mark.parametrize("given", [{"age-date-of-birth": "1971-05-04"}])
