@@ -279,7 +279,8 @@ TIME_ZONE = os.environ.get("TIME_ZONE", "Europe/London")
 PHONENUMBER_DEFAULT_REGION = os.environ.get("PHONE_REGION", "GB")
 PHONENUMBER_DEFAULT_FORMAT = "INTERNATIONAL"
 
-# The privacy notice (templates/education/privacy.html) as people agree to it; a change of its words is a new version.
+# The privacy notice (templates/education/privacy.html) and its short words before the first question
+# (templates/screening/includes/privacy.html), as people agree to them; a change of any word is a new version.
 PRIVACY_VERSION = "1"
 
 # Mail goes through the outbox's worker only.

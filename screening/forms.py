@@ -24,9 +24,6 @@ from screening.clearance import BIRTH_DATE
 
 LONGEST_TEXT = 2000
 LONGEST_REPLY = 4000
-# Which words about privacy are shown (templates/screening/includes/privacy.html). A test fails when they change and
-# this does not; each response keeps the version that was agreed to.
-PRIVACY_VERSION = "2026-11-22"
 DECLARATION = gettext_lazy(
     "What I have written is true, as far as I know. If something changes before my visit, I will tell you."
 )

@@ -12,6 +12,7 @@ from functools import wraps
 from typing import Any
 
 from allauth.core import ratelimit
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import IntegrityError, transaction
@@ -31,7 +32,6 @@ from screening import responses as verbs
 from screening.assessment import Questionnaire as Definition
 from screening.forms import (
     DECLARATION,
-    PRIVACY_VERSION,
     BirthDateForm,
     CheckForm,
     ReplyForm,
@@ -204,7 +204,7 @@ def _begin(request: HttpRequest, questionnaire, treatment, now: datetime) -> Que
         response = verbs.start(
             questionnaire=questionnaire,
             treatment=treatment,
-            privacy_version=PRIVACY_VERSION,
+            privacy_version=settings.PRIVACY_VERSION,
             now=now,
             patient=patient,
             assisted_by=request.user if request.user.is_staff else None,

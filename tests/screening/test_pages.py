@@ -4,6 +4,7 @@ import re
 from datetime import date, timedelta
 
 import pytest
+from django.conf import settings
 from django.contrib.sessions.models import Session
 
 from screening import responses as verbs
@@ -56,12 +57,10 @@ def test_starting_needs_the_agreement(walker):
 
 
 def test_starting_keeps_the_treatment_and_the_privacy_words_agreed_to(walker):
-    from screening.forms import PRIVACY_VERSION
-
     page = walker.begin()
     assert page.url == "/screening/1/"
     assert walker.response.treatment == walker.treatment
-    assert (walker.response.privacy_version, walker.response.agreed_at) == (PRIVACY_VERSION, NOW)
+    assert (walker.response.privacy_version, walker.response.agreed_at) == (settings.PRIVACY_VERSION, NOW)
 
 
 def test_the_session_holds_a_uuid_and_nothing_else(walker, harmless):
