@@ -307,6 +307,8 @@ def test_from_a_time_to_a_booked_consultation_with_a_real_code(client, surgery):
     message = Message.objects.get(kind="code")
     assert message.to == "rosa@example.org"
     assert "Write the code" in words(client.get(page))
+    waiting = client.get(response.url).content.decode()
+    assert f'<a href="{page}">See until when, or ask for more time</a>' in waiting
     response = client.post(response.url, {"code": code_in(message)})
     assert response.url == page
     text = words(client.get(page))
