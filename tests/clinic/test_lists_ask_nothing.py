@@ -68,3 +68,14 @@ def test_a_question_that_cannot_be_answered_is_left_out(client):
     for question in ("e=1&is_active__exact=perhaps", "is_active__exact=perhaps", "e=x&p=-7"):
         answer = client.get(f"/admin/clinic/treatment/?{question}", follow=True)
         assert answer.status_code == 200 and "Database error" not in answer.content.decode()
+
+
+def test_no_list_counts_each_choice_of_its_filters(client, django_assert_max_num_queries):
+    client.force_login(make_user(is_staff=True, is_superuser=True))
+    address = "/admin/booking/appointment/?_facets=True"
+    assert b"Show counts" not in client.get("/admin/booking/appointment/").content
+    with django_assert_max_num_queries(12):
+        client.get(address)
+    for model, model_admin in admin.site._registry.items():
+        if model._meta.app_label != "screening":  # pages of its own
+            assert model_admin.show_facets is admin.ShowFacets.NEVER, model
