@@ -112,7 +112,7 @@ def _row(found: ReviewRequest, *, by: User, now: datetime) -> Row:
         waited=reading.how_long(found.waiting_since, now),
         promised=_promised(found),
         late=found.answer_by is not None and found.answer_by < now,
-        mine=patient.user_id == by.pk,
+        mine=reviews.is_own(patient, by),
         read_by=found.being_read_by if reviews.is_being_read(found, by=by, now=now) else None,
     )
 
@@ -272,8 +272,8 @@ class ReviewRequestAdmin(OwnPages):
         for item in findings:
             item.words = (reasons or {}).get(item.finding.rule, "")
             item.errors = errors.get(item.field, [])
-        mine = patient.user_id == request.user.pk
-        blocked = reviews.why_not_clearable(found, by=signed_in(request), response=response, now=now)
+        mine = reviews.is_own(patient, signed_in(request))
+        blocked = reviews.why_not_clearable(found, by=signed_in(request), request=wanted, now=now)
         if not blocked and wanted.area.code not in clearance.answered_areas(response):
             blocked = _("These answers are about another part of the body. New answers are needed.")
         changed = reading.changed(lines)
@@ -376,9 +376,8 @@ class ReviewRequestAdmin(OwnPages):
         """The next of the worklist that nobody else reads and that is not one's own, opened for reading."""
         now = timezone.now()
         for row in reviews.worklist(now)[:SHOWN]:
-            if reviews.patient_of(row.response).user_id == request.user.pk or reviews.is_being_read(
-                row, by=signed_in(request), now=now
-            ):
+            by = signed_in(request)
+            if reviews.is_own(reviews.patient_of(row.response), by) or reviews.is_being_read(row, by=by, now=now):
                 continue
             try:
                 reviews.open_for_reading(row, by=signed_in(request), now=now)
@@ -503,7 +502,7 @@ class ResponseAdmin(OwnPages):
             withdrawn=response.status == QuestionnaireResponse.Status.ENTERED_IN_ERROR,
             may_withdraw=reviews.may_decide(signed_in(request))
             and response.status in clearance.FINISHED
-            and patient.user_id != request.user.pk,
+            and not reviews.is_own(patient, signed_in(request)),
         )
 
     def withdraw(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:

@@ -124,6 +124,12 @@ def _ask_again(name, version):
     return published.filter(rescreen=True, name=name, version__gt=version)
 
 
+def screens_for(questionnaire: Questionnaire, treatment_id: int) -> bool:
+    """Whether a questionnaire is asked for a treatment: for every one, unless the version names some."""
+    screened = set(questionnaire.treatments.values_list("pk", flat=True))
+    return not screened or treatment_id in screened
+
+
 def out_of_date(questionnaire: Questionnaire) -> bool:
     """Whether a newer version asks everybody to answer again."""
     return _ask_again(questionnaire.name, questionnaire.version).exists()
@@ -677,6 +683,8 @@ def answers_replaced(response: QuestionnaireResponse, *, now: datetime, by: User
         return False
     carried = ReviewRequest.objects.filter(response__patient=patient, closed_at=None).exclude(response=response)
     for request in carried.order_by("waiting_since"):
+        if not screens_for(response.questionnaire, request.treatment_id):
+            continue  # other questions: nobody can decide on these answers
         _open_request(response, request.treatment_id, request.area_id, _keep(request), request.waiting_since, now=now)
     carried.update(closed_at=now, being_read_by=None, being_read_since=None)
     clearance_changed.send(

@@ -201,14 +201,22 @@ def to_address(found: rules.Assessment) -> list[rules.Finding]:
     return clearance.unaddressed(found, {})
 
 
-def why_not_clearable(found: rules.Assessment, *, by: User, response: QuestionnaireResponse, now: datetime) -> str:
+def is_own(patient: Patient, user: User) -> bool:
+    """Whether a member of staff is this patient: by their login, or by the address of a record made at the desk."""
+    return patient.user_id == user.pk or bool(patient.email) and patient.email.lower() == user.email.lower()
+
+
+def why_not_clearable(found: rules.Assessment, *, by: User, request: ReviewRequest, now: datetime) -> str:
     """Why nobody, or not this clinician, can clear these answers; empty when words for each finding are enough.
 
     A finding that needs a look in person takes a fulfilled consultation within six months before the day of the visit,
     unless the clinic's policy is never to ask for one.
     """
+    response = request.response
     if response.questionnaire.purpose != Questionnaire.Purpose.SCREENING:
         return gettext("A short re-check clears nobody. The patient has to answer all questions again.")
+    if not clearance.screens_for(response.questionnaire, request.treatment_id):
+        return gettext("These questions were not about this treatment. The patient has to answer those that are.")
     if found.effect == rules.INCOMPLETE:
         return gettext("Answers are missing, so nobody can clear these. The patient has to answer again.")
     findings = to_address(found)
@@ -326,7 +334,7 @@ def _decide(
     response.patient = patient
     if not may_decide(by):
         raise Refused(_("Only an active clinician decides."))
-    if patient.user_id is not None and patient.user_id == by.pk:
+    if is_own(patient, by):
         raise Refused(_("These are your own answers. Another clinician has to decide."))
     if request.closed_at is not None:
         raise _already_decided(request)
@@ -364,7 +372,7 @@ def _decide(
 
     valid_from = valid_until = None
     if outcome in Review.CLEARING:
-        if no := why_not_clearable(found, by=by, response=response, now=now):
+        if no := why_not_clearable(found, by=by, request=request, now=now):
             raise Refused({"outcome": no, **wrong})
         for finding in clearance.unaddressed(found, words["reasons"]):
             wrong[f"reason-{finding.rule}"] = _("Say why this finding does not stop you.")
@@ -577,7 +585,7 @@ def mark_in_error(response: QuestionnaireResponse, *, by: User, now: datetime) -
     try:
         with transaction.atomic():
             patient = clearance.lock_patient(response.patient_id) if response.patient_id else None
-            if patient is not None and patient.user_id == by.pk:
+            if patient is not None and is_own(patient, by):
                 raise Refused(_("These are your own answers. Another clinician has to do this."))
             changed = QuestionnaireResponse.objects.filter(
                 pk=response.pk, patient=patient, status__in=clearance.FINISHED

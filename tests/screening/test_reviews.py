@@ -1,16 +1,27 @@
 """A named clinician decides: who may, what it takes, what follows, and that nothing else clears anybody."""
 
 import uuid
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
 
 from clinic.models import User
-from screening import clearance, responses, reviews, sealing
-from screening.models import Assessment, QuestionnaireResponse, Review, ReviewRequest
-from tests.make import NOW, TODAY, area, make_appointment, make_clinic, make_consultation, make_patient, make_user
-from tests.screening.conftest import harmless_answers, publish
+from screening import clearance, definition, responses, reviews, sealing
+from screening.models import Assessment, Questionnaire, QuestionnaireResponse, Review, ReviewRequest
+from tests.make import (
+    NOW,
+    TODAY,
+    area,
+    make_appointment,
+    make_clinic,
+    make_consultation,
+    make_patient,
+    make_treatment,
+    make_user,
+)
+from tests.screening.conftest import harmless_answers, publish, shipped
 from tests.screening.decisions import VISIT, answer, ask, decide, heard, words_for
 
 pytestmark = pytest.mark.django_db
@@ -321,6 +332,24 @@ def test_findings_that_became_worse_are_not_decided_on_as_they_were(patient, tre
     assert not Review.objects.exists()
 
 
+def test_answers_to_other_questions_clear_nothing(patient, treatment, questionnaire, harmless):
+    """Newer answers, about another treatment, take the older ones' place; nobody clears this one on them."""
+    waits(patient, treatment, questionnaire, harmless)
+    elsewhere, _outcome = definition.save_draft(
+        replace(shipped("microneedling"), name="something-else"), treatments=[make_treatment()]
+    )
+    lead = {"proposed_by": make_user(role="Lead clinician"), "published_by": make_user(role="Lead clinician")}
+    Questionnaire.objects.filter(pk=elsewhere.pk).update(**lead, published_at=NOW, status="active")
+    elsewhere.refresh_from_db()
+    answer(elsewhere, harmless, patient, now=NOW + timedelta(hours=1))
+    assert not reviews.worklist(NOW).exists()  # a form about this treatment is asked for instead
+
+    wanted = ask(patient, treatment, now=NOW + timedelta(hours=1))
+    error = refused(decide, wanted, now=NOW + timedelta(hours=1))
+    assert "not about this treatment" in error.messages[0]
+    assert decide(wanted, "not-suitable", now=NOW + timedelta(hours=1))
+
+
 def test_a_recheck_clears_nobody(patient, treatment, questionnaire, harmless):
     recheck = publish("microneedling-recheck")
     answers = {key: value for key, value in harmless_answers(recheck).items() if key in _link_ids(recheck)}
@@ -626,6 +655,16 @@ def test_withdrawn_answers_are_told_and_leave_the_list(patient, treatment, quest
 def test_only_clinicians_withdraw(patient, questionnaire, harmless, role):
     response = answer(questionnaire, harmless, patient)
     refused(reviews.mark_in_error, response, by=make_user(role=role), now=NOW)
+
+
+def test_ones_own_record_made_at_the_desk_is_ones_own(treatment, questionnaire, harmless, clinician):
+    """Staff sign in as staff: their record as a patient has no login, but their address."""
+    patient = make_patient(email=clinician.email.upper())
+    request = waits(patient, treatment, questionnaire, harmless)
+    assert "your own answers" in refused(decide, request, by=clinician).messages[0]
+    assert "your own answers" in refused(reviews.mark_in_error, request.response, by=clinician, now=NOW).messages[0]
+    nameless = waits(make_patient(email=""), treatment, questionnaire, harmless)
+    assert decide(nameless, by=clinician)
 
 
 def test_nobody_withdraws_their_own(questionnaire, harmless, clinician):
