@@ -3,21 +3,23 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from booking.models import Appointment
 from clinic.management.commands.demo import HARMLESS
 from outbox.models import Message
 from screening.models import Questionnaire, ReviewRequest
 from tests.journey.conftest import code_sent_to, last_message, link_in, sign_in
+from tests.journey.hands import Hand, Mouse
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ANSWERS = {**HARMLESS, "age-date-of-birth": "1990-03-14"}
 
 
-def answer(page: Page, answers: dict) -> None:
+def answer(hand: Hand, answers: dict) -> None:
     """Fills in what the page asks, as somebody would who has nothing to tell."""
+    page = hand.page
     names = page.locator("main form input, main form textarea").evaluate_all(
         "inputs => [...new Set(inputs.filter(i => i.type != 'hidden').map(i => i.name))]"
     )
@@ -26,15 +28,15 @@ def answer(page: Page, answers: dict) -> None:
             value = answers.get(name.removesuffix("_day"))
             if value:
                 year, month, day = value.split("-")
-                page.locator(f'[name="{name}"]').fill(str(int(day)))
-                page.locator(f'[name="{name.removesuffix("_day")}_month"]').fill(month)
-                page.locator(f'[name="{name.removesuffix("_day")}_year"]').fill(year)
+                hand.write(page.locator(f'[name="{name}"]'), str(int(day)))
+                hand.write(page.locator(f'[name="{name.removesuffix("_day")}_month"]'), month)
+                hand.write(page.locator(f'[name="{name.removesuffix("_day")}_year"]'), year)
             continue
         wanted = answers.get(name, "no")
         for code in wanted if isinstance(wanted, list) else [wanted]:
             box = page.locator(f'input[name="{name}"][value="{code}"]')
             if box.count() and name in top_questions():
-                box.check()
+                hand.choose(box)
 
 
 def top_questions() -> set[str]:
@@ -43,25 +45,27 @@ def top_questions() -> set[str]:
     return {question.link_id for question in questionnaire.definition().questions if not question.parent}
 
 
-def answer_all(page: Page, answers: dict, see=lambda page: None) -> None:
+def answer_all(hand: Hand, answers: dict, see=lambda page: None) -> None:
     """From the first step to the page with all answers."""
+    page = hand.page
     while re.search(r"/screening/\d+/", page.url):
         see(page)
-        answer(page, answers)
-        page.get_by_role("button", name="Continue").click()
+        answer(hand, answers)
+        hand.press(page.get_by_role("button", name="Continue"))
 
 
-def read_and_look(page: Page, eyes) -> None:
+def read_and_look(hand: Hand, eyes) -> None:
     """Reads how it works and who should wait, sees prices, people and free days before any question."""
+    page = hand.page
     page.goto("/")
     eyes.check(page)
     menu = page.locator(".site-menu summary")
     if menu.is_visible():
-        menu.click()
+        hand.press(menu)
         eyes.check(page)
-    page.get_by_role("link", name="Learn", exact=True).click()
+    hand.press(page.get_by_role("link", name="Learn", exact=True))
     eyes.check(page)
-    page.get_by_role("link", name=re.compile("How it works|How microneedling works")).first.click()
+    hand.press(page.get_by_role("link", name=re.compile("How it works|How microneedling works")).first)
     eyes.check(page)
     page.goto("/learn/who-should-wait/")
     expect(page.locator("main")).to_contain_text("keloid")
@@ -75,45 +79,47 @@ def read_and_look(page: Page, eyes) -> None:
     eyes.check(page)
 
 
-def answer_the_questions(page: Page, eyes) -> None:
+def answer_the_questions(hand: Hand, eyes) -> None:
     """Agrees to the privacy notice, answers, checks, sends, and sees what it means; slips are told."""
-    page.get_by_role("link", name="Answer the questions first").first.click()
+    page = hand.page
+    hand.press(page.get_by_role("link", name="Answer the questions first").first)
     eyes.check(page)
-    page.get_by_role("button", name="Start").click()
+    hand.press(page.get_by_role("button", name="Start"))
     expect(page).to_have_title(re.compile("^Error:"))
     eyes.check(page)
-    page.get_by_role("checkbox").first.check()
-    page.get_by_role("button", name="Start").click()
-    page.get_by_role("button", name="Continue").click()
+    hand.choose(page.get_by_role("checkbox").first)
+    hand.press(page.get_by_role("button", name="Start"))
+    hand.press(page.get_by_role("button", name="Continue"))
     expect(page).to_have_title(re.compile("^Error:"))
     eyes.check(page)
-    answer_all(page, ANSWERS, eyes.check)
+    answer_all(hand, ANSWERS, eyes.check)
     expect(page).to_have_url(re.compile("/screening/check/"))
     eyes.check(page)
-    page.get_by_role("checkbox").check()
-    page.get_by_role("button", name="Send my answers").click()
+    hand.choose(page.get_by_role("checkbox"))
+    hand.press(page.get_by_role("button", name="Send my answers"))
     eyes.check(page)
     expect(page.locator("main")).to_contain_text("A clinician still has to confirm")
-    page.get_by_role("link", name=re.compile("Choose a time")).first.click()
+    hand.press(page.get_by_role("link", name=re.compile("Choose a time")).first)
     eyes.check(page)
 
 
-def ask_for_a_time(page: Page, eyes) -> Appointment:
+def ask_for_a_time(hand: Hand, eyes) -> Appointment:
     """Chooses a time, says who comes, proves the address, confirms; is told by when we answer."""
-    page.locator("input[type=radio][name=start]").first.check()
-    page.get_by_role("button", name=re.compile("time I chose")).first.click()
+    page = hand.page
+    hand.choose(page.locator("input[type=radio][name=start]").first)
+    hand.press(page.get_by_role("button", name=re.compile("time I chose")).first)
     expect(page).to_have_url(re.compile("/book/hold/"))
     eyes.check(page)
-    page.get_by_role("button", name=re.compile("more time")).click()
-    page.get_by_label("full name").fill("Maya Test")
-    page.get_by_label("phone number").fill("0117 496 0111")
-    page.get_by_label("e-mail address").fill("maya@demo.example")
-    page.get_by_role("button", name="Send me the code").click()
+    hand.press(page.get_by_role("button", name=re.compile("more time")))
+    hand.write(page.get_by_label("full name"), "Maya Test")
+    hand.write(page.get_by_label("phone number"), "0117 496 0111")
+    hand.write(page.get_by_label("e-mail address"), "maya@demo.example")
+    hand.press(page.get_by_role("button", name="Send me the code"))
     eyes.check(page)
-    page.get_by_role("textbox", name="Code").fill(code_sent_to("maya@demo.example"))
-    page.get_by_role("button", name=re.compile("Continue|Confirm|Sign in")).first.click()
+    hand.write(page.get_by_role("textbox", name="Code"), code_sent_to("maya@demo.example"))
+    hand.press(page.get_by_role("button", name=re.compile("Continue|Confirm|Sign in")).first)
     eyes.check(page)
-    page.get_by_role("button", name="Ask for this time").click()
+    hand.press(page.get_by_role("button", name="Ask for this time"))
     expect(page).to_have_url(re.compile("/appointments/"))
     eyes.check(page)
     expect(page.locator("main")).to_contain_text("please do not travel yet")
@@ -124,29 +130,31 @@ def ask_for_a_time(page: Page, eyes) -> Appointment:
     return visit
 
 
-def read_and_sign(page: Page, eyes, visit: Appointment) -> None:
+def read_and_sign(hand: Hand, eyes, visit: Appointment) -> None:
     """A clinician finds the patient in the worklist, reads every answer, signs."""
-    sign_in(page, "clinician")
+    page = hand.page
+    sign_in(page, "clinician", hand)
     eyes.check(page)
     page.goto("/admin/screening/reviewrequest/")
     eyes.check(page)
-    page.get_by_role("button", name="Read Maya Test").click()
+    hand.press(page.get_by_role("button", name="Read Maya Test"))
     eyes.check(page)
     expect(page.locator("#content-main")).to_contain_text("Are you pregnant?")
-    page.get_by_role("button", name="Sign and next").click()  # without saying who it is
+    hand.press(page.get_by_role("button", name="Sign and next"))  # without saying who it is
     eyes.check(page)
     visit.refresh_from_db()
     assert visit.status == "pending"
-    page.get_by_label(re.compile("This is Maya Test")).first.check()
-    page.get_by_role("button", name="Sign and next").click()
+    hand.choose(page.get_by_label(re.compile("This is Maya Test")).first)
+    hand.press(page.get_by_role("button", name="Sign and next"))
     page.wait_for_load_state()
     visit.refresh_from_db()
     assert visit.status == "booked"
     assert visit.review.decided_by.email == "clinician@demo.example"
 
 
-def move_and_cancel_from_the_link(page: Page, eyes, visit: Appointment) -> None:
+def move_and_cancel_from_the_link(hand: Hand, eyes, visit: Appointment) -> None:
     """Opens the link of the message on a device that knows nobody: it shows when and where only, and acts by POST."""
+    page = hand.page
     told = last_message("maya@demo.example", "booked")
     page.goto(link_in(told))
     assert "/link/" not in page.url
@@ -157,52 +165,55 @@ def move_and_cancel_from_the_link(page: Page, eyes, visit: Appointment) -> None:
     assert visit.status == "booked"
 
     before = visit.starts_at
-    page.get_by_role("link", name="Move it").click()
+    hand.press(page.get_by_role("link", name="Move it"))
     eyes.check(page)
-    page.locator("input[type=radio][name=start]").nth(2).check()
-    page.locator("form.times-form button[type=submit]").click()
+    hand.choose(page.locator("input[type=radio][name=start]").nth(2))
+    hand.press(page.locator("form.times-form button[type=submit]"))
     eyes.check(page)
     visit.refresh_from_db()
     assert visit.starts_at != before
     assert (visit.status, visit.sequence) == ("booked", 1)
     assert "acne" not in last_message("maya@demo.example", "moved").text.lower()
 
-    page.get_by_role("link", name="Cancel it").click()
+    hand.press(page.get_by_role("link", name="Cancel it"))
     eyes.check(page)
     visit.refresh_from_db()
     assert visit.status == "booked"
-    page.get_by_role("button", name="Yes, cancel it").click()
+    hand.press(page.get_by_role("button", name="Yes, cancel it"))
     eyes.check(page)
     visit.refresh_from_db()
     assert (visit.status, visit.cancelled_by) == ("cancelled", "patient")
     assert "METHOD:CANCEL" in last_message("maya@demo.example", "cancelled").calendar
 
 
-def ask_for_another(page: Page, eyes) -> None:
+def ask_for_another(hand: Hand, eyes) -> None:
     """The signed-in patient is cleared already: treatment, time, confirm are three pages, and it is booked."""
+    page = hand.page
     page.goto("/my/")
     eyes.check(page)
     page.goto("/book/acne-scars-face/")
     eyes.check(page)
-    page.locator("input[type=radio][name=start]").first.check()
-    page.locator("form.times-form button[type=submit]").click()
+    hand.choose(page.locator("input[type=radio][name=start]").first)
+    hand.press(page.locator("form.times-form button[type=submit]"))
     eyes.check(page)
-    page.get_by_role("button", name="Book this time").click()
+    hand.press(page.get_by_role("button", name="Book this time"))
     eyes.check(page)
     expect(page.locator("main")).to_contain_text("We see you on")
 
 
-def test_learn_answer_ask_be_reviewed_move_cancel_and_ask_again(someone, eyes):
-    page = someone(width=360, height=740)
-    read_and_look(page, eyes)
-    answer_the_questions(page, eyes)
-    visit = ask_for_a_time(page, eyes)
-    read_and_sign(someone(), eyes, visit)
-    page.reload()
-    expect(page.locator("main")).to_contain_text("We see you on")
-    eyes.check(page)
-    move_and_cancel_from_the_link(someone(width=360, height=740), eyes, visit)
-    ask_for_another(page, eyes)
+def test_learn_answer_ask_be_reviewed_move_cancel_and_ask_again(someone, eyes, by):
+    """With a finger on a small phone; with the keyboard alone on a desktop."""
+    window = {"width": 360, "height": 740} if by is Mouse else {}
+    hand = by(someone(**window))
+    read_and_look(hand, eyes)
+    answer_the_questions(hand, eyes)
+    visit = ask_for_a_time(hand, eyes)
+    read_and_sign(by(someone()), eyes, visit)
+    hand.page.reload()
+    expect(hand.page.locator("main")).to_contain_text("We see you on")
+    eyes.check(hand.page)
+    move_and_cancel_from_the_link(by(someone(**window)), eyes, visit)
+    ask_for_another(hand, eyes)
     assert Appointment.objects.filter(patient=visit.patient, status="booked").count() == 1
     for message in Message.objects.filter(to="maya@demo.example"):
         words = (message.subject + message.text + message.html).lower()
@@ -211,7 +222,7 @@ def test_learn_answer_ask_be_reviewed_move_cancel_and_ask_again(someone, eyes):
 
 def test_the_same_without_javascript_at_400_percent(someone, eyes):
     """1280 pixels at 400 % are 320; nothing of the journey needs a script."""
-    page = someone(width=320, height=640, scripts=False)
-    read_and_look(page, eyes)
-    answer_the_questions(page, eyes)
-    ask_for_a_time(page, eyes)
+    hand = Mouse(someone(width=320, height=640, scripts=False))
+    read_and_look(hand, eyes)
+    answer_the_questions(hand, eyes)
+    ask_for_a_time(hand, eyes)

@@ -4,11 +4,12 @@ import re
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from booking.models import Appointment
 from screening.models import ReviewRequest
 from tests.journey.conftest import code_sent_to, last_message, sign_in
+from tests.journey.hands import Hand
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -20,85 +21,89 @@ def waiting_visit() -> Appointment:
     return Appointment.objects.with_names().get(response_id=request.response_id)
 
 
-def open_review(page: Page, eyes, visit: Appointment) -> None:
+def open_review(hand: Hand, eyes, visit: Appointment) -> None:
     """A clinician opens the patient's answers."""
-    sign_in(page, "clinician")
+    page = hand.page
+    sign_in(page, "clinician", hand)
     page.goto("/admin/screening/reviewrequest/")
-    page.get_by_role("button", name=f"Read {visit.patient.name}").first.click()
+    hand.press(page.get_by_role("button", name=f"Read {visit.patient.name}").first)
     page.wait_for_load_state()
     eyes.check(page)
 
 
-def decide(page: Page, eyes, visit: Appointment, outcome: str, **words: str) -> None:
+def decide(hand: Hand, eyes, visit: Appointment, outcome: str, **words: str) -> None:
     """Chooses an outcome, writes what it needs, says for whom it is, and signs."""
+    page = hand.page
     more = page.get_by_text("Decide something else")
     if more.count():
-        more.click()
+        hand.press(more)
     form = page.locator("form#decision")
-    form.locator(f"input[name=outcome][value={outcome}]").check()
-    form.get_by_role("button", name="Sign", exact=True).click()  # without the words and the name
+    hand.choose(form.locator(f"input[name=outcome][value={outcome}]"))
+    hand.press(form.get_by_role("button", name="Sign", exact=True))  # without the words and the name
     page.wait_for_load_state()
     eyes.check(page)
     form = page.locator("form#decision")
     for name, text in words.items():
-        form.locator(f"[name={name}]").fill(text)
-    form.locator("input[name=identity]").check()
-    form.get_by_role("button", name="Sign", exact=True).click()
+        hand.write(form.locator(f"[name={name}]"), text)
+    hand.choose(form.locator("input[name=identity]"))
+    hand.press(form.get_by_role("button", name="Sign", exact=True))
     page.wait_for_load_state()
     eyes.check(page)
 
 
-def sign_in_as(page: Page, eyes, visit: Appointment) -> None:
+def sign_in_as(hand: Hand, eyes, visit: Appointment) -> None:
     """A patient who was booked by somebody else signs in by code and proves the birth date."""
+    page = hand.page
     page.goto("/my/")
-    page.get_by_label("e-mail").fill(visit.patient.email)
-    page.get_by_role("button", name="Send me a code").click()
-    page.get_by_role("textbox", name="Code").fill(code_sent_to(visit.patient.email))
-    page.get_by_role("button", name=re.compile("Continue|Confirm|Sign in")).first.click()
+    hand.write(page.get_by_label("e-mail"), visit.patient.email)
+    hand.press(page.get_by_role("button", name="Send me a code"))
+    hand.write(page.get_by_role("textbox", name="Code"), code_sent_to(visit.patient.email))
+    hand.press(page.get_by_role("button", name=re.compile("Continue|Confirm|Sign in")).first)
     page.wait_for_load_state()
     eyes.check(page)
     born = visit.patient.birth_date
     if page.locator("input[name=birth_date_day]").count():
-        page.locator("input[name=birth_date_day]").fill(str(born.day))
-        page.locator("input[name=birth_date_month]").fill(str(born.month))
-        page.locator("input[name=birth_date_year]").fill(str(born.year))
-        page.get_by_role("button", name="Continue").click()
+        hand.write(page.locator("input[name=birth_date_day]"), str(born.day))
+        hand.write(page.locator("input[name=birth_date_month]"), str(born.month))
+        hand.write(page.locator("input[name=birth_date_year]"), str(born.year))
+        hand.press(page.get_by_role("button", name="Continue"))
         page.wait_for_load_state()
     eyes.check(page)
 
 
-def test_a_clinician_asks_back_and_the_patient_replies(site, someone, eyes):
+def test_a_clinician_asks_back_and_the_patient_replies(site, someone, eyes, by):
     visit = waiting_visit()
-    clinician = someone()
+    clinician = by(someone())
     open_review(clinician, eyes, visit)
     decide(clinician, eyes, visit, "needs-information", question="Which cream do you use at night?")
     visit.refresh_from_db()
     assert visit.status == "pending"
     assert "cream" not in last_message(visit.patient.email, "information_needed").text
 
-    page = someone(width=360, height=740)
-    sign_in_as(page, eyes, visit)
+    patient = by(someone(width=360, height=740))
+    page = patient.page
+    sign_in_as(patient, eyes, visit)
     page.goto(f"/appointments/{visit.uuid}/")
     eyes.check(page)
-    page.get_by_role("link", name="Read the question and answer").click()
+    patient.press(page.get_by_role("link", name="Read the question and answer"))
     expect(page.locator("main")).to_contain_text("Which cream do you use at night?")
     eyes.check(page)
-    page.locator("textarea").fill("A plain moisturiser, nothing else.")
-    page.locator("main form button[type=submit]").first.click()
+    patient.write(page.locator("textarea"), "A plain moisturiser, nothing else.")
+    patient.press(page.locator("main form button[type=submit]").first)
     page.wait_for_load_state()
     eyes.check(page)
     assert ReviewRequest.objects.filter(response=visit.response_id, closed_at=None).count() == 1
 
-    clinician.goto("/admin/screening/reviewrequest/")
-    clinician.get_by_role("button", name=f"Read {visit.patient.name}").first.click()
-    expect(clinician.locator("#content-main")).to_contain_text("A plain moisturiser, nothing else.")
-    eyes.check(clinician)
+    clinician.page.goto("/admin/screening/reviewrequest/")
+    clinician.press(clinician.page.get_by_role("button", name=f"Read {visit.patient.name}").first)
+    expect(clinician.page.locator("#content-main")).to_contain_text("A plain moisturiser, nothing else.")
+    eyes.check(clinician.page)
 
 
 @pytest.mark.parametrize(("outcome", "status"), [("not-suitable", "cancelled"), ("deferred", "cancelled")])
-def test_a_clinician_says_no_and_the_patient_reads_why(site, someone, eyes, outcome, status):
+def test_a_clinician_says_no_and_the_patient_reads_why(site, someone, eyes, by, outcome, status):
     visit = waiting_visit()
-    clinician = someone()
+    clinician = by(someone())
     open_review(clinician, eyes, visit)
     decide(clinician, eyes, visit, outcome)
     visit.refresh_from_db()
@@ -106,18 +111,19 @@ def test_a_clinician_says_no_and_the_patient_reads_why(site, someone, eyes, outc
     told = last_message(visit.patient.email, "not_possible")
     assert not re.search("suit|acne|scar|keloid|wait until", told.text, re.I)
 
-    page = someone(width=360, height=740)
-    sign_in_as(page, eyes, visit)
+    patient = by(someone(width=360, height=740))
+    page = patient.page
+    sign_in_as(patient, eyes, visit)
     page.goto(f"/appointments/{visit.uuid}/")
     eyes.check(page)
-    page.get_by_role("link", name="Read why").click()
+    patient.press(page.get_by_role("link", name="Read why"))
     eyes.check(page)
     expect(page.locator("main").get_by_role("link", name=re.compile(r"\+\d"))).not_to_have_count(0)
 
 
-def test_a_clinician_wants_to_see_somebody_first(site, someone, eyes):
+def test_a_clinician_wants_to_see_somebody_first(site, someone, eyes, by):
     visit = waiting_visit()
-    clinician = someone()
+    clinician = by(someone())
     open_review(clinician, eyes, visit)
     decide(clinician, eyes, visit, "consultation-required")
     visit.refresh_from_db()

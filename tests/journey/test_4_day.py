@@ -38,29 +38,30 @@ def line_of(page: Page, visit: Appointment):
     return page.locator(".visit").filter(has=page.get_by_role("link", name=visit.patient.name)).first
 
 
-def test_the_front_desk_runs_the_day(visit, someone, eyes):
-    page = someone()
-    sign_in(page, "desk")
+def test_the_front_desk_runs_the_day(visit, someone, eyes, by):
+    hand = by(someone())
+    page = hand.page
+    sign_in(page, "desk", hand)
     eyes.check(page)
     page.goto(f"/admin/booking/appointment/desk/?location={visit.location.slug}")
     eyes.check(page)
     expect(page.locator(":focus")).to_have_attribute("name", "q")
     expect(line_of(page, visit)).to_contain_text("ready")
 
-    line_of(page, visit).get_by_role("button", name=re.compile("Arrived")).click()
+    hand.press(line_of(page, visit).get_by_role("button", name=re.compile("Arrived")))
     page.wait_for_load_state()
     assert status(visit) == "arrived"
     eyes.check(page)
-    line_of(page, visit).get_by_role("button", name=re.compile("Undo")).click()
+    hand.press(line_of(page, visit).get_by_role("button", name=re.compile("Undo")))
     page.wait_for_load_state()
     assert status(visit) == "booked"
 
-    page.get_by_role("button", name=re.compile("^Rung")).first.click()
+    hand.press(page.get_by_role("button", name=re.compile("^Rung")).first)
     page.wait_for_load_state()
     assert CallBack.objects.filter(done_at__isnull=False, done_by__email="desk@demo.example").count() == 1
 
-    page.locator("input[name=q]").fill(visit.patient.birth_date.strftime("%d/%m/%Y"))
-    page.get_by_role("button", name="Find").click()
+    hand.write(page.locator("input[name=q]"), visit.patient.birth_date.strftime("%d/%m/%Y"))
+    hand.press(page.get_by_role("button", name="Find"))
     expect(page.locator("#content")).to_contain_text(visit.patient.name)
     eyes.check(page)
 
@@ -70,27 +71,28 @@ def test_the_front_desk_runs_the_day(visit, someone, eyes):
     eyes.check(page)
 
 
-def test_somebody_phones_and_is_booked(site, someone, eyes):
-    page = someone()
-    sign_in(page, "desk")
+def test_somebody_phones_and_is_booked(site, someone, eyes, by):
+    hand = by(someone())
+    page = hand.page
+    sign_in(page, "desk", hand)
     page.goto("/admin/booking/appointment/phone/")
     eyes.check(page)
-    page.locator("input[name=q]").fill("Rita Ringer")
-    page.get_by_role("button", name="Find").click()
+    hand.write(page.locator("input[name=q]"), "Rita Ringer")
+    hand.press(page.get_by_role("button", name="Find"))
     eyes.check(page)
-    page.locator("input[name=new-name]").fill("Rita Ringer")
-    page.locator("input[name=new-birth_date]").fill("3 March 1988")
-    page.locator("input[name=new-phone]").fill("0117 496 0222")
-    page.locator("input[name=new-email]").fill("rita@demo.example")
-    page.get_by_role("button", name=re.compile("Make a new patient")).click()
+    hand.write(page.locator("input[name=new-name]"), "Rita Ringer")
+    hand.write(page.locator("input[name=new-birth_date]"), "3 March 1988")
+    hand.write(page.locator("input[name=new-phone]"), "0117 496 0222")
+    hand.write(page.locator("input[name=new-email]"), "rita@demo.example")
+    hand.press(page.get_by_role("button", name=re.compile("Make a new patient")))
     eyes.check(page)
-    page.locator("select[name=treatment]").select_option(label="Microneedling: acne scars, face")
-    page.get_by_role("button", name="Show times").click()
+    hand.select(page.locator("select[name=treatment]"), "Microneedling: acne scars, face")
+    hand.press(page.get_by_role("button", name="Show times"))
     eyes.check(page)
-    page.locator("input[type=radio][name=slot]").first.check()
-    page.get_by_role("button", name="Go on with this time").click()
+    hand.choose(page.locator("input[type=radio][name=slot]").first)
+    hand.press(page.get_by_role("button", name="Go on with this time"))
     eyes.check(page)
-    page.get_by_role("button", name="Ask for this time").click()
+    hand.press(page.get_by_role("button", name="Ask for this time"))
     page.wait_for_load_state()
     eyes.check(page)
     visit = Appointment.objects.get(patient__name="Rita Ringer")
@@ -99,14 +101,14 @@ def test_somebody_phones_and_is_booked(site, someone, eyes):
     assert "acne" not in last_message("rita@demo.example", "form_due").text.lower()
 
     page.goto("/admin/booking/appointment/phone/")
-    page.locator("input[name=q]").fill("Rita Ringer")
-    page.get_by_role("button", name="Find").click()
-    page.get_by_role("link", name=re.compile("^Book")).last.click()
-    page.locator("select[name=treatment]").select_option(label="Consultation")
-    page.get_by_role("button", name="Show times").click()
-    page.locator("input[type=radio][name=slot]").nth(5).check()
-    page.get_by_role("button", name="Go on with this time").click()
-    page.get_by_role("button", name="Book", exact=True).click()
+    hand.write(page.locator("input[name=q]"), "Rita Ringer")
+    hand.press(page.get_by_role("button", name="Find"))
+    hand.press(page.get_by_role("link", name=re.compile("^Book")).last)
+    hand.select(page.locator("select[name=treatment]"), "Consultation")
+    hand.press(page.get_by_role("button", name="Show times"))
+    hand.choose(page.locator("input[type=radio][name=slot]").nth(5))
+    hand.press(page.get_by_role("button", name="Go on with this time"))
+    hand.press(page.get_by_role("button", name="Book", exact=True))
     page.wait_for_load_state()
     talk = Appointment.objects.get(patient__name="Rita Ringer", treatment__kind="consultation")
     assert talk.status == "booked"
@@ -126,39 +128,40 @@ def test_the_front_desk_finds_no_answer_by_any_door(visit, someone, eyes):
         assert answer.status in (403, 404) or "/admin/screening/" not in page.url, path
 
 
-def test_a_practitioner_checks_in_and_closes_the_visit(visit, someone, eyes):
-    desk = someone()
-    sign_in(desk, "desk")
-    desk.goto(f"/admin/booking/appointment/desk/?location={visit.location.slug}")
-    line_of(desk, visit).get_by_role("button", name=re.compile("Arrived")).click()
-    desk.wait_for_load_state()
+def test_a_practitioner_checks_in_and_closes_the_visit(visit, someone, eyes, by):
+    desk = by(someone())
+    sign_in(desk.page, "desk", desk)
+    desk.page.goto(f"/admin/booking/appointment/desk/?location={visit.location.slug}")
+    desk.press(line_of(desk.page, visit).get_by_role("button", name=re.compile("Arrived")))
+    desk.page.wait_for_load_state()
 
-    page = someone()
-    sign_in(page, visit.practitioner.user.email.split("@")[0])
+    hand = by(someone())
+    page = hand.page
+    sign_in(page, visit.practitioner.user.email.split("@")[0], hand)
     eyes.check(page)
     page.goto("/admin/booking/appointment/my-day/")
     eyes.check(page)
-    page.get_by_role("link", name=visit.patient.name).first.click()
+    hand.press(page.get_by_role("link", name=visit.patient.name).first)
     eyes.check(page)
-    page.get_by_role("button", name="Check in").click()  # with nothing confirmed
+    hand.press(page.get_by_role("button", name="Check in"))  # with nothing confirmed
     eyes.check(page)
     assert status(visit) == "arrived"
-    page.locator("input[name=says_name]").check()
-    page.locator("input[name=says_birth_date]").check()
+    hand.choose(page.locator("input[name=says_name]"))
+    hand.choose(page.locator("input[name=says_birth_date]"))
     for name in page.locator("form.check-in input[type=radio]").evaluate_all(
         "all => [...new Set(all.map(i => i.name))]"
     ):
         for code in ("no", "never", "none", "does-not-apply"):
             box = page.locator(f'form.check-in input[name="{name}"][value="{code}"]')
             if box.count() and box.is_visible():
-                box.check()
+                hand.choose(box)
                 break
-    page.locator("input[name=agreed]").check()
-    page.get_by_role("button", name="Check in").click()
+    hand.choose(page.locator("input[name=agreed]"))
+    hand.press(page.get_by_role("button", name="Check in"))
     page.wait_for_load_state()
     assert status(visit) == "checked-in"
     eyes.check(page)
-    page.get_by_role("button", name=re.compile("Done")).click()
+    hand.press(page.get_by_role("button", name=re.compile("Done")))
     page.wait_for_load_state()
     assert status(visit) == "fulfilled"
     eyes.check(page)

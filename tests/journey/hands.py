@@ -1,0 +1,149 @@
+"""Two ways to use a page: a mouse, and a keyboard alone. A story is written once and walked with either.
+
+Both have the same verbs: press (a link or button), write (into a field), choose (a box or one of several), select (from
+a list) and tab_to nothing but by the keyboard. The keyboard reaches everything by Tab, Shift+Tab and arrow keys from
+where the focus is, and at every stop on the way it must see where it is.
+"""
+
+from playwright.sync_api import ElementHandle, Locator, Page
+
+from tests.journey.ways import IN_PAGE
+
+STOP = f"(wanted) => {IN_PAGE}.stop(wanted)"
+
+
+class Mouse:
+    """Points and clicks; a finger does the same."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    def press(self, control: Locator) -> None:
+        """Clicks on a link or a button."""
+        control.click()
+
+    def write(self, field: Locator, text: str) -> None:
+        """Puts `text` in the place of what a field holds."""
+        field.fill(text)
+
+    def choose(self, box: Locator) -> None:
+        """Ticks a box, or chooses one of several."""
+        box.check()
+
+    def select(self, menu: Locator, label: str) -> None:
+        """Takes the option with these words from a list."""
+        menu.select_option(label=label)
+
+
+class Keyboard:
+    """Tab, Shift+Tab, arrows, Enter, Space and letters; nothing else."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        page.emulate_media(reduced_motion="reduce")  # pages scroll at once: where the focus is can be measured at once
+
+    def stop(self, wanted: ElementHandle) -> dict:
+        """What the focus rests on now; it must be seen there."""
+        found = wanted.evaluate(STOP)
+        if not found.get("nowhere"):
+            assert found["shown"], f"{self.page.url}: the focus on {found['name']} cannot be seen"
+            assert not found["hidden"], f"{self.page.url}: the focus on {found['name']} is {found['hidden']}"
+        return found
+
+    def moves_on(self, here: dict, passed: list[int]) -> bool:
+        """Whether a stop is a new one; `passed` gets it. A date has one for each of its parts and its calendar."""
+        place = here["place"]
+        known = place in passed and not (here["parts"] and passed[-1] == place and passed.count(place) < 6)
+        passed.append(place)
+        return not known
+
+    def walk(self, but_not: set[str] | None = None) -> int:
+        """Tabs through the whole page and back to where the focus was; how many stops there are.
+
+        Fails where the focus cannot be seen, when it is caught somewhere (a trap), and when there is something to use
+        that it does not come to. A page with the same controls as one in `but_not` is passed over; this one is added.
+        """
+        page = self.page
+        if but_not is not None:
+            controls = page.evaluate(f"{IN_PAGE}.controls()")
+            if controls in but_not:
+                return 0
+            but_not.add(controls)
+        held = page.evaluate_handle("document.activeElement").as_element()
+        top = page.evaluate_handle("document.body").as_element()
+        top.evaluate(f"(body) => {IN_PAGE}.focus(body)")
+        passed: list[int] = []
+        while True:
+            page.keyboard.press("Tab")
+            here = self.stop(top)
+            # From the last stop the focus leaves the page, or comes round to the first stop at once.
+            if here.get("nowhere") or (here["place"] in passed[:1] and len(set(passed)) > 1):
+                break
+            assert self.moves_on(here, passed), f"{page.url}: Tab is caught at {here['name']}"
+        missed = page.evaluate(f"(passed) => {IN_PAGE}.missed(passed)", passed)
+        assert not missed, f"{page.url}: Tab does not come to {missed}"
+        held.evaluate(f"(held) => {IN_PAGE}.focus(held)")
+        return len(passed)
+
+    def tab_to(self, control: Locator) -> ElementHandle:
+        """Moves the focus to a control, or to a radio of its group, by Tab or Shift+Tab.
+
+        Fails when the keys do not lead there, and when the focus cannot be seen at any stop on the way.
+        """
+        control.wait_for()
+        wanted = control.element_handle()
+        here = wanted.evaluate(STOP)
+        key = "Shift+Tab" if here.get("wantedIsBefore") else "Tab"
+        passed: list[int] = []
+        while not (here.get("there") or here.get("beside")):
+            self.page.keyboard.press(key)
+            here = self.stop(wanted)
+            assert not here.get("nowhere"), f"{self.page.url}: {key} does not lead to {control}"
+            again = f"{self.page.url}: {key} does not lead to {control}, but to {here['name']} again"
+            assert self.moves_on(here, passed), again
+        self.stop(wanted)
+        return wanted
+
+    def press(self, control: Locator) -> None:
+        """Enter on a link, Space on whatever else can be pressed."""
+        self.tab_to(control)
+        # The focus is there already; pressing on the control waits for the page that follows.
+        control.press("Enter" if control.evaluate("e => e.localName") == "a" else "Space")
+
+    def write(self, field: Locator, text: str) -> None:
+        """Writes over what a field holds; long texts are pasted."""
+        self.tab_to(field)
+        self.page.keyboard.press("Control+A")
+        if len(text) > 100:
+            self.page.keyboard.insert_text(text)
+        elif text:
+            self.page.keyboard.type(text)
+        else:
+            self.page.keyboard.press("Delete")
+        assert field.input_value() == text
+
+    def choose(self, box: Locator) -> None:
+        """Space on a box; arrow keys within a group."""
+        wanted = self.tab_to(box)
+        apart = (
+            wanted.evaluate(f"(wanted) => {IN_PAGE}.apart(wanted)") if wanted.evaluate("e => e.type === 'radio'") else 0
+        )
+        for _step in range(abs(apart)):
+            self.page.keyboard.press("ArrowDown" if apart > 0 else "ArrowUp")
+        assert self.stop(wanted)["there"], f"{self.page.url}: the arrow keys do not reach {box}"
+        if not box.is_checked():
+            self.page.keyboard.press("Space")
+        assert box.is_checked()
+
+    def select(self, menu: Locator, label: str) -> None:
+        """Arrow keys down to the option with these words."""
+        self.tab_to(menu)
+        self.page.keyboard.press("Home")
+        for _option in range(menu.locator("option").count()):
+            if menu.evaluate("e => e.selectedOptions[0].label.trim()") == label:
+                return
+            self.page.keyboard.press("ArrowDown")
+        raise AssertionError(f"{self.page.url}: {label} is not in {menu}")
+
+
+Hand = Mouse | Keyboard
