@@ -163,6 +163,14 @@ def test_the_keyboard_reaches_the_content_first_and_shows_where_it_is(site, page
     expect(link).to_have_css("outline-style", "solid")
 
 
+def test_the_page_is_at_once_where_the_keyboard_is(site, page):
+    page.set_viewport_size({"width": 360, "height": 400})
+    page.goto(site)
+    page.get_by_role("link", name="Privacy").focus()
+    box = page.locator(":focus").bounding_box()
+    assert 0 <= box["y"] < 400
+
+
 def test_without_javascript_the_focus_still_goes_to_the_errors(site, browser):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
