@@ -78,8 +78,11 @@ class Looker:
         self.eyes.complaints[:] = told
         shape = page.evaluate(SHAPE)
         for width, height in SCREENS:
+            is_known = (width, shape) in self.known
+            if is_known and width > 1000:
+                continue  # other words change nothing there; on the small screen one long word may still leave the page
             page.set_viewport_size({"width": width, "height": height})
-            self.eyes.axe = (width, shape) not in self.known
+            self.eyes.axe = not is_known
             try:
                 self.eyes.check(page)
                 self.known.add((width, shape))
@@ -418,7 +421,7 @@ def test_a_held_time_in_every_state(house, someone, look):
         for _try in range(5):
             page.locator("[name=code]").fill("000000")
             press(page, "Continue")
-        look(page, "Send me a code")
+        look(page, "That were too many tries", "Go on with that time")
         hold()
         fill(email="rosa3@example.org")
         fill_birth_date(page, "4", "May", "1990")
@@ -426,7 +429,7 @@ def test_a_held_time_in_every_state(house, someone, look):
         house.go_to(house.now + timedelta(minutes=16))
         page.locator("[name=code]").fill(code_sent_to("rosa3@example.org"))
         press(page, "Continue")
-        look(page, "Send me a code")
+        look(page, "A code works for 15 minutes. If yours does not work any more", "Go on with that time")
     with look.part("confirm"):
         hold()
         fill(email="rosa4@example.org")
@@ -1289,8 +1292,10 @@ def test_what_a_clinician_reads_in_every_state(house, someone, look, settings):
         look(page)
         page.goto(f"{answers}{findings.response.uuid}/")
         look(page, "Findings")
+        page.get_by_text("These are not this patient's answers").click()
         press(page, "Withdraw")
         look(page, "Nothing was changed. Tick the box first.")
+        page.get_by_text("These are not this patient's answers").click()
         page.locator("input[name=sure]").check()
         press(page, "Withdraw")
         look(page, "Withdrawn")
