@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, Max, OuterRef, Q
+from django.db.models import Count, Exists, Max, OuterRef, Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -69,10 +69,12 @@ def before_opening(request: HttpRequest, now: datetime) -> dict:
     missing = []
     add = reverse("admin:booking_workinghours_add")
     people = Practitioner.objects.filter(is_active=True)
-    if not people.exists():
+    found = list(people.annotate(has_hours=Exists(hours)))
+    if not found:
         missing.append((_("Add a practitioner who sees patients."), reverse("admin:clinic_practitioner_changelist")))
-    for person in people.exclude(Exists(hours)):
-        missing.append((_("%(name)s has no working hours.") % {"name": person}, add))
+    for person in found:
+        if not person.has_hours:
+            missing.append((_("%(name)s has no working hours.") % {"name": person}, add))
     rooms = Room.objects.filter(location=OuterRef("pk"), is_active=True)
     for place in Location.objects.filter(is_active=True).exclude(Exists(rooms)):
         missing.append((_("%(place)s has no room.") % {"place": place}, reverse("admin:clinic_room_changelist")))
@@ -80,7 +82,7 @@ def before_opening(request: HttpRequest, now: datetime) -> dict:
     if not offered.exists():
         words = _("Offer something that has a price and that a practitioner gives.")
         missing.append((words, reverse("admin:clinic_treatment_changelist")))
-    last_day = WorkingHours.objects.aggregate(last=Max("valid_until"))["last"]
-    endless = WorkingHours.objects.filter(valid_until=None).exists()
-    ends_soon = last_day is not None and not endless and last_day < today + timedelta(days=30)
+    ends = WorkingHours.objects.aggregate(last=Max("valid_until"), endless=Count("pk", filter=Q(valid_until=None)))
+    last_day = ends["last"]
+    ends_soon = last_day is not None and not ends["endless"] and last_day < today + timedelta(days=30)
     return {"missing": missing, "last_day": last_day if ends_soon else None}

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from clinic.models import CallBack, Clinic, Location, Practitioner, Room, Treatment
+from clinic.models import Area, CallBack, Clinic, Location, Practitioner, Room, Treatment, TreatmentPrice
 from clinic.registry import Panel
 
 
@@ -26,26 +27,35 @@ def missing_before_opening(now: datetime) -> list[tuple[str, str]]:
         missing.append((_("Choose the sender of our messages: a name that does not say what we treat."), home))
     if not clinic.phone:
         missing.append((_("Give the telephone number that patients see."), home))
-    places = list(Location.objects.filter(is_active=True))
+    rooms = Room.objects.filter(location=OuterRef("pk"), is_active=True)
+    places = list(Location.objects.filter(is_active=True).annotate(has_room=Exists(rooms)))
     if not places:
         missing.append((_("Add a location that is open for booking."), reverse("admin:clinic_location_changelist")))
     for place in places:
         if not place.emergency.strip() or not place.out_of_hours.strip():
             words = _("%(place)s: write whom patients call at night and in an emergency.") % {"place": place}
             missing.append((words, reverse("admin:clinic_location_change", args=[place.pk])))
-    if not Room.objects.filter(is_active=True, location__is_active=True).exists():
+    if not any(place.has_room for place in places):
         missing.append((_("Add a room."), reverse("admin:clinic_room_changelist")))
-    treatments = list(Treatment.objects.offered().prefetch_related("prices", "areas", "practitioners"))
+    this = {"treatments": OuterRef("pk")}
+    treatments = list(
+        Treatment.objects.offered().annotate(
+            is_priced=Exists(
+                TreatmentPrice.objects.filter(treatment=OuterRef("pk"), valid_from__lte=timezone.localdate(now))
+            ),
+            has_areas=Exists(Area.objects.filter(**this)),
+            is_given=Exists(Practitioner.objects.filter(is_active=True, **this)),
+        )
+    )
     if not treatments:
         missing.append((_("Offer a treatment."), reverse("admin:clinic_treatment_changelist")))
-    today = timezone.localdate(now)
     for treatment in treatments:
         link = reverse("admin:clinic_treatment_change", args=[treatment.pk])
-        if treatment.price_on(today) is None:
+        if not treatment.is_priced:
             missing.append((_("%(treatment)s: give the price.") % {"treatment": treatment}, link))
-        if treatment.needs_screening and not treatment.areas.all():
+        if treatment.needs_screening and not treatment.has_areas:
             missing.append((_("%(treatment)s: say which areas it treats.") % {"treatment": treatment}, link))
-        if not any(practitioner.is_active for practitioner in treatment.practitioners.all()):
+        if not treatment.is_given:
             words = _("%(treatment)s: nobody gives it.") % {"treatment": treatment}
             missing.append((words, reverse("admin:clinic_practitioner_changelist")))
     for practitioner in Practitioner.objects.filter(is_active=True, registration=""):
