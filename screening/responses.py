@@ -221,10 +221,10 @@ def complete(
         stored.document = seal(stored, "answers", document)
     earlier = None
     attempt = _attempt_before(stored, _day(answers.get(clearance.BIRTH_DATE)))
-    if stored.patient_id is not None and reopens:
+    if stored.patient is not None and reopens:
         if attempt is not None and stored.patient.birth_date == _day(answers.get(clearance.BIRTH_DATE)):
             clearance.adopt_attempts(attempt, patient=stored.patient, now=now)
-        earlier = clearance.finished_responses([stored.patient_id]).first()
+        earlier = clearance.finished_responses([stored.patient.pk]).first()
     stored.status = QuestionnaireResponse.Status.AMENDED if earlier else QuestionnaireResponse.Status.COMPLETED
     stored.supersedes, stored.reopens = earlier or attempt, reopens
     stored.completed_at = stored.seen_at = now
@@ -347,10 +347,8 @@ def _stored(response: QuestionnaireResponse) -> QuestionnaireResponse:
 
 def _attempt_before(stored: QuestionnaireResponse, birth_date: date | None) -> QuestionnaireResponse | None:
     """The anonymous answers this device sent before, if they name the same birth date: an earlier attempt (H10)."""
-    found = QuestionnaireResponse.objects.filter(
-        pk=stored.supersedes_id, patient=None, status__in=clearance.FINISHED
-    ).first()
-    if found is None or birth_date is None:
+    found = stored.supersedes
+    if found is None or birth_date is None or found.patient_id is not None or found.status not in clearance.FINISHED:
         return None
     with suppress(SealBroken):
         if clearance.answered_birth_date(found) == birth_date:

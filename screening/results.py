@@ -80,7 +80,8 @@ def decisions_on(response: QuestionnaireResponse, *, today: date) -> tuple[list[
     for review in response.reviews.select_related("treatment", "area").order_by("-id"):
         latest.setdefault((review.treatment_id, review.area_id), review)
     waiting = set(response.requests.filter(closed_at=None).values_list("treatment_id", "area_id"))
-    noes, others = [], []
+    noes: list[Review] = []
+    others: list[Review] = []
     for key, review in latest.items():
         over = review.deferred_until is not None and review.deferred_until <= today
         says_no = review.outcome not in Review.CLEARING and key not in waiting and not over
