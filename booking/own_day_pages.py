@@ -94,6 +94,8 @@ class OwnDayPages(StaffPages):
         steps = None
         if is_treatment and can_check_in and not asked:
             steps = clearance.recheck_steps(data, today=today)
+        if request.method == "POST" and visit.status == Status.CHECKED_IN:  # pressed twice
+            return redirect("admin:booking_appointment_visit", visit.uuid)
         if request.method == "POST":
             done = self.check_in(request, visit, form, steps, can_check_in=can_check_in, asked=asked, now=now)
             if done is not None:
@@ -180,6 +182,8 @@ class OwnDayPages(StaffPages):
                 visit, by=request.user, identity_confirmed=True, agreed="agreed" in form.fields, now=now
             )
         except Refusal as refusal:
+            if self.visit(request, visit.uuid).status == Status.CHECKED_IN:  # by the first of two presses, just now
+                return redirect("admin:booking_appointment_visit", visit.uuid)
             form.add_error(None, said(refusal))
             return None
         messages.success(request, _("Checked in. You can begin."))
@@ -240,6 +244,9 @@ class OwnDayPages(StaffPages):
     def not_today(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """The practitioner decides not to treat today: cancelled by a clinician."""
         visit = self.mine(request, key)
+        if visit.status == Status.CANCELLED:  # pressed twice, or the front desk was faster
+            messages.info(request, _("%(name)s: this visit is cancelled.") % {"name": visit.whose.name})
+            return redirect("admin:booking_appointment_my_day")
         try:
             self.look_again(request, visit)
             appointments.cancel(

@@ -298,6 +298,35 @@ def test_done_before_the_check_in_is_refused_in_words(nurse, here):
     assert here.status == "arrived"
 
 
+def test_pressed_twice_is_done_once_and_no_error(nurse, here, questions):
+    for _press in range(2):
+        answer = nurse.post("visit", here.uuid, follow=True, **filled(questions))
+        assert answer.status_code == 200
+        assert "Not checked in yet" not in words_of(answer)
+    assert QuestionnaireResponse.objects.filter(questionnaire=questions).count() == 1
+    here.refresh_from_db()
+    assert here.status == "checked-in"
+    for _press in range(2):
+        answer = nurse.post("done", here.uuid, follow=True)
+        assert 'class="error"' not in words_of(answer)
+    assert here.events.filter(status="fulfilled").count() == 1
+
+
+def test_not_today_pressed_on_a_page_from_before_a_move_ends_nothing(nurse, surgery, clock):
+    visit = steps.booked(surgery)
+    stale = nurse.read("visit", visit.uuid).split('name="seen" value="')[1].split('"')[0]
+    new = steps.slot(surgery, steps.VISIT + timedelta(days=1), "14:00")
+    Staff(surgery.desk).post("move", visit.uuid, slot=new.key)
+    answer = nurse.post("not_today", visit.uuid, follow=True, seen=stale)
+    assert "Nothing was done" in words_of(answer)
+    visit.refresh_from_db()
+    assert (visit.status, visit.starts_at) == ("booked", new.starts_at)
+    for _press in range(2):
+        answer = nurse.post("not_today", visit.uuid, follow=True)
+    assert "this visit is cancelled" in words_of(answer)
+    assert visit.events.filter(status="cancelled").count() == 1
+
+
 @pytest.mark.parametrize("checked_in", [False, True])
 def test_not_today_is_always_there(nurse, surgery, here, checked_in):
     if checked_in:
