@@ -56,6 +56,19 @@ def test_the_front_desk_runs_the_day(visit, someone, eyes, by):
     page.wait_for_load_state()
     assert status(visit) == "booked"
 
+    hand.press(line_of(page, visit).get_by_role("link", name=re.compile("^Cancel")))
+    eyes.check(page)
+    hand.press(page.get_by_role("button", name="Cancel the appointment"))  # without a reason
+    assert status(visit) == "booked"
+    hand.choose(page.get_by_label("the practitioner is away"))
+    hand.press(page.get_by_role("button", name="Cancel the appointment"))
+    page.wait_for_load_state()
+    assert (status(visit), visit.cancel_reason) == ("cancelled", "practitioner-away")
+    eyes.check(page)
+    hand.press(line_of(page, visit).get_by_role("button", name=re.compile("Undo")))
+    page.wait_for_load_state()
+    assert status(visit) == "booked"
+
     hand.press(page.get_by_role("button", name=re.compile("^Rung")).first)
     page.wait_for_load_state()
     assert CallBack.objects.filter(done_at__isnull=False, done_by__email="desk@demo.example").count() == 1
@@ -69,6 +82,17 @@ def test_the_front_desk_runs_the_day(visit, someone, eyes, by):
     eyes.check(page)
     page.goto(f"/admin/booking/appointment/{visit.uuid}/")
     eyes.check(page)
+
+
+def test_somebody_does_not_come(visit, someone, eyes, by):
+    with time_machine.travel(visit.starts_at + timedelta(minutes=16), tick=True):
+        hand = by(someone())
+        sign_in(hand.page, "desk", hand)
+        hand.page.goto(f"/admin/booking/appointment/desk/?location={visit.location.slug}")
+        hand.press(line_of(hand.page, visit).get_by_role("button", name=re.compile("Did not come")))
+        hand.page.wait_for_load_state()
+        assert status(visit) == "noshow"
+        eyes.check(hand.page)
 
 
 def test_somebody_phones_and_is_booked(site, someone, eyes, by):
