@@ -132,7 +132,10 @@ class BookForm(ChosenForm):
     request_key = forms.UUIDField(widget=forms.HiddenInput)
     overbook_reason = forms.CharField(
         label=gettext_lazy("Why beside another visit?"),
-        help_text=gettext_lazy("Kept with the appointment and your name; without anything about health."),
+        help_text=gettext_lazy(
+            "Needed where the practitioner is busy then. Kept with the appointment and your name; without anything "
+            "about health."
+        ),
         max_length=200,
         required=False,
     )
@@ -332,8 +335,6 @@ class PhonePages(StaffPages):
         initial = {"slot": request.GET.get("slot"), "request_key": uuid.uuid4()}
         form = BookForm(request.POST if request.method == "POST" else None, initial=initial)
         alternatives = []
-        if form.is_bound and wish["overbook"] and not form.data.get("overbook_reason", "").strip():
-            form.add_error("overbook_reason", _("Say why, or choose a free time."))
         if form.is_bound and form.is_valid():
             try:
                 made = appointments.book_by_phone(
@@ -351,7 +352,10 @@ class PhonePages(StaffPages):
                 if there is not None:  # "back" after booking, and pressed once more
                     messages.info(request, _("This is booked already: here it is."))
                     return redirect("admin:booking_appointment_change", there.uuid)
-                form.add_error(None, said(refusal))
+                if isinstance(refusal, Taken) and wish["overbook"] and not form.cleaned_data["overbook_reason"]:
+                    form.add_error("overbook_reason", _("Say why, or choose a free time."))
+                else:
+                    form.add_error(None, said(refusal))
                 alternatives = self.by_day(wished, refusal.alternatives) if isinstance(refusal, Taken) else []
             else:
                 if made.patient_id != patient.pk:

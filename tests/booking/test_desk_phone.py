@@ -265,6 +265,15 @@ def test_a_key_that_was_tampered_with_books_nothing(desk, surgery):
     assert not Appointment.objects.exists()
 
 
+def test_a_free_time_needs_no_reason_although_busy_ones_were_shown(desk, surgery):
+    book(desk, make.make_patient(), wish(surgery, overbook="on"), surgery, overbook_reason="")
+    made = Appointment.objects.get()
+    assert (made.status, made.lane, made.overbook_reason) == ("booked", 0, "")
+    refused = book(desk, make.make_patient(), wish(surgery, overbook="on"), surgery, overbook_reason="  ")
+    assert "Say why, or choose a free time." in words_of(refused)
+    assert Appointment.objects.get() == made
+
+
 @pytest.mark.parametrize("needs_screening", [False, True])
 def test_back_after_booking_and_once_more_leads_to_the_visit(desk, surgery, needs_screening):
     patient = make.make_patient()
