@@ -571,6 +571,31 @@ def test_three_visits_cost_what_one_costs(desk, surgery, query):
     assert one <= 12
 
 
+def test_a_day_of_everything_stays_within_twelve_queries(desk, surgery):
+    """Cleared, waiting, without a form, in a consultation; somebody to ring, and a message nobody knows about."""
+    steps.booked(surgery, clock="09:00")
+    steps.asked(surgery, clock="11:00")
+    steps.talk(surgery, clock="13:00")
+    appointments.book_by_phone(
+        patient=make.make_patient(),
+        treatment=surgery.treatment,
+        area=make.area(),
+        slot=steps.slot(surgery, clock="15:00"),
+        by=surgery.desk,
+        now=NOW,
+    )
+    make.make_closure(surgery.location, VISIT, reason="Public holiday")
+    make.make_time_off(surgery.practitioner, make.at(VISIT, "12:00"), make.at(VISIT, "15:00"))
+    CallBack.objects.create(name="C", phone="+447700900111", request_key=uuid4(), created_at=NOW)
+    Message.objects.update(state="sending", claimed_at=NOW - timedelta(hours=1))
+    desk.read("desk", query=ON_VISIT)
+    for query in (ON_VISIT, f"{ON_VISIT}&by=room", f"{ON_VISIT}&print=1"):
+        assert cost(desk, "desk", query=query) <= 12
+    page = desk.read("desk", query=ON_VISIT)
+    for words in ("ready", "waiting for clinician", "update due", "Public holiday", "away 12:00", "Message unclear"):
+        assert words in page, words
+
+
 def test_three_things_to_do_cost_what_one_costs(desk, surgery):
     def one_more(clock_time):
         steps.talk(surgery, clock=clock_time)
