@@ -5,11 +5,11 @@ a list) and tab_to nothing but by the keyboard. The keyboard reaches everything 
 where the focus is, and at every stop on the way it must see where it is.
 """
 
-from playwright.sync_api import ElementHandle, Locator, Page
+from playwright.sync_api import ElementHandle, JSHandle, Locator, Page
 
 from tests.journey.ways import IN_PAGE
 
-STOP = f"(wanted) => {IN_PAGE}.stop(wanted)"
+STOP = "(measure, wanted) => measure.stop(wanted)"
 
 
 class Mouse:
@@ -42,9 +42,9 @@ class Keyboard:
         self.page = page
         page.emulate_media(reduced_motion="reduce")  # pages scroll at once: where the focus is can be measured at once
 
-    def stop(self, wanted: ElementHandle) -> dict:
-        """What the focus rests on now; it must be seen there."""
-        found = wanted.evaluate(STOP)
+    def stop(self, measure: JSHandle, wanted: ElementHandle) -> dict:
+        """What the focus rests on now; it must be seen there. `measure` is ways.js in the page."""
+        found = measure.evaluate(STOP, wanted)
         if not found.get("nowhere"):
             assert found["shown"], f"{self.page.url}: the focus on {found['name']} cannot be seen"
             assert not found["hidden"], f"{self.page.url}: the focus on {found['name']} is {found['hidden']}"
@@ -69,20 +69,21 @@ class Keyboard:
             if controls in but_not:
                 return 0
             but_not.add(controls)
+        measure = page.evaluate_handle(IN_PAGE)
         held = page.evaluate_handle("document.activeElement").as_element()
         top = page.evaluate_handle("document.body").as_element()
-        top.evaluate(f"(body) => {IN_PAGE}.focus(body)")
+        measure.evaluate("(measure, body) => measure.focus(body)", top)
         passed: list[int] = []
         while True:
             page.keyboard.press("Tab")
-            here = self.stop(top)
+            here = self.stop(measure, top)
             # From the last stop the focus leaves the page, or comes round to the first stop at once.
             if here.get("nowhere") or (here["place"] in passed[:1] and len(set(passed)) > 1):
                 break
             assert self.moves_on(here, passed), f"{page.url}: Tab is caught at {here['name']}"
-        missed = page.evaluate(f"(passed) => {IN_PAGE}.missed(passed)", passed)
+        missed = measure.evaluate("(measure, passed) => measure.missed(passed)", passed)
         assert not missed, f"{page.url}: Tab does not come to {missed}"
-        held.evaluate(f"(held) => {IN_PAGE}.focus(held)")
+        measure.evaluate("(measure, held) => measure.focus(held)", held)
         return len(passed)
 
     def tab_to(self, control: Locator) -> ElementHandle:
@@ -91,17 +92,18 @@ class Keyboard:
         Fails when the keys do not lead there, and when the focus cannot be seen at any stop on the way.
         """
         control.wait_for()
+        measure = self.page.evaluate_handle(IN_PAGE)
         wanted = control.element_handle()
-        here = wanted.evaluate(STOP)
+        here = measure.evaluate(STOP, wanted)
         key = "Shift+Tab" if here.get("wantedIsBefore") else "Tab"
         passed: list[int] = []
         while not (here.get("there") or here.get("beside")):
             self.page.keyboard.press(key)
-            here = self.stop(wanted)
+            here = self.stop(measure, wanted)
             assert not here.get("nowhere"), f"{self.page.url}: {key} does not lead to {control}"
             again = f"{self.page.url}: {key} does not lead to {control}, but to {here['name']} again"
             assert self.moves_on(here, passed), again
-        self.stop(wanted)
+        self.stop(measure, wanted)
         return wanted
 
     def press(self, control: Locator) -> None:
@@ -130,7 +132,8 @@ class Keyboard:
         )
         for _step in range(abs(apart)):
             self.page.keyboard.press("ArrowDown" if apart > 0 else "ArrowUp")
-        assert self.stop(wanted)["there"], f"{self.page.url}: the arrow keys do not reach {box}"
+        there = self.stop(self.page.evaluate_handle(IN_PAGE), wanted)["there"]
+        assert there, f"{self.page.url}: the arrow keys do not reach {box}"
         if not box.is_checked():
             self.page.keyboard.press("Space")
         assert box.is_checked()

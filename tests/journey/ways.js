@@ -129,6 +129,7 @@
   // Where the keyboard is on its way to `wanted`: whether the focus can be seen there, and whether something stands in
   // front of it (WCAG 2.4.11).
   const stop = (wanted) => {
+    settle();
     const e = document.activeElement;
     if (!e || e === document.body || e === document.documentElement) return { nowhere: true };
     const box = [...e.getClientRects()].find((each) => each.width && each.height) || e.getBoundingClientRect();
