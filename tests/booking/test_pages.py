@@ -124,7 +124,7 @@ def test_answers_that_forbid_it_get_a_kind_page_and_no_time(client, surgery):
     key = steps.slot(surgery).key
     for page in (client.get(times_of(surgery.treatment)), choose(client, surgery.treatment, key)):
         text = words(page)
-        assert "not right for you at the moment" in text
+        assert "You need to wait" in text
         assert "Times for a consultation" in text
         assert not keys_on(page)
         assert "pregnan" not in text.lower()
