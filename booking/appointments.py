@@ -21,6 +21,7 @@ from booking.changing import (
     NotAllowed,
     Refusal,
     Taken,
+    TalkFirst,
     TooClose,
     ask_clinician,
     cancel_quietly,
@@ -335,7 +336,9 @@ def _check_adult(birth_date: date, location: Location, *, now: datetime) -> None
 
 
 def _check_consultation_first(treatment: Treatment, patient: Patient, *, on: date, now: datetime) -> None:
-    """The clinic's policy for new patients: a consultation within six months before `on`, or an earlier treatment."""
+    """The clinic's policy for new patients: a consultation within six months before `on`, or an earlier treatment.
+
+    Raises TalkFirst."""
     clinic = Clinic.get()
     if (
         not treatment.needs_screening
@@ -348,7 +351,7 @@ def _check_consultation_first(treatment: Treatment, patient: Patient, *, on: dat
         return
     until = consultation_counts_until(patient.pk, now=now)
     if until is None or until < on:
-        raise NotAllowed(_("Before a first treatment we talk with you. Please book a consultation."))
+        raise TalkFirst(_("Before a first treatment we talk with you. Please book a consultation."))
 
 
 @verb

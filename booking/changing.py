@@ -39,6 +39,10 @@ class NotAllowed(Refusal):
     """A rule is against it."""
 
 
+class TalkFirst(NotAllowed):
+    """The clinic wants to talk with somebody before their first treatment."""
+
+
 class Taken(Refusal):
     """Somebody else has the time, or it is no longer offered. `alternatives` are free times near it."""
 

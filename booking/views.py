@@ -570,7 +570,7 @@ def step_of(request: HttpRequest, held: Appointment) -> str:
     if user.is_authenticated and user.is_staff:
         return "staff"
     if not user.is_authenticated:
-        return "code" if details else "details"
+        return "code" if details and accounts.awaits_code(request) else "details"
     if details is None:
         return "confirm" if patient_of(request) else "details"
     return "confirm" if details.email.lower() == user.email.lower() else "somebody-else"
@@ -699,6 +699,8 @@ def confirm(request: HttpRequest, held: Appointment, now: datetime) -> HttpRespo
         return gone(request, held, now)
     except appointments.TooClose as problem:
         return show_hold(request, held, now, sentence=too_close(problem), other_times=times_like(held))
+    except appointments.TalkFirst as problem:
+        return show_hold(request, held, now, sentence=problem.sentence, **not_now(held.treatment))
     except appointments.NotAllowed as problem:
         return show_hold(request, held, now, sentence=problem.sentence, other_times=times_like(held))
     except (clearance.BirthDateDiffers, clearance.AnswersOfAnother, clearance.NotFinished):

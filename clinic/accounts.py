@@ -13,7 +13,7 @@ from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.forms import RequestLoginCodeForm, ResetPasswordForm
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.account.internal.flows.login_by_code import LoginCodeVerificationProcess
-from allauth.account.internal.stagekit import clear_login
+from allauth.account.internal.stagekit import LOGIN_SESSION_KEY, clear_login
 from allauth.account.models import EmailAddress
 from allauth.core import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
@@ -75,6 +75,10 @@ def gets_codes(user: User | None) -> bool:
 
 class CodeForm(RequestLoginCodeForm):
     """Asks for a code. The page says the same whether the address is known, unknown, or a member of staff's."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = _("E-mail address")
 
     def clean_email(self) -> str:
         """The address; without a person behind it where no code may be sent."""
@@ -182,6 +186,11 @@ def begin_code(request: HttpRequest, *, email: str, name: str) -> HttpResponse:
         request=request, user=user if gets_codes(user) else None, email=email.strip().lower()
     )
     return redirect("account_confirm_login_code")
+
+
+def awaits_code(request: HttpRequest) -> bool:
+    """Whether a code was sent for this browser and has not been written yet."""
+    return LOGIN_SESSION_KEY in request.session
 
 
 def correct_address(request: HttpRequest) -> str:

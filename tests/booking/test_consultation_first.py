@@ -5,12 +5,14 @@ from datetime import date, timedelta
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.urls import reverse
 
 from booking.appointments import NotAllowed
 from clinic.models import Clinic
 from screening import clearance, reviews
 from tests import make
 from tests.booking import steps
+from tests.booking.pages import patient_who_signs_in, put, words
 from tests.make import NOW
 
 pytestmark = pytest.mark.django_db
@@ -175,3 +177,15 @@ def test_what_a_clinic_said_with_yes_and_no_is_kept(before, after):
     assert Clinic.get().consultation_first == after
     state = MigrationExecutor(connection).migrate([("clinic", "0003_staff_words")])
     assert state.apps.get_model("clinic", "Clinic").objects.get().consultation_first is before
+
+
+def test_where_the_talk_comes_first_the_way_leads_to_its_times(client, surgery):
+    patient = patient_who_signs_in(client)
+    steps.answered(surgery, patient)
+    held = steps.held(surgery, patient=patient, response_id=clearance.finished_responses([patient.pk]).first().pk)
+    make.make_clinic(consultation_first="always")
+    put(client, hold=str(held.uuid))
+    page = client.post(reverse("booking:hold", args=[held.uuid]), {"action": "confirm"})
+    assert "Before a first treatment we talk with you" in words(page)
+    assert reverse("booking:slots", args=[surgery.consultation.slug]) in page.content.decode()
+    assert "See other times" not in words(page)

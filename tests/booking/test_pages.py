@@ -564,3 +564,15 @@ def test_looking_for_a_day_far_away_stays_within_twelve_queries(client, surgery)
         make.make_closure(place, NOW.date() - timedelta(days=2), NOW.date() + timedelta(days=400))
     assert queries_of(client, reverse("booking:treatments")) <= 12
     assert queries_of(client, times_of(surgery.treatment)) <= 12
+
+
+def test_after_signing_somebody_else_out_no_code_is_said_to_be_on_its_way(client, surgery):
+    """They typed another person's address while they were signed in: no code has been sent yet."""
+    client.force_login(make.make_user(email="other@example.org"))
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))])
+    client.post(page, DETAILS)
+    text = words(client.post(page, {"action": "not-me"}, follow=True))
+    assert "We have sent you a code" not in text and not Message.objects.filter(kind="code").exists()
+    client.post(page, DETAILS)
+    assert "We have sent you a code" in words(client.get(page))
+    assert Message.objects.filter(kind="code", to=DETAILS["email"]).count() == 1
