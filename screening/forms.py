@@ -107,10 +107,12 @@ class NumberField(forms.FloatField):
         return int(number) if number is not None and number.is_integer() else number
 
 
-def _field(question: Question) -> forms.Field:
-    """The form field of one question. Hints come from the questionnaire's author and are escaped here: crispy marks
-    help texts as HTML."""
+def _field(question: Question, above: Question | None = None) -> forms.Field:
+    """The form field of one question; `above` is the one it follows, which an error has to name as well: “What is it?”
+    alone says nothing in a list. Hints come from the author and are escaped here: crispy marks help texts as HTML."""
     please = _("Please answer: %(question)s") % {"question": question.text}
+    if above is not None:
+        please = _("Please answer: %(question)s (after “%(above)s”)") % {"question": question.text, "above": above.text}
     words: dict[str, Any] = {"label": question.text, "help_text": escape(question.hint)}
     choices = [(choice.code, choice.label) for choice in question.choices]
     if question.kind == "choice":
@@ -181,8 +183,9 @@ class StepForm(forms.Form):
         self.step, self.today, self.lenient = step, today, lenient
         given = {q.link_id: _initial(q, answers[q.link_id]) for q in step.questions if q.link_id in answers}
         super().__init__(data, initial=given)
+        by_link_id = {question.link_id: question for question in step.questions}
         for question in step.questions:
-            field = _field(question)
+            field = _field(question, by_link_id.get(question.parent))
             field.required = question.required and not question.is_follow_up and not lenient
             # The template of a field says "(optional)" unless it is asked because of another answer.
             setattr(field, "conditional", question.required)  # noqa: B010 - the type knows nothing of it

@@ -101,3 +101,17 @@ def test_hints_are_escaped_where_the_template_trusts_them():
     question = replace(step.questions[0], hint="<img src=x onerror=alert(1)>", text="<b>?</b>")
     form = StepForm(step=replace(step, questions=(question,)), answers={}, today=TODAY)
     assert "<img" not in form.fields[question.link_id].help_text
+
+
+def test_what_is_missing_below_an_answer_names_the_question_above_it():
+    """“What is it?” alone says nothing in the list of errors."""
+    below = 0
+    for step in steps_of(shipped("microneedling")):
+        form = StepForm(step=step, answers={}, today=TODAY)
+        by_link_id = {question.link_id: question for question in step.questions}
+        for question in step.questions:
+            if question.is_follow_up:
+                below += 1
+                required = str(form.fields[question.link_id].error_messages["required"])
+                assert question.text in required and by_link_id[question.parent].text in required
+    assert below > 40
