@@ -225,7 +225,7 @@ class AccountAdapter(DefaultAccountAdapter):
         "incorrect_code": _("This code does not fit. Look at the newest message from us, or let us send a new code."),
         # Also after five codes that did not fit: a new code can be asked for at once, a password only after a while.
         "too_many_login_attempts": _(
-            "That were too many tries. Ask for a new code, or wait five minutes before you try a password again."
+            "Those were too many tries. Ask for a new code, or wait five minutes before you try a password again."
         ),
     }
 

@@ -99,7 +99,7 @@ def my_birth_date(request: HttpRequest) -> HttpResponse:
                 return redirect(asked_next(request) or "my")
             form.add_error("birth_date", _("This does not match what we know. Check it, or call us."))
         except accounts.TooManyTries:
-            form.add_error("birth_date", _("That were many tries. Please call us: we sort it out together."))
+            form.add_error("birth_date", _("Those were many tries. Please call us: we sort it out together."))
     return my_page(request, form)
 
 

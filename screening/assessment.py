@@ -200,6 +200,12 @@ class Questionnaire:
         given = _read_all(self, answers, answered_on)[0]
         return tuple(question.link_id for question in self.questions if _is_asked(question, given))
 
+    @cached_property
+    def rules_apart(self) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
+        """(the rules that look at answers, the rules that count what those have found), each in order."""
+        counting = tuple(rule for rule in self.rules if _counts_items(rule.when))
+        return tuple(rule for rule in self.rules if rule not in counting), counting
+
     def public_rules(self) -> tuple[Rule, ...]:
         return tuple(rule for rule in self.rules if rule.public)
 
@@ -863,8 +869,7 @@ def assess(
     findings += _check_answers(questionnaire, given, unreadable, answered_on, differs)
 
     # Rules that count other findings come after all the others have spoken.
-    plain = [rule for rule in questionnaire.rules if not _counts_items(rule.when)]
-    counting = [rule for rule in questionnaire.rules if _counts_items(rule.when)]
+    plain, counting = questionnaire.rules_apart
     spoken: set[str] = set()
 
     def keep(finding: Finding | None) -> None:

@@ -53,13 +53,13 @@ def test_the_next_person_does_not_learn_what_somebody_elses_answers_mean(client,
     response = steps.answered(surgery, pregnancy="yes")
     put(client, screening=str(response.uuid))
     times = reverse("booking:slots", args=[surgery.treatment.slug])
-    assert "not right for you at the moment" in client.get(times).content.decode()
+    assert "You need to wait" in client.get(times).content.decode()
     clock.now += timedelta(minutes=20)
     for answer in (client.get(times), client.post(times, {"start": "x"})):
         assert (answer.status_code, answer.url) == (302, "/screening/birth-date/?to=result")
     born = {"birth_date_day": "4", "birth_date_month": "5", "birth_date_year": "1990", "to": "result"}
     assert client.post("/screening/birth-date/", born).url == "/screening/result/"
-    assert "not right for you at the moment" in client.get(times).content.decode()
+    assert "You need to wait" in client.get(times).content.decode()
 
 
 def test_the_same_person_goes_on_after_a_while_with_their_birth_date(client, surgery, clock):
