@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from booking.models import Appointment
 from screening.models import ReviewRequest
 from tests.journey.conftest import code_sent_to, last_message, sign_in
-from tests.journey.hands import Hand
+from tests.journey.hands import Hand, Keyboard, Mouse
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -100,7 +100,11 @@ def test_a_clinician_asks_back_and_the_patient_replies(site, someone, eyes, by):
     eyes.check(clinician.page)
 
 
-@pytest.mark.parametrize(("outcome", "status"), [("not-suitable", "cancelled"), ("deferred", "cancelled")])
+@pytest.mark.parametrize(
+    ("by", "outcome", "status"),
+    [(Keyboard, "not-suitable", "cancelled"), (Mouse, "deferred", "cancelled")],
+    indirect=["by"],
+)
 def test_a_clinician_says_no_and_the_patient_reads_why(site, someone, eyes, by, outcome, status):
     visit = waiting_visit()
     clinician = by(someone())

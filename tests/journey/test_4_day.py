@@ -14,6 +14,11 @@ from tests.journey.conftest import last_message, sign_in
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.fixture(autouse=True)
+def clock() -> None:
+    """The demonstration is made today; each test then sets the clock to a visit of it."""
+
+
 @pytest.fixture
 def visit(site):
     """A booked treatment of the demonstration; the clocks are set to twenty minutes before it."""
@@ -43,7 +48,7 @@ def test_the_front_desk_runs_the_day(visit, someone, eyes, by):
     page = hand.page
     sign_in(page, "desk", hand)
     eyes.check(page)
-    page.goto(f"/admin/booking/appointment/desk/?location={visit.location.slug}")
+    page.goto(f"/admin/booking/appointment/desk/?at={visit.location.slug}")
     eyes.check(page)
     expect(page.locator(":focus")).to_have_attribute("name", "q")
     expect(line_of(page, visit)).to_contain_text("ready")
@@ -88,7 +93,7 @@ def test_somebody_does_not_come(visit, someone, eyes, by):
     with time_machine.travel(visit.starts_at + timedelta(minutes=16), tick=True):
         hand = by(someone())
         sign_in(hand.page, "desk", hand)
-        hand.page.goto(f"/admin/booking/appointment/desk/?location={visit.location.slug}")
+        hand.page.goto(f"/admin/booking/appointment/desk/?at={visit.location.slug}")
         hand.press(line_of(hand.page, visit).get_by_role("button", name=re.compile("Did not come")))
         hand.page.wait_for_load_state()
         assert status(visit) == "noshow"
@@ -155,7 +160,7 @@ def test_the_front_desk_finds_no_answer_by_any_door(visit, someone, eyes):
 def test_a_practitioner_checks_in_and_closes_the_visit(visit, someone, eyes, by):
     desk = by(someone())
     sign_in(desk.page, "desk", desk)
-    desk.page.goto(f"/admin/booking/appointment/desk/?location={visit.location.slug}")
+    desk.page.goto(f"/admin/booking/appointment/desk/?at={visit.location.slug}")
     desk.press(line_of(desk.page, visit).get_by_role("button", name=re.compile("Arrived")))
     desk.page.wait_for_load_state()
 

@@ -37,6 +37,11 @@ def workers_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+@pytest.fixture(autouse=True)
+def clock() -> None:
+    """Now: another process cannot be told another time."""
+
+
 @pytest.fixture
 def served(transactional_db, settings, tmp_path):
     """gunicorn with one process and eight threads. Yields its address and its process."""
