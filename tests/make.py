@@ -118,10 +118,8 @@ def make_hours(practitioner: Practitioner, location: Location, *, weekdays=range
     fields.setdefault("starts", time(9))
     fields.setdefault("ends", time(17))
     fields.setdefault("valid_from", date(2020, 1, 1))
-    return [
-        WorkingHours.objects.create(practitioner=practitioner, location=location, weekday=weekday, **fields)
-        for weekday in weekdays
-    ]
+    rows = [WorkingHours(practitioner=practitioner, location=location, weekday=day, **fields) for day in weekdays]
+    return WorkingHours.objects.bulk_create(rows)
 
 
 def make_time_off(practitioner: Practitioner, starts_at: datetime, ends_at: datetime, **fields) -> TimeOff:

@@ -106,6 +106,7 @@ def test_a_clinician_asks_back_and_the_patient_replies(site, someone, eyes, by):
     indirect=["by"],
 )
 def test_a_clinician_says_no_and_the_patient_reads_why(site, someone, eyes, by, outcome, status):
+    eyes.ways = True
     visit = waiting_visit()
     clinician = by(someone())
     open_review(clinician, eyes, visit)
