@@ -797,8 +797,9 @@ def _worst_key(finding: Finding) -> tuple[int, bool, date]:
     return _SEVERITY[finding.effect], finding.until is None, finding.until or date.max
 
 
-def _worst_left_open(rules, facts: _Facts, question: Question, spoken: set[str]) -> Finding | None:
-    """The worst finding that the missing follow-up, or a follow-up of its own, could have led to."""
+def _left_open(rules, facts: _Facts, question: Question, spoken: set[str]) -> list[Finding]:
+    """What the missing follow-up, or a follow-up of its own, could have led to: the worst finding about its own item,
+    and each together with other items. Of one worst of all, a second trigger would hide the first."""
     left_open, grew = {question.link_id}, True
     while grew:
         more = {q.link_id for q in facts.questionnaire.questions if q.parent in left_open} - left_open
@@ -813,10 +814,10 @@ def _worst_left_open(rules, facts: _Facts, question: Question, spoken: set[str])
         finding = _speak_or_block(rule, guess)
         if finding is not None and not finding.is_note:
             reachable.append(finding)
-    if not reachable:
-        return None
-    worst = max(reachable, key=_worst_key)  # the first of equals, in the order of the rules
-    return replace(worst, missing=(question.link_id,))
+    own = [finding for finding in reachable if len(finding.questions) <= 1]
+    worst = [max(own, key=_worst_key)] if own else []  # the first of equals, in the order of the rules
+    together = [finding for finding in reachable if len(finding.questions) > 1]
+    return [replace(finding, missing=(question.link_id,)) for finding in worst + together]
 
 
 # ---------------------------------------------------------------- the assessment
@@ -882,7 +883,8 @@ def assess(
     for link_id in missing:
         question = questionnaire.by_link_id[link_id]
         if question.is_follow_up and question.required:
-            keep(_worst_left_open(plain, facts, question, spoken))
+            for finding in _left_open(plain, facts, question, spoken):
+                keep(finding)
     single = tuple(finding for finding in _split_by_item(findings) if len(finding.questions) == 1)
     facts = replace(facts, findings=single)
     for rule in counting:

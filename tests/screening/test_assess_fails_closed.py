@@ -5,7 +5,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from screening.assessment import EFFECTS, Choice, Question, Questionnaire, Rule, Section, assess, problems
@@ -380,6 +380,10 @@ def test_an_answer_that_triggers_never_makes_it_milder(picked, on):
 
 @SETTINGS
 @given(answers=ANSWERS, trigger=st.sampled_from(TRIGGERS))
+@example(
+    answers={"treatment-area-other": "0", "sun-tan": "yes"},
+    trigger={"dark-marks": "yes", "dark-marks-how-long": "months"},
+)
 def test_a_trigger_added_to_any_answers_never_makes_them_milder(answers, trigger):
     """Whatever else was said: answering a question that was blank with a trigger keeps all findings."""
     without = {key: value for key, value in answers.items() if key not in trigger}
