@@ -27,7 +27,7 @@ from playwright.sync_api import Page
 
 from booking import appointments, availability, links
 from booking.availability import Slot
-from booking.models import Appointment, Closure
+from booking.models import Appointment, Closure, WorkingHours
 from clinic.management.commands.demo import PASSWORD
 from clinic.models import Clinic, Location, Practitioner, Room, Treatment, User
 from education.models import Article
@@ -1436,4 +1436,40 @@ def test_the_pages_of_the_editor_in_every_state(house, someone, look):
         press(page, button="input[type=submit], button[type=submit]")
         look(page)
         assert page.title().startswith("Error:")
+    look.end()
+
+
+# ---------------------------------------------------------------- what seldom happens
+
+
+def test_what_seldom_happens(house, someone, look, monkeypatch):
+    page = someone()
+    with look.part("something new at the chair"):
+        visit = house.booked(patient_who_signs_in("Nora New"), days=9)
+        house.go_to(visit.starts_at - timedelta(minutes=5))
+        appointments.arrive(visit, by=house.desk, now=house.now)
+        steps.rechecked(visit, now=house.now, pregnancy="yes")
+        enter(page, visit.practitioner.user)
+        page.goto(f"/admin/booking/appointment/{visit.uuid}/visit/")
+        look(page, "Not confirmed: a clinician has to look first")
+    with look.part("hours that overlap"):
+        enter(page, staff("manager"))
+        hours = WorkingHours.objects.first()
+        page.goto("/admin/booking/workinghours/add/")
+        for name in ("practitioner_id", "location_id", "weekday"):
+            page.locator(f"[name={name.removesuffix('_id')}]").select_option(str(getattr(hours, name)))
+        for name, value in {"starts": "10:00", "ends": "12:00", "valid_from": hours.valid_from.isoformat()}.items():
+            page.locator(f"[name={name}]").fill(value)
+        page.locator("[name=_save]").click()
+        look(page, "Hours may not overlap")
+    with look.part("the rules cannot be asked"):
+        answered = house.answered()
+
+        def broken(*args, **kwargs):
+            raise RuntimeError("no rules today")
+
+        monkeypatch.setattr("screening.assessment.assess", broken)
+        enter(page, screening=str(answered.uuid))
+        page.goto("/screening/result/")
+        look(page, "We cannot check your answers at the moment", "The fault is ours")
     look.end()
