@@ -198,6 +198,7 @@ for number in range({count}):
     day, hour = divmod(hour, 9)
     start = first - timedelta(days=day) + timedelta(hours=hour)
     rows.append(Appointment(
+        reference=str(number).zfill(8),  # of 20,000 random ones two may be the same
         patient=patients[number % len(patients)], treatment=talk, practitioner=pairs[pair][0], room=pairs[pair][1],
         starts_at=start, ends_at=start + timedelta(minutes=30), busy_until=start + timedelta(minutes=40),
         status="booked", status_changed_at=start, created_at=start))
