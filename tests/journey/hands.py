@@ -5,11 +5,36 @@ a list) and tab_to nothing but by the keyboard. The keyboard reaches everything 
 where the focus is, and at every stop on the way it must see where it is.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from playwright.sync_api import ElementHandle, JSHandle, Locator, Page
 
 from tests.journey.ways import IN_PAGE
 
 STOP = "(measure, wanted) => measure.stop(wanted)"
+
+# Whether a control opens another page: a link that leaves this one, or a button whose form the browser will send.
+LEADS = """(control) => {
+  const link = control.closest("a[href]");
+  if (link) return /^http/.test(link.protocol) && !(link.hash && link.href.split("#")[0] === location.href.split("#")[0]);
+  const button = control.closest("button, input");
+  if (!button || !button.form || !["submit", "image"].includes(button.type)) return false;
+  return button.formNoValidate || button.form.noValidate || button.form.checkValidity();
+}"""
+
+
+@contextmanager
+def leading(control: Locator) -> Iterator[None]:
+    """What is done inside opens the page that a control leads to, and that page is there afterwards.
+
+    Without it a slow machine is asked about the page before, which may say the wrong thing or, worse, the right one.
+    """
+    if not control.evaluate(LEADS):
+        yield
+        return
+    with control.page.expect_event("domcontentloaded"):
+        yield
 
 
 class Mouse:
@@ -20,7 +45,8 @@ class Mouse:
 
     def press(self, control: Locator) -> None:
         """Clicks on a link or a button."""
-        control.click()
+        with leading(control):
+            control.click()
 
     def write(self, field: Locator, text: str) -> None:
         """Puts `text` in the place of what a field holds."""
@@ -109,8 +135,8 @@ class Keyboard:
     def press(self, control: Locator) -> None:
         """Enter on a link, Space on whatever else can be pressed."""
         self.tab_to(control)
-        # The focus is there already; pressing on the control waits for the page that follows.
-        control.press("Enter" if control.evaluate("e => e.localName") == "a" else "Space")
+        with leading(control):
+            self.page.keyboard.press("Enter" if control.evaluate("e => e.localName") == "a" else "Space")
 
     def write(self, field: Locator, text: str) -> None:
         """Writes over what a field holds; long texts are pasted."""

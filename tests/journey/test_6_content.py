@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
 from clinic.management.commands.demo import PASSWORD
 from education.models import Article
@@ -38,8 +39,8 @@ def test_an_editor_changes_a_page_and_a_clinician_signs_it(site, someone, eyes, 
     words = text.input_value()
     hand.write(text, words + "\n{{ block: sunn }}\n")
     hand.press(editor.get_by_role("button", name="Save as a draft"))
-    assert editor.get_by_text("There is no block called “sunn”").first.is_visible()
-    assert editor.title().startswith("Error:")
+    expect(editor.get_by_text("There is no block called “sunn”").first).to_be_visible()
+    expect(editor).to_have_title(re.compile("^Error:"))
     eyes.check(editor)
 
     # New words with a new source.
@@ -56,43 +57,43 @@ def test_an_editor_changes_a_page_and_a_clinician_signs_it(site, someone, eyes, 
     hand.select(new.get_by_label("Strength"), "some: one study, a summary or a leaflet")
     hand.press(editor.get_by_role("button", name="Save as a draft"))
     editor.get_by_text(f"Saved as version {before + 1}.").wait_for()
-    assert editor.get_by_text("Reading age", exact=True).is_visible()
+    expect(editor.get_by_text("Reading age", exact=True)).to_be_visible()
 
     # Patients still read the old words; the preview is as wide as a phone.
     phone.goto("/learn/sessions/")
-    assert "A new leaflet says so" not in phone.locator("main").inner_text()
+    expect(phone.locator("main")).not_to_contain_text("A new leaflet says so")
     hand.press(editor.get_by_role("link", name="Preview on a phone"))
-    assert "A new leaflet says so" in editor.locator("main").inner_text()
+    expect(editor.locator("main")).to_contain_text("A new leaflet says so")
     assert editor.locator("main").bounding_box()["width"] == 360
     eyes.check(editor)
     editor.go_back()
     hand.press(editor.get_by_role("button", name="Ask a clinician to review"))
     editor.get_by_text("A clinician is asked to review").wait_for()
-    assert editor.get_by_role("button", name="Publish", exact=True).count() == 0
+    expect(editor.get_by_role("button", name="Publish", exact=True)).to_have_count(0)
 
     signer = by(someone())
     clinician = signer.page
     open_staff_page(signer, "clinician", "/admin/education/article/?work=sign")
     signer.press(clinician.get_by_role("link", name="How many sessions, and how far apart"))
     signer.press(clinician.get_by_role("link", name="Read and sign"))
-    assert clinician.locator("ins").filter(has_text="A new leaflet says so").count() == 1
+    expect(clinician.locator("ins").filter(has_text="A new leaflet says so")).to_have_count(1)
     eyes.check(clinician)
     signer.press(clinician.get_by_role("button", name="Sign", exact=True))
-    assert clinician.get_by_role("link", name="Tick the sentence").is_visible()
+    expect(clinician.get_by_role("link", name="Tick the sentence")).to_be_visible()
     eyes.check(clinician)
     signer.choose(clinician.get_by_label("I have read this version"))
     signer.press(clinician.get_by_role("button", name="Sign", exact=True))
     clinician.get_by_text(f"You signed version {before + 1}.").wait_for()
 
     phone.reload()
-    assert "A new leaflet says so" not in phone.locator("main").inner_text()
+    expect(phone.locator("main")).not_to_contain_text("A new leaflet says so")
     editor.reload()
     hand.press(editor.get_by_role("button", name="Publish", exact=True))
     editor.get_by_text(f"Patients read version {before + 1} now.").wait_for()
 
     phone.reload()
-    assert "A new leaflet says so" in phone.locator("main").inner_text()
-    assert phone.get_by_text(re.compile("A new leaflet on sessions")).count() == 1
+    expect(phone.locator("main")).to_contain_text("A new leaflet says so")
+    expect(phone.get_by_text(re.compile("A new leaflet on sessions"))).to_have_count(1)
     eyes.check(phone)
 
 
@@ -107,7 +108,7 @@ def test_reading_searching_and_finding_nothing_on_a_small_phone(site, someone, e
     eyes.check(phone)
     hand.write(phone.get_by_label("Search these pages"), "zebra")
     hand.press(phone.get_by_role("button", name="Search"))
-    assert phone.get_by_role("heading", name="We found nothing for “zebra”").is_visible()
+    expect(phone.get_by_role("heading", name="We found nothing for “zebra”")).to_be_visible()
     eyes.check(phone)
     for slug in Article.objects.values_list("slug", flat=True):
         phone.goto(f"/learn/{slug}/")

@@ -36,6 +36,7 @@ from screening.models import Questionnaire, ReviewRequest
 from tests import make
 from tests.booking import steps
 from tests.journey.conftest import code_sent_to, last_message
+from tests.journey.hands import Mouse
 from tests.make import NOW
 from tests.screening.conftest import harmless_answers, shipped
 
@@ -224,8 +225,7 @@ def press(page: Page, name: str | re.Pattern = "", *, button: str = "") -> None:
     wanted, so the browser's checks before sending are off, as they are for whoever's browser has none."""
     page.evaluate("for (const form of document.forms) form.noValidate = true")
     inside = page.locator("main, #main").first
-    (inside.locator(button) if button else inside.get_by_role("button", name=name)).first.click()
-    page.wait_for_load_state()
+    Mouse(page).press((inside.locator(button) if button else inside.get_by_role("button", name=name)).first)
 
 
 def fill_birth_date(page: Page, day: str, month: str, year: str, name: str = "birth_date") -> None:
