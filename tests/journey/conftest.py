@@ -22,6 +22,7 @@ from playwright.sync_api import BrowserContext, Page
 from clinic.management.commands.demo import PASSWORD
 from outbox.models import Message
 from tests.journey.hands import Hand, Keyboard, Mouse
+from tests.journey.states import House, Looker
 from tests.journey.ways import lost_in_forced_colours, sideways
 from tests.make import NOW
 
@@ -212,6 +213,19 @@ def by(request, eyes) -> type[Hand]:
     """A story that asks for this is walked twice: `hand = by(someone())`."""
     eyes.by, eyes.ways = request.param, request.param is Mouse
     return request.param
+
+
+@pytest.fixture
+def look(eyes) -> Looker:
+    """See Looker. The fixture does not end it: a test that broke in between has told why already."""
+    return Looker(eyes)
+
+
+@pytest.fixture
+def house(clock, site, settings) -> House:
+    """See House. Pages of errors are those of a real clinic, not of a developer's machine."""
+    settings.DEBUG = False
+    return House(clock)
 
 
 def sign_in(page: Page, short: str, hand: Hand | None = None) -> None:

@@ -17,7 +17,8 @@ STOP = "(measure, wanted) => measure.stop(wanted)"
 # Whether a control opens another page: a link that leaves this one, or a button whose form the browser will send.
 LEADS = """(control) => {
   const link = control.closest("a[href]");
-  if (link) return /^http/.test(link.protocol) && !(link.hash && link.href.split("#")[0] === location.href.split("#")[0]);
+  const page = (address) => address.split("#")[0];
+  if (link) return /^http/.test(link.protocol) && !(link.hash && page(link.href) === page(location.href));
   const button = control.closest("button, input");
   if (!button || !button.form || !["submit", "image"].includes(button.type)) return false;
   return button.formNoValidate || button.form.noValidate || button.form.checkValidity();
