@@ -37,6 +37,7 @@ from booking.changing import (
     when_possible,
 )
 from booking.models import Appointment, HoldDetails
+from clinic.ages import is_adult
 from clinic.models import Clinic, Location, Patient, Practitioner, Treatment, User
 from screening.clearance import (
     adopt_response,
@@ -54,7 +55,6 @@ EXTENSION = timedelta(minutes=5)
 EXTENSIONS = 10
 UNDO = timedelta(minutes=15)
 NO_SHOW_AFTER = timedelta(minutes=15)
-ADULT = 18
 
 
 # --- what verbs share
@@ -331,7 +331,7 @@ def _check_answers(response_id: int | None, treatment: Treatment, *, area, on: d
 
 def _check_adult(birth_date: date, location: Location, *, now: datetime) -> None:
     """Nobody under 18 on today's local day books online."""
-    if Patient(birth_date=birth_date).age_on(now.astimezone(location.zone).date()) < ADULT:
+    if not is_adult(birth_date, now.astimezone(location.zone).date()):
         raise NotAllowed(_("Online booking is for adults. Please call us: we are glad to help."))
 
 
@@ -560,7 +560,7 @@ def _book_by_phone(*, patient, treatment, area, slot, by, now, overbook_reason, 
     _check_area(treatment, area)
     area = area if treatment.needs_screening else None
     location = _places(slot)[1]
-    if patient.age_on(now.astimezone(location.zone).date()) < ADULT:
+    if not is_adult(patient.birth_date, now.astimezone(location.zone).date()):
         raise NotAllowed(_("We treat adults only: this patient is not yet 18. Nothing was booked."))
     day = slot.starts_at.astimezone(location.zone).date()
     found = clearance_for(patient, treatment, area=area, on=day, now=now)

@@ -20,6 +20,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
 
+from clinic.ages import age_on
+
 # No vowels and no look-alikes: a reference is read out on the phone and never spells a word.
 REFERENCE_LETTERS = "23456789BCDFGHJKMNPQRTVWXY"
 
@@ -493,9 +495,8 @@ class Patient(models.Model):
         return self.name
 
     def age_on(self, day: date) -> int:
-        """Whole years on a day. Born on 29 February: comes of age on 1 March in common years."""
-        had_birthday = (day.month, day.day) >= (self.birth_date.month, self.birth_date.day)
-        return day.year - self.birth_date.year - (not had_birthday)
+        """Whole years on a local day, see `clinic.ages`."""
+        return age_on(self.birth_date, day)
 
     def likely_duplicates(self) -> models.QuerySet:
         """Other patients born on the same day with the same name, phone or e-mail; shown before a new one is made."""

@@ -42,6 +42,8 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from clinic.ages import age_on, birthday
+
 EFFECTS = ("none", "advise", "review", "defer", "contraindicated")  # mildest first
 INCOMPLETE = "incomplete"
 BLOCKING = ("defer", "contraindicated")
@@ -285,6 +287,12 @@ class Assessment:
     def needs(self) -> tuple[str, ...]:
         return tuple(need for need in NEEDS if any(need in finding.needs for finding in self.findings))
 
+    @property
+    def override(self) -> str:
+        """What looking past all of it takes: "O0" (nobody can) before "O2" before "O1"; "" where there is nothing."""
+        overrides = {finding.override for finding in self.findings}
+        return next((override for override in ("O0", "O2", "O1") if override in overrides), "")
+
     def as_dict(self) -> dict[str, Any]:
         """The stable JSON shape of `manage.py assess`."""
         return {
@@ -383,19 +391,6 @@ def _period(period: Any) -> tuple[str, int]:
     if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= 1200:
         raise RuleError(f"not a whole number above 0: {number!r}")
     return units[0], number
-
-
-def age_on(birth: date, day: date) -> int:
-    """Whole years on `day`; the birthday counts. Born on 29 February: a year older on 1 March in common years."""
-    return day.year - birth.year - ((day.month, day.day) < (birth.month, birth.day))
-
-
-def birthday(birth: date, years: int) -> date:
-    """The first day on which somebody born on `birth` is `years` old."""
-    try:
-        return birth.replace(year=birth.year + years)
-    except ValueError:
-        return date.max if birth.year + years > date.max.year else date(birth.year + years, 3, 1)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import get_language
 
+from clinic.ages import is_adult
 from clinic.models import Patient, Treatment, User
 from screening import assessment as rules
 from screening import clearance
@@ -29,8 +30,6 @@ KEPT_FOR = timedelta(hours=24)
 AWAY_AFTER = timedelta(minutes=15)
 WRONG_BIRTH_DATES = 3
 IN_PROGRESS = QuestionnaireResponse.Status.IN_PROGRESS
-# The highest override of an assessment: nobody, then two people, then one.
-OVERRIDE_ORDER = ("O0", "O2", "O1")
 
 
 class AlreadySent(Exception):
@@ -105,8 +104,8 @@ def kept_until(response: QuestionnaireResponse) -> datetime:
 
 
 def is_too_young(birth_date: date | None, *, today: date) -> bool:
-    """Under 18 on the local day `today`. Born on 29 February: comes of age on 1 March in common years."""
-    return birth_date is not None and rules.age_on(birth_date, today) < clearance.ADULT
+    """Whether somebody is known to be under 18 on the local day `today`."""
+    return birth_date is not None and not is_adult(birth_date, today)
 
 
 # ---------------------------------------------------------------- writing
@@ -434,12 +433,11 @@ def _plain(finding: rules.Finding) -> dict[str, Any]:
 def _record(response: QuestionnaireResponse, found: rules.Assessment, *, now: datetime) -> None:
     if Assessment.objects.filter(response=response, on=found.on).exists():
         return
-    overrides = {finding.override for finding in found.findings}
     row = Assessment(
         response=response,
         on=found.on,
         effect=found.effect,
-        override=next((override for override in OVERRIDE_ORDER if override in overrides), ""),
+        override=found.override,
         findings_count=len(found.findings),
         to_address_count=sum(finding.effect in clearance.TO_ADDRESS for finding in found.findings),
         earliest=found.earliest,

@@ -4,7 +4,8 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from screening.assessment import age_on, assess, birthday, plus, read_date
+from clinic.ages import age_on, birthday
+from screening.assessment import assess, plus, read_date
 from tests.screening.answers import TODAY, ask, effects, recheck, rules, shipped
 
 
