@@ -322,54 +322,22 @@ def _decide(
     words: dict[str, Any],
     deferred_until: date | None,
 ) -> Review:
-    patient_id = ReviewRequest.objects.values_list("response__patient_id", flat=True).get(pk=request_id)
-    patient = clearance.lock_patient(patient_id)
-    by = User.objects.get(pk=by.pk)
-    request = (
-        ReviewRequest.objects.select_for_update(of=("self",))
-        .select_related("response__questionnaire", "treatment", "area")
-        .get(pk=request_id)
-    )
+    request, patient, by = _in_turn(request_id, by=by)
     response = request.response
-    response.patient = patient
-    if not may_decide(by):
-        raise Refused(_("Only an active clinician decides."))
-    if is_own(patient, by):
-        raise Refused(_("These are your own answers. Another clinician has to decide."))
-    if request.closed_at is not None:
-        raise _already_decided(request)
-    newest = clearance.finished_responses([patient.pk]).first()
-    if newest is None or newest.pk != response.pk or clearance.out_of_date(response.questionnaire):
-        raise Refused(_("These answers have been replaced. Please go back to the list."))
     if outcome not in Review.Outcome.values:
         raise Refused({"outcome": _("Choose what you decide.")})
-    if assessment.response_id != response.pk or assessment.on != assessed_day(request, now):
-        raise Refused(_("The visit has been moved meanwhile. Please look at the findings for its new day."))
-    found = clearance.says(response, assessment.on, now=now)
-    if (found.effect, highest_override(found)) != (assessment.effect, assessment.override):
-        raise Refused(_("The findings are no longer what they were. New answers are needed."))
-
-    wrong: dict[str, Any] = {}
-    if not words["statement"]:
-        wrong["statement"] = _("Please sign the statement.")
-    if outcome == Review.Outcome.CLEARED_WITH_CONDITIONS and not words["conditions"]:
-        wrong["conditions"] = _("Write the conditions.")
-    if outcome == Review.Outcome.NEEDS_INFORMATION and not words["question"]:
-        wrong["question"] = _("Write the question to the patient.")
+    found = _still_found(request, assessment, now=now)
+    words = {**words, "reasons": {rule: text for rule, text in words["reasons"].items() if text}}
     if outcome != Review.Outcome.CLEARED_WITH_CONDITIONS:
         words["conditions"] = ""
     if outcome != Review.Outcome.NEEDS_INFORMATION:
         words["question"] = ""
-    today = timezone.localdate(now)
     if outcome != Review.Outcome.DEFERRED:
         deferred_until = None
-    elif deferred_until is not None and not today < deferred_until <= today + timedelta(days=LONGEST_WAIT_DAYS):
-        wrong["deferred_until"] = _("Give a day after today, or leave it empty for a wait without a date.")
-    known = {finding.rule for finding in found.findings}
-    if set(words["reasons"]) - known:
+    if words["reasons"].keys() - {finding.rule for finding in found.findings}:
         raise Refused(_("The findings are no longer what they were. Please open the screening again."))
-    words["reasons"] = {rule: text for rule, text in words["reasons"].items() if text}
 
+    wrong = _missing_words(outcome, words, deferred_until, today=timezone.localdate(now))
     valid_from = valid_until = None
     if outcome in Review.CLEARING:
         if no := why_not_clearable(found, by=by, request=request, now=now):
@@ -416,10 +384,51 @@ def _decide(
     return review
 
 
-def highest_override(found: rules.Assessment) -> str:
-    """O0 before O2 before O1, as it is stored with an assessment; incomplete answers count as O0."""
-    overrides = {finding.override for finding in found.findings if finding.override}
-    return next((override for override in ("O0", "O2", "O1") if override in overrides), "")
+def _in_turn(request_id: int, *, by: User) -> tuple[ReviewRequest, Patient, User]:
+    """The row of the worklist with its patient, both locked, and who decides, as they are now. Raises Refused."""
+    patient_id = ReviewRequest.objects.values_list("response__patient_id", flat=True).get(pk=request_id)
+    patient = clearance.lock_patient(patient_id)
+    by = User.objects.get(pk=by.pk)
+    request = (
+        ReviewRequest.objects.select_for_update(of=("self",))
+        .select_related("response__questionnaire", "treatment", "area")
+        .get(pk=request_id)
+    )
+    request.response.patient = patient
+    if not may_decide(by):
+        raise Refused(_("Only an active clinician decides."))
+    if is_own(patient, by):
+        raise Refused(_("These are your own answers. Another clinician has to decide."))
+    if request.closed_at is not None:
+        raise _already_decided(request)
+    newest = clearance.finished_responses([patient.pk]).first()
+    if newest is None or newest.pk != request.response_id or clearance.out_of_date(request.response.questionnaire):
+        raise Refused(_("These answers have been replaced. Please go back to the list."))
+    return request, patient, by
+
+
+def _still_found(request: ReviewRequest, assessment: Assessment, *, now: datetime) -> rules.Assessment:
+    """What the rules say now, if it is what the clinician had before them. Raises Refused."""
+    if assessment.response_id != request.response_id or assessment.on != assessed_day(request, now):
+        raise Refused(_("The visit has been moved meanwhile. Please look at the findings for its new day."))
+    found = clearance.says(request.response, assessment.on, now=now)
+    if (found.effect, found.override) != (assessment.effect, assessment.override):
+        raise Refused(_("The findings are no longer what they were. New answers are needed."))
+    return found
+
+
+def _missing_words(outcome: str, words: dict[str, Any], deferred_until: date | None, *, today: date) -> dict[str, Any]:
+    """What an outcome needs and is not there, by field, whatever was found."""
+    wrong: dict[str, Any] = {}
+    if not words["statement"]:
+        wrong["statement"] = _("Please sign the statement.")
+    if outcome == Review.Outcome.CLEARED_WITH_CONDITIONS and not words["conditions"]:
+        wrong["conditions"] = _("Write the conditions.")
+    if outcome == Review.Outcome.NEEDS_INFORMATION and not words["question"]:
+        wrong["question"] = _("Write the question to the patient.")
+    if deferred_until is not None and not today < deferred_until <= today + timedelta(days=LONGEST_WAIT_DAYS):
+        wrong["deferred_until"] = _("Give a day after today, or leave it empty for a wait without a date.")
+    return wrong
 
 
 def days_covered(
@@ -428,9 +437,9 @@ def days_covered(
     """First and last treatment day that a clearing review covers.
 
     The last is the day of answering plus the clinic's policy (90 days at most), and no later than a consultation that
-    a finding needs still counts. The first is the earliest day, back
-    from the day that was assessed, on which no finding speaks that the clinician has not addressed: waits that are over
-    by the visit still count for the days before.
+    a finding needs still counts. The first is the earliest day, back from the day that was assessed, on which no
+    finding speaks that the clinician has not addressed: waits that are over by the visit still count for the days
+    before.
     """
     clinic = Clinic.get()
     last = clearance.last_day(response, clinic)
