@@ -105,9 +105,7 @@ class OwnDayPages(StaffPages):
         conditions, may_read = None, True
         if is_treatment:
             try:
-                conditions = clearance.conditions_for(
-                    visit.whose, visit.treatment, area=visit.area, by=request.user, now=now
-                )
+                conditions = clearance.conditions_of(visit.review_id, patient=visit.whose, by=request.user, now=now)
             except PermissionDenied:
                 may_read = False
         before = (

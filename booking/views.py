@@ -35,6 +35,7 @@ from booking.models import Appointment, HoldDetails, WorkingHours
 from booking.templatetags.booking_words import day as day_in_words
 from booking.times import Finder, Time, Week, Wish, read_wish
 from clinic import accounts
+from clinic.ages import is_adult
 from clinic.models import Clinic, Location, Patient, Practitioner, Treatment, TreatmentPrice
 from screening import clearance
 
@@ -48,7 +49,6 @@ WANTED = "wanted_time"
 # In the session: appointments a link in a message has opened on this browser, with the end of that.
 GRANTS = "appointment_grants"
 GRANTED_FOR = timedelta(hours=2)
-ADULT = 18
 WHO_IS_THIS = _lazy(
     "We cannot match the date of birth in your answers with this e-mail address. We keep your time. "
     "Please call us, or use another e-mail address."
@@ -225,7 +225,7 @@ def leave_to_choose(
     """Asks the front door of screening (DESIGN section 5). answered: this visitor's answers; on: the local day asked
     about. Writes nothing."""
     patient = patient_of(request)
-    if patient is not None and patient.age_on(timezone.localdate(now)) < ADULT:
+    if patient is not None and not is_adult(patient.birth_date, timezone.localdate(now)):
         return Leave("too-young", consultation_allowed=False)
     if not wish.treatment.needs_screening:
         return Leave("open")
@@ -622,7 +622,7 @@ def take_details(request: HttpRequest, held: Appointment, now: datetime) -> Http
         return show_hold(request, held, now, form)
     typed = form.cleaned_data
     born = known_birth_date(request, held, now) or typed["birth_date"]
-    if is_under_age(born, now.astimezone(held.location.zone).date()):
+    if not is_adult(born, now.astimezone(held.location.zone).date()):
         return too_young(request, held, now)
     keep_details(request, typed, now)
     try:
@@ -637,11 +637,6 @@ def take_details(request: HttpRequest, held: Appointment, now: datetime) -> Http
         return show_hold(request, held, now, form, sentence=problem.sentence)
     except appointments.Taken:
         return gone(request, held, now)
-
-
-def is_under_age(born: date, today: date) -> bool:
-    """Under 18 on the day of asking. Born on 29 February: comes of age on 1 March in common years."""
-    return Patient(birth_date=born).age_on(today) < ADULT
 
 
 def too_young(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponse:
@@ -814,7 +809,7 @@ def how_to_see_more(request: HttpRequest) -> dict:
 def where_to_read(state: State, visit: Appointment, patient: Patient) -> dict:
     """The patient's page of a clinician's question or decision. An answered question is none any more."""
     if state.code == "question":
-        asked = clearance.open_question(patient, visit.treatment, area=visit.area)
+        asked = clearance.open_questions(patient).get((visit.treatment_id, visit.area_id))
         if asked is None:
             return {"state": replace(state, code="asked")}
         return {"reply_url": reverse("screening:reply", args=[asked])}
@@ -986,10 +981,12 @@ def my_appointments(request: HttpRequest, now: datetime) -> dict | None:
         .exclude(status=Appointment.Status.CANCELLED, previous_status=Appointment.Status.PROPOSED)
         .order_by("-starts_at")[:60]
     ]
+    was_asked = any(row["state"].code == "question" for row in visits)
+    questions = clearance.open_questions(patient) if was_asked else {}
     for row in visits:
         visit, state = row["visit"], row["state"]
         row["held"] = visit.status == Appointment.Status.PROPOSED
-        if state.code == "question" and clearance.open_question(patient, visit.treatment, area=visit.area) is None:
+        if state.code == "question" and (visit.treatment_id, visit.area_id) not in questions:
             row["state"] = replace(state, code="asked")  # answered: now it waits for the clinician again
     to_come = [r for r in visits if (r["state"].is_open or r["held"]) and r["visit"].ends_at > now]
     return {"to_come": list(reversed(to_come)), "past": [r for r in visits if r not in to_come]}

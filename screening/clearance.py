@@ -22,6 +22,7 @@ from django.db.models import Exists, OuterRef, Q, Subquery
 from django.dispatch import Signal
 from django.utils import timezone
 
+from clinic.ages import is_adult
 from clinic.models import Area, Clinic, Location, Patient, Treatment, User
 from clinic.registry import last_consultation, patients_treated_by
 from screening import assessment as rules
@@ -39,7 +40,6 @@ ANSWERED = "answered"
 SUPERSEDED = "superseded"
 WITHDRAWN = "withdrawn"
 FINISHED = (QuestionnaireResponse.Status.COMPLETED, QuestionnaireResponse.Status.AMENDED)
-ADULT = 18
 BIRTH_DATE = "age-date-of-birth"
 AREAS = "treatment-area"
 # Effects that a clinician has to address one by one.
@@ -351,13 +351,15 @@ def decision_of(patient: Patient, treatment: Treatment, *, area: Area | None) ->
     return found.values_list("uuid", flat=True).first()
 
 
-def open_question(patient: Patient, treatment: Treatment, *, area: Area | None) -> uuid.UUID | None:
-    """The uuid of a decision whose question the patient has not answered yet, for a link; None where none is."""
-    latest = Review.objects.filter(patient=patient, treatment=treatment, area=area).order_by("-id")
-    review = latest.select_related("reply").first()
-    if review is None or review.outcome != Review.Outcome.NEEDS_INFORMATION or hasattr(review, "reply"):
-        return None
-    return review.uuid
+def open_questions(patient: Patient) -> dict[tuple[int, int | None], uuid.UUID]:
+    """The decisions whose question the patient has not answered yet: (treatment, area) to the uuid, for a link."""
+    each = ("treatment_id", "area_id")
+    latest = Review.objects.filter(patient=patient).order_by(*each, "-id").distinct(*each)
+    return {
+        (review.treatment_id, review.area_id): review.uuid
+        for review in latest.select_related("reply")
+        if review.outcome == Review.Outcome.NEEDS_INFORMATION and not hasattr(review, "reply")
+    }
 
 
 READY, UPDATE_DUE, WAITING, CANNOT = "ready", "update-due", "waiting", "cannot"
@@ -406,7 +408,7 @@ def may_ask(answers: int | Answered, treatment: Treatment, *, area: Area | None,
     clinic = Clinic.get()
     try:
         births = [answered_birth_date(response), response.patient.birth_date if response.patient else None]
-        under_age = any(birth and rules.age_on(birth, answered_day(response)) < ADULT for birth in births)
+        under_age = any(birth and not is_adult(birth, answered_day(response)) for birth in births)
         areas = answered_areas(response)
     except Exception:  # fail closed: no treatment; a talk can still find out what is wrong
         log.exception("Answers could not be read; this blocks.")
@@ -465,10 +467,8 @@ class Conditions:
     response_uuid: uuid.UUID
 
 
-def conditions_for(
-    patient: Patient, treatment: Treatment, *, area: Area | None, by: User, now: datetime
-) -> Conditions | None:
-    """The conditions of the decision that clears this patient for this treatment and area; None where none clears.
+def conditions_of(review_id: int | None, *, patient: Patient, by: User, now: datetime) -> Conditions | None:
+    """The conditions of the decision that a visit of this patient stands on; None where it stands on none.
 
     Only for who may read every answer, or treats this patient about now (DESIGN section 1); others get
     PermissionDenied. `readable` is False where the sealed words cannot be opened: then nobody knows the conditions.
@@ -478,15 +478,11 @@ def conditions_for(
     )
     if not may:
         raise PermissionDenied
-    if area is None:
+    if review_id is None:
         return None
-    review = (
-        Review.objects.filter(patient=patient, treatment=treatment, area=area)
-        .select_related("response__data_key", "decided_by")
-        .order_by("-id")
-        .first()
-    )
-    if review is None or review.outcome not in Review.CLEARING:
+    found = Review.objects.filter(pk=review_id, patient=patient, outcome__in=Review.CLEARING)
+    review = found.select_related("response__data_key", "decided_by").first()
+    if review is None:
         return None
     try:
         words, readable = str(words_of(review).get("conditions", "")), True

@@ -92,6 +92,20 @@ def test_an_answered_question_is_asked_for_again(client, surgery, patient):
     assert "We need one more thing" not in text
 
 
+def test_ones_own_page_asks_no_more_for_three_questions_than_for_one(client, surgery, patient):
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert "We have a question for you" in words(client.get(reverse("my")))
+        return len(queries)
+
+    steps.decide(steps.asked(surgery, patient=patient), "needs-information", question="Which medicine is it?")
+    once = asked()
+    for weeks in (4, 8):
+        steps.asked(surgery, steps.VISIT + timedelta(weeks=weeks), patient=patient)
+    Appointment.objects.filter(status="pending").update(information_asked_at=NOW)
+    assert (Appointment.objects.filter(status="pending").count(), asked()) == (3, once)
+
+
 def test_a_form_that_is_due_leads_to_the_questions(client, surgery, patient):
     surgery.questionnaire  # noqa: B018 - published
     visit = appointments.book_by_phone(

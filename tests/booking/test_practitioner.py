@@ -120,14 +120,26 @@ def test_conditions_that_cannot_be_read_stop_the_visit(nurse, surgery, here):
 
 def test_conditions_are_for_who_treats_now_only(nurse, surgery, clock):
     appointment = steps.booked(surgery)
-    words = {"treatment": surgery.treatment, "area": appointment.area, "now": NOW}
+    review, who = appointment.review_id, {"patient": appointment.patient, "now": NOW}
     with pytest.raises(clearance.PermissionDenied):
-        clearance.conditions_for(appointment.patient, by=surgery.practitioner.user, **words)  # ten days before
+        clearance.conditions_of(review, by=surgery.practitioner.user, **who)  # ten days before
     for user in (surgery.desk, surgery.manager, make.make_user("Practitioner")):
         with pytest.raises(clearance.PermissionDenied):
-            clearance.conditions_for(appointment.patient, by=user, **words)
-    assert clearance.conditions_for(appointment.patient, by=surgery.clinician, **words) is not None
+            clearance.conditions_of(review, by=user, **who)
+    assert clearance.conditions_of(review, by=surgery.clinician, **who) is not None
+    assert clearance.conditions_of(review, by=surgery.clinician, patient=make.make_patient(), now=NOW) is None
     assert "seven days before" in nurse.read("visit", appointment.uuid)
+
+
+def test_conditions_of_a_decision_that_no_longer_counts_are_not_shown(nurse, surgery, clock, questions):
+    appointment = steps.asked(surgery)
+    steps.decide(appointment, "cleared-with-conditions", conditions="Left cheek only, 0.5 mm.")
+    clock.now = appointment.starts_at
+    assert "Left cheek only" in nurse.read("visit", appointment.uuid)
+    steps.rechecked(appointment, now=clock.now, pregnancy="yes")
+    page = nurse.read("visit", appointment.uuid)
+    assert "Left cheek only" not in page
+    assert "No decision clears this treatment at the moment." in page
 
 
 def test_the_last_session_is_named(nurse, surgery, clock, here):
