@@ -8,7 +8,7 @@ instant. A patient's visit ends before the cleaning; practitioner and room are b
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,7 @@ from django.db.models import BigIntegerField, BooleanField, Case, DateField, Int
 from django.db.models.functions import Cast, JSONObject
 
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
-from clinic.models import Clinic, Room, Treatment
+from clinic.models import Clinic, Location, Room, Treatment
 
 # A pending visit that nobody reviewed is released this long before it begins; so no time is offered closer than this
 # to the moment until which we promise to answer.
@@ -106,7 +106,7 @@ def free_slots(
 
 def free_days(treatment: Treatment, *, location=None, **wanted) -> list[tuple[date, datetime, int]]:
     """(local day, first start, number of starts) of each day that has any. Arguments as `free_slots`."""
-    zones = {place.pk: place.zone for place in ([location] if location else _locations())}
+    zones = {place.pk: place.zone for place in ([location] if location else Location.objects.all())}
     found: dict[date, tuple[datetime, int]] = {}
     for slot in free_slots(treatment, location=location, **wanted):
         day = slot.starts_at.astimezone(zones[slot.location_id]).date()
@@ -205,12 +205,6 @@ def _possible(day: date) -> date:
     return min(max(day, EARLIEST), LATEST)
 
 
-def _locations():
-    from clinic.models import Location
-
-    return Location.objects.all()
-
-
 def _nothing(kind):
     """NULL of that kind: time off has no room, no part of the body, no interval."""
     return Cast(Value(None), kind)
@@ -238,6 +232,10 @@ class Hours:
             and self.valid_from <= day
             and (self.valid_until is None or day <= self.valid_until)
         )
+
+
+# The columns of a row of hours, in the order in which Hours takes them.
+HOURS = [column.name for column in fields(Hours) if column.name != "treatments"]
 
 
 class Busy:
@@ -287,9 +285,17 @@ class Diary:
         self.now = now
         self.clinic = clinic or Clinic.get()
         self.practitioner_id = practitioner.pk if practitioner is not None else None
-        wanted = frozenset(treatment.pk for treatment in treatments)
+        self.hours: list[Hours] = []
+        self.zones: dict[int, ZoneInfo] = {}
+        self.closed: dict[int, list[tuple[date, date]]] = {}
+        self.rooms: dict[int, list[int]] = {}
+        self._promises: dict[int, datetime] = {}
         today, first = now.astimezone(UTC).date(), _possible(first)
         since, until = min(first, today - DAY), max(first + days * DAY, today + 60 * DAY)
+        self._read_hours(frozenset(treatment.pk for treatment in treatments), since, until, location=location)
+
+    def _read_hours(self, wanted: frozenset[int], since: date, until: date, *, location) -> None:
+        """Hours that count on any of these days, with the rooms and the closures of their places. One query."""
         hours = WorkingHours.objects.filter(
             Q(valid_until=None) | Q(valid_until__gte=since),
             valid_from__lte=until,
@@ -302,59 +308,22 @@ class Diary:
         gives = Treatment.objects.filter(practitioners=OuterRef("practitioner")).order_by()
         rooms = Room.objects.filter(is_active=True, **here).order_by("name", "pk")
         closed = Closure.objects.filter(last_day__gte=since, first_day__lte=until, **here).order_by()
-        self.hours: list[Hours] = []
-        self.zones: dict[int, ZoneInfo] = {}
-        self.closed: dict[int, list[tuple[date, date]]] = {}
-        self.rooms: dict[int, list[int]] = {}
-        for (
-            who,
-            where,
-            weekday,
-            starts,
-            ends,
-            pause,
-            resumes,
-            since_day,
-            until_day,
-            zone,
-            gives_them,
-            its,
-            shut,
-        ) in hours.order_by("practitioner_id", "location_id", "weekday", "starts", "pk").values_list(
-            "practitioner_id",
-            "location_id",
-            "weekday",
-            "starts",
-            "ends",
-            "break_starts",
-            "break_ends",
-            "valid_from",
-            "valid_until",
+        rows = hours.order_by("practitioner_id", "location_id", "weekday", "starts", "pk").values_list(
+            *HOURS,
             "location__time_zone",
             ArraySubquery(gives.values("pk")),
             ArraySubquery(rooms.values("pk")),
             ArraySubquery(closed.values(days=JSONObject(first="first_day", last="last_day"))),
-        ):
-            self.hours.append(
-                Hours(
-                    who,
-                    where,
-                    weekday,
-                    starts,
-                    ends,
-                    pause,
-                    resumes,
-                    since_day,
-                    until_day,
-                    wanted.intersection(gives_them),
-                )
-            )
+        )
+        for *row, zone, treatments, rooms_there, closed_there in rows:
+            found = Hours(*[*row, wanted.intersection(treatments)])
+            self.hours.append(found)
+            where = found.location_id
             if where not in self.zones:
-                self.zones[where], self.rooms[where] = ZoneInfo(zone), its
+                self.zones[where], self.rooms[where] = ZoneInfo(zone), rooms_there
                 self.closed[where] = [
-                    (date.fromisoformat(days["first"]), date.fromisoformat(days["last"])) for days in shut
+                    (date.fromisoformat(days["first"]), date.fromisoformat(days["last"])) for days in closed_there
                 ]
-        self._promises: dict[int, datetime] = {}
 
     # --- what is taken
 

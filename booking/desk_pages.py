@@ -250,25 +250,14 @@ class DeskPages(StaffPages):
         if request.method == "POST" and visit.status == Status.CANCELLED:  # a second press, or a colleague was faster
             messages.info(request, _("%(name)s: this visit is cancelled.") % {"name": visit.whose.name})
             return redirect(self.back(request, visit))
-        form = CancelForm(request.POST if request.method == "POST" else None)
-        if form.is_bound and form.is_valid():
-            try:
-                self.look_again(request, visit)
-                appointments.cancel(
-                    visit, by="staff", user=request.user, reason=form.cleaned_data["reason"], now=timezone.now()
-                )
-            except Refusal as refusal:
-                form.add_error(None, said(refusal))
-            else:
-                messages.success(
-                    request,
-                    _("Cancelled: %(name)s. This can be undone for 15 minutes.") % {"name": visit.whose.name},
-                )
-                return redirect(self.back(request, visit))
-        return self.ask(
+        return self.ask_first(
             request,
             visit,
-            form,
+            CancelForm,
+            lambda typed, now: appointments.cancel(
+                visit, by="staff", user=request.user, reason=typed["reason"], now=now
+            ),
+            _("Cancelled: %(name)s. This can be undone for 15 minutes.") % {"name": visit.whose.name},
             title=_("Cancel this appointment?"),
             words=_("The time becomes free for others. The patient gets a message, without the reason."),
             button=_("Cancel the appointment"),
@@ -278,20 +267,12 @@ class DeskPages(StaffPages):
     def consultation(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """Asks, then turns a treatment into a talk at the same time."""
         visit = self.visit(request, key)
-        form = forms.Form(request.POST if request.method == "POST" else None)
-        if form.is_bound and form.is_valid():
-            try:
-                self.look_again(request, visit)
-                appointments.turn_into_consultation(visit, by="staff", user=request.user, now=timezone.now())
-            except Refusal as refusal:
-                form.add_error(None, said(refusal))
-            else:
-                messages.success(request, _("It is a consultation now, at the same time, and booked."))
-                return redirect(self.back(request, visit))
-        return self.ask(
+        return self.ask_first(
             request,
             visit,
-            form,
+            forms.Form,
+            lambda typed, now: appointments.turn_into_consultation(visit, by="staff", user=request.user, now=now),
+            _("It is a consultation now, at the same time, and booked."),
             title=_("Make it a consultation?"),
             words=_("Same time, same practitioner, the price of a consultation. The patient gets a message."),
             button=_("Make it a consultation"),
@@ -301,22 +282,12 @@ class DeskPages(StaffPages):
     def error(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """Asks why, then marks it as entered in error, for good."""
         visit = self.visit(request, key)
-        form = ErrorForm(request.POST if request.method == "POST" else None)
-        if form.is_bound and form.is_valid():
-            try:
-                self.look_again(request, visit)
-                appointments.mark_in_error(
-                    visit, by=request.user, reason=form.cleaned_data["reason"], now=timezone.now()
-                )
-            except Refusal as refusal:
-                form.add_error(None, said(refusal))
-            else:
-                messages.success(request, _("Marked as entered in error. Its time is free."))
-                return redirect(self.back(request, visit))
-        return self.ask(
+        return self.ask_first(
             request,
             visit,
-            form,
+            ErrorForm,
+            lambda typed, now: appointments.mark_in_error(visit, by=request.user, reason=typed["reason"], now=now),
+            _("Marked as entered in error. Its time is free."),
             title=_("Entered in error?"),
             words=_(
                 "For an appointment that should never have been made. If it was made and is not wanted: cancel it."
@@ -325,8 +296,20 @@ class DeskPages(StaffPages):
             keep=_("Leave it as it is"),
         )
 
-    def ask(self, request: StaffRequest, visit: Appointment, form: forms.Form, **context) -> HttpResponse:
-        """A page that asks before something that hurts."""
+    def ask_first(
+        self, request: StaffRequest, visit: Appointment, form_class: type[forms.Form], verb, success: str, **words
+    ) -> HttpResponse:
+        """A page that asks before something that hurts; its button calls `verb(what was typed, now)` and goes back."""
+        form = form_class(request.POST if request.method == "POST" else None)
+        if form.is_bound and form.is_valid():
+            try:
+                self.look_again(request, visit)
+                verb(form.cleaned_data, timezone.now())
+            except Refusal as refusal:
+                form.add_error(None, said(refusal))
+            else:
+                messages.success(request, success)
+                return redirect(self.back(request, visit))
         return self.page(
             request,
             "ask",
@@ -336,5 +319,5 @@ class DeskPages(StaffPages):
             errors=form.errors,
             back=self.back(request, visit),
             status=422 if form.errors else 200,
-            **context,
+            **words,
         )

@@ -52,40 +52,32 @@ class HitsAppointments(KeptAdmin):
         """Whoever may: these are plans, not history."""
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
-    def say_hits(self, request, obj) -> None:
-        """A warning with the count; the page behind it lists them."""
+    def after_saving(self, request, obj, response):
+        """A warning with the count, and the way to the list of hit appointments; `response` where there are none."""
         hit = desk.cannot_stand(
             now=timezone.now(),
             practitioner=getattr(obj, "practitioner", None),
             location=obj.location if isinstance(obj, Closure) else None,
         )
-        if hit:
-            messages.warning(
-                request,
-                _("%(count)s upcoming appointments cannot stand any more. They are listed below: please move them.")
-                % {"count": len(hit)}
-                if len(hit) > 1
-                else _("One upcoming appointment cannot stand any more. It is listed below: please move it."),
-            )
-
-    def _after(self, request, obj, response):
-        hit = desk.cannot_stand(
-            now=timezone.now(),
-            practitioner=getattr(obj, "practitioner", None),
-            location=obj.location if isinstance(obj, Closure) else None,
+        if not hit:
+            return response
+        messages.warning(
+            request,
+            _("%(count)s upcoming appointments cannot stand any more. They are listed below: please move them.")
+            % {"count": len(hit)}
+            if len(hit) > 1
+            else _("One upcoming appointment cannot stand any more. It is listed below: please move it."),
         )
         goes_on = {"_continue", "_addanother", "_popup"} & set(request.POST)
-        return redirect("admin:booking_appointment_to_move") if hit and not goes_on else response
+        return response if goes_on else redirect("admin:booking_appointment_to_move")
 
     def response_add(self, request, obj, post_url_continue=None):
         """To the list of hit appointments, if there are any."""
-        self.say_hits(request, obj)
-        return self._after(request, obj, super().response_add(request, obj, post_url_continue))
+        return self.after_saving(request, obj, super().response_add(request, obj, post_url_continue))
 
     def response_change(self, request, obj):
         """To the list of hit appointments, if there are any."""
-        self.say_hits(request, obj)
-        return self._after(request, obj, super().response_change(request, obj))
+        return self.after_saving(request, obj, super().response_change(request, obj))
 
 
 class WorkingHoursForm(forms.ModelForm):

@@ -21,6 +21,7 @@ from booking.availability import Slot
 from booking.models import Appointment
 from booking.staff_pages import SearchForm, StaffPages, StaffRequest, said
 from clinic.admin import PatientForm
+from clinic.ages import is_adult
 from clinic.models import Location, Patient, Practitioner, Treatment
 from screening import clearance
 
@@ -267,16 +268,18 @@ class PhonePages(StaffPages):
         now = timezone.now()
         is_new = request.method == "POST" and "new" in request.POST
         form = SearchForm(request.POST if request.method == "POST" and not is_new else None)
-        new = PatientForm(request.POST if is_new else None, prefix="new")
         people: list[desk.Person] = []
         more, searched = False, ""
+        if form.is_bound and form.is_valid():
+            searched = form.cleaned_data["q"]
+            people, more = desk.find(request, searched, now=now)
+        # Who was not found by name is new under that name; what has digits in it was something else.
+        name = "" if any(letter.isdigit() for letter in searched) else searched
+        new = PatientForm(request.POST if is_new else None, prefix="new", initial={"name": name})
         if is_new and new.is_valid():
             patient = new.save()
             messages.success(request, _("%(name)s is a patient now.") % {"name": patient.name})
             return redirect("admin:booking_appointment_phone_times", patient.uuid)
-        if form.is_bound and form.is_valid():
-            searched = form.cleaned_data["q"]
-            people, more = desk.find(request, searched, now=now)
         return self.page(
             request,
             "phone_who",
@@ -301,7 +304,7 @@ class PhonePages(StaffPages):
     def phone_times(self, request: StaffRequest, person: uuid.UUID) -> HttpResponse:
         """Step 2: what for, and when."""
         patient, now = self.person(person), timezone.now()
-        if patient.age_on(timezone.localdate(now)) < appointments.ADULT:
+        if not is_adult(patient.birth_date, timezone.localdate(now)):
             return self.page(request, "phone_too_young", title=_("Book by phone"), patient=patient)
         form = PhoneTimesForm(request.GET if "treatment" in request.GET else None)
         days: list = []

@@ -59,6 +59,12 @@ def test_the_search_comes_before_a_new_patient(desk):
     assert "Somebody new" in words_of(desk.post("phone", q="Vella"))
 
 
+def test_a_name_that_was_looked_for_need_not_be_typed_again(desk):
+    assert 'name="new-name" value="Maria Vella"' in words_of(desk.post("phone", q="Maria Vella"))
+    for other in ("4/5/1990", "0117 496 0152", "7KQ4M2XD"):
+        assert f'name="new-name" value="{other}"' not in words_of(desk.post("phone", q=other))
+
+
 def test_somebody_new_is_made_once_and_goes_on(desk, surgery):
     answer = desk.post("phone", **new())
     patient = Patient.objects.get(name="Maria Vella")
