@@ -75,7 +75,7 @@ LOCATIONS = [
     {
         "slug": "bath",
         "name": "Bath, Milsom House",
-        "address": "Milsom House\n4 Example Street\nBath BA1 0XX",
+        "address": "4 Example Street\nBath BA1 0XX",
         "directions": "Five minutes from the station. The door is left of the bookshop. There is a lift.",
         "phone": "+441174960100",
         "out_of_hours": "Call NHS 111.",
@@ -85,7 +85,7 @@ LOCATIONS = [
     {
         "slug": "valletta",
         "name": "Valletta, Harbour Rooms",
-        "address": "Harbour Rooms\n12 Example Street\nValletta",
+        "address": "12 Example Street\nValletta",
         "directions": "Two minutes from the bus terminus, on the ground floor.",
         "phone": "+35620990100",
         "out_of_hours": "Call the night doctor on 1400.",
