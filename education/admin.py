@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 from clinic.admin import AsksFiltersOnly
 from education import blocks, pictures
 from education.forms import ArticleForm, ChangesForm, PictureForm, SignForm, SourceFormSet
-from education.models import Article, ArticleRevision, Picture, holds
+from education.models import Article, ArticleReview, ArticleRevision, Picture, holds
 from education.readability import long_sentences, readability
 from education.rendering import render as render_body
 from education.views import article_context
@@ -303,15 +303,17 @@ def state_word(article: Article):
 
 
 def versions_of(article: Article) -> list[dict]:
-    """Every version, newest first, with what was said about it and whether patients read it."""
-    revisions = article.revisions.select_related("author").prefetch_related("reviews", "requests")
+    """Every version, newest first, with what was said about it and whether patients read it, or could again."""
+    revisions = article.revisions.with_past().select_related("author").prefetch_related("reviews", "requests")
     return [
         {
             "revision": revision,
             "reviews": list(revision.reviews.all()),
             "asked": max((request.asked_at for request in revision.requests.all()), default=None),
             "is_published": revision.pk == article.published_revision_id,
-            "is_signed": any(review.outcome == "signed" for review in revision.reviews.all()),
+            "can_return": revision.was_published
+            and revision.last_answer == ArticleReview.Outcome.SIGNED
+            and revision.pk != article.published_revision_id,
         }
         for revision in revisions
     ]

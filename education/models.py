@@ -2,7 +2,7 @@
 
 The words of a version, its sources, a clinician's signature and the list of what was published when are append-only:
 triggers and privileges refuse every change (DESIGN section 4, I4; HAZARDS H15). What is shown is one pointer,
-`Article.published_revision`, and the database accepts it only for a revision that a clinician has signed.
+`Article.published_revision`, and the database accepts it only for a revision whose latest answer is a signature.
 """
 
 import datetime
@@ -14,7 +14,7 @@ from django.contrib.postgres.search import SearchHeadline, SearchQuery, SearchRa
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models, transaction
-from django.db.models import Case, F, Max, OuterRef, Q, Subquery, Value, When
+from django.db.models import Case, Exists, F, Max, OuterRef, Q, Subquery, Value, When
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -28,7 +28,7 @@ FOUND_START, FOUND_END = "\x02", "\x03"
 
 
 class NotSigned(ValidationError):
-    """A revision without a clinician's signature was to be published."""
+    """A revision that does not stand signed was to be published."""
 
 
 def holds(user, permission: str) -> bool:
@@ -42,6 +42,11 @@ def require(user, permission: str) -> None:
         raise PermissionDenied(permission)
 
 
+def answers_on(revision) -> "models.QuerySet[ArticleReview]":
+    """What clinicians said of a revision (or an OuterRef to one), the latest first: the first one counts."""
+    return ArticleReview.objects.filter(revision=revision).order_by("-signed_at", "-pk")
+
+
 class ArticleQuerySet(models.QuerySet):
     """Pages of the education part."""
 
@@ -50,9 +55,7 @@ class ArticleQuerySet(models.QuerySet):
 
         Adds `reviewed_on`, `review_due` (dates) and `reviewed_by` (the name as it was signed).
         """
-        last = ArticleReview.objects.filter(
-            revision=OuterRef("published_revision"), outcome=ArticleReview.Outcome.SIGNED
-        ).order_by("-signed_at", "-pk")
+        last = answers_on(OuterRef("published_revision")).filter(outcome=ArticleReview.Outcome.SIGNED)
         return (
             self.filter(published_revision__isnull=False, published_at__lte=now)
             .select_related("published_revision")
@@ -77,11 +80,9 @@ class ArticleQuerySet(models.QuerySet):
         and `review_due` of what patients read. The state is computed from the records, never stored.
         """
         newest = ArticleRevision.objects.filter(article=OuterRef("pk")).order_by("-version")
-        answers = ArticleReview.objects.filter(revision=OuterRef("newest_id")).order_by("-signed_at", "-pk")
+        answers = answers_on(OuterRef("newest_id"))
         asked = ReviewRequest.objects.filter(revision=OuterRef("newest_id")).order_by("-asked_at")
-        shown = ArticleReview.objects.filter(
-            revision=OuterRef("published_revision"), outcome=ArticleReview.Outcome.SIGNED
-        ).order_by("-signed_at", "-pk")
+        shown = answers_on(OuterRef("published_revision")).filter(outcome=ArticleReview.Outcome.SIGNED)
         return self.annotate(
             newest_id=Subquery(newest.values("pk")[:1]),
             published_version=F("published_revision__version"),
@@ -260,16 +261,21 @@ class Article(models.Model):
     def publish(self, revision: "ArticleRevision", *, by, now: datetime.datetime) -> None:
         """Shows a signed revision to patients from now on, and records that it was published, by whom and when.
 
-        Raises PermissionDenied without `publish_article`, NotSigned without a clinician's signature on exactly this
-        revision, ValidationError for another page's revision. PostgreSQL refuses the same (trigger).
+        Raises PermissionDenied without `publish_article`, NotSigned unless a clinician's latest answer on exactly this
+        revision is a signature, ValidationError for another page's revision. PostgreSQL refuses the same (trigger).
         """
         require(by, "publish_article")
         if revision.article_id != self.pk:
             raise ValidationError(_("This revision belongs to another page."))
         with transaction.atomic():
             Article.objects.select_for_update().get(pk=self.pk)
-            if not revision.reviews.filter(outcome=ArticleReview.Outcome.SIGNED).exists():
+            answer = answers_on(revision).first()
+            if answer is None:
                 raise NotSigned(_("A clinician has to sign this revision before it can be published."))
+            if answer.outcome != ArticleReview.Outcome.SIGNED:
+                raise NotSigned(
+                    _("A clinician has asked for changes to this version. It can be published once it is signed again.")
+                )
             Publication.objects.create(article=self, revision=revision, at=now, by=by)
             Article.objects.filter(pk=self.pk).update(published_revision=revision, published_at=now)
         self.published_revision, self.published_at = revision, now
@@ -282,6 +288,17 @@ class Article(models.Model):
             Publication.objects.create(article=self, revision=None, at=now, by=by)
             Article.objects.filter(pk=self.pk).update(published_revision=None, published_at=None)
         self.published_revision = self.published_at = None
+
+
+class ArticleRevisionQuerySet(models.QuerySet):
+    """Versions of pages."""
+
+    def with_past(self) -> "ArticleRevisionQuerySet":
+        """Adds `was_published`, and `last_answer`: the outcome of the latest review, or None."""
+        return self.annotate(
+            was_published=Exists(Publication.objects.filter(revision=OuterRef("pk"))),
+            last_answer=Subquery(answers_on(OuterRef("pk")).values("outcome")[:1]),
+        )
 
 
 class ArticleRevision(models.Model):
@@ -310,6 +327,12 @@ class ArticleRevision(models.Model):
         output_field=SearchVectorField(),
         db_persist=True,
     )
+
+    # Set by the QuerySet's `with_past`, and only then.
+    was_published: bool
+    last_answer: str | None
+
+    objects = ArticleRevisionQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("revision")
@@ -351,10 +374,6 @@ class ArticleRevision(models.Model):
         uploads = {p.name: p for p in Picture.objects.filter(name__in=wanted).defer("content")} if wanted else {}
         return rendering.render(self.body, sources=[source.key for source in self.sources.all()], uploads=uploads)
 
-    def is_signed(self) -> bool:
-        """Whether a clinician has signed this version."""
-        return self.reviews.filter(outcome=ArticleReview.Outcome.SIGNED).exists()
-
     def ask_for_review(self, *, by, now: datetime.datetime) -> "ReviewRequest":
         """Puts this version on the clinicians' list. Asking again while it is open returns the open request.
 
@@ -363,7 +382,7 @@ class ArticleRevision(models.Model):
         require(by, "change_article")
         with transaction.atomic():
             Article.objects.select_for_update().get(pk=self.article_id)
-            last = self.reviews.order_by("-signed_at", "-pk").first()
+            last = answers_on(self).first()
             asked = self.requests.order_by("-asked_at").first()
             if asked is not None and (last is None or last.signed_at < asked.asked_at):
                 return asked

@@ -29,6 +29,11 @@ def clinician(db):
     return make_user("clara@clinic.example", "Clinician", name="Dr Clara Meyer", is_staff=True)
 
 
+@pytest.fixture
+def colleague(db):
+    return make_user("carl@clinic.example", "Clinician", name="Dr Carl Adams", is_staff=True)
+
+
 WORDS = {
     "title": "How skin heals",
     "summary": "What happens under the surface.",

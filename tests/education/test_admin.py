@@ -159,6 +159,27 @@ def test_publishing_what_is_not_signed_says_so(staff, editor, article):
     assert Article.objects.get().published_revision is None
 
 
+def test_only_what_was_published_and_still_stands_signed_is_offered_again(staff, editor, clinician, colleague, article):
+    now = timezone.now()
+    due = (now + timedelta(days=200)).date()
+    was_up = published(article, editor, clinician, now=now - timedelta(days=3))
+    published(article, editor, clinician, now=now - timedelta(days=2), title="Published after it")
+    never_up = draft(article, editor, title="Signed, never published")
+    never_up.sign(by=clinician, now=now - timedelta(days=1), review_due=due)
+    draft(article, editor, title="The newest")
+
+    def offered():
+        page = staff(editor).get(address(article, "change")).content.decode()
+        assert page.count("Publish this one again") == page.count('/publish/"')
+        return [number for number in range(1, 5) if address(article, "versions", number, "publish") in page]
+
+    assert offered() == [was_up.version]
+    was_up.ask_for_changes(by=colleague, now=now, comment="The dose is wrong.")
+    assert offered() == []
+    response = staff(editor).post(address(article, "versions", was_up.version, "publish"), follow=True)
+    assert "A clinician has asked for changes to this version" in response.content.decode()
+
+
 @pytest.mark.parametrize("rest", [("versions", 1, "ask"), ("versions", 1, "publish"), ("take-down",)])
 def test_a_get_changes_nothing(staff, editor, clinician, article, rest):
     published(article, editor, clinician)

@@ -91,6 +91,33 @@ def test_an_answer_that_asks_for_changes_is_no_signature(article, editor, clinic
         article.publish(revision, by=editor, now=NOW)
 
 
+def test_what_a_clinician_objected_to_after_a_signature_is_not_published(article, editor, clinician, colleague):
+    revision = draft(article, editor)
+    revision.sign(by=clinician, now=NOW, review_due=DUE)
+    revision.ask_for_changes(by=colleague, now=NOW + timedelta(hours=1), comment="The dose is wrong.")
+    with pytest.raises(NotSigned, match="asked for changes"):
+        article.publish(revision, by=editor, now=NOW + timedelta(hours=2))
+    assert not Publication.objects.exists()
+    revision.sign(by=colleague, now=NOW + timedelta(hours=3), review_due=DUE)
+    article.publish(revision, by=editor, now=NOW + timedelta(hours=4))
+    assert Article.objects.published(now=NOW + timedelta(hours=4)).exists()
+
+
+def test_an_objection_to_what_patients_read_leaves_the_page_up_and_open_to_a_draft(
+    article, editor, clinician, colleague
+):
+    revision = published(article, editor, clinician)
+    revision.ask_for_changes(by=colleague, now=NOW + timedelta(hours=1), comment="The dose is wrong.")
+    page = Article.objects.get()
+    page.order = 7
+    page.save()
+    newer = draft(page, editor, title="With the right dose")
+    assert (page.published_revision, newer.version) == (revision, 2)
+    page.take_down(by=editor, now=NOW + timedelta(hours=2))
+    with pytest.raises(NotSigned):
+        page.publish(revision, by=editor, now=NOW + timedelta(hours=3))
+
+
 def test_an_editor_cannot_sign(article, editor):
     revision = draft(article, editor)
     with pytest.raises(PermissionDenied):
@@ -211,6 +238,24 @@ class TestWalls:
         assert refused(sql(record, article.pk, revision.pk, editor.pk))
         revision.sign(by=clinician, now=NOW, review_due=DUE)
         assert refused(sql(show, revision.pk))  # signed, but not on record as published
+        assert not refused(sql(record, article.pk, revision.pk, editor.pk))
+        assert not refused(sql(show, revision.pk))
+
+    @pytest.mark.parametrize("owner", [False, True])
+    def test_nothing_a_clinician_objected_to_last_is_published(self, article, editor, clinician, colleague, owner):
+        revision = draft(article, editor)
+        revision.sign(by=clinician, now=NOW, review_due=DUE)
+        record = "INSERT INTO education_publication (article_id, revision_id, at, by_id) VALUES (%s, %s, now(), %s)"
+        assert not refused(sql(record, article.pk, revision.pk, editor.pk))  # signed: the legal neighbour
+        revision.ask_for_changes(by=colleague, now=NOW + timedelta(hours=1), comment="The dose is wrong.")
+        if owner:
+            as_owner()
+        show = "UPDATE education_article SET published_revision_id = %s, published_at = now()"
+        assert refused(sql(record, article.pk, revision.pk, editor.pk))
+        assert refused(lambda: Publication.objects.create(article=article, revision=revision, at=NOW, by=editor))
+        assert refused(sql(show, revision.pk))
+        assert refused(lambda: Article.objects.update(published_revision=revision, published_at=NOW))
+        revision.sign(by=colleague, now=NOW + timedelta(hours=2), review_due=DUE)
         assert not refused(sql(record, article.pk, revision.pk, editor.pk))
         assert not refused(sql(show, revision.pk))
 
