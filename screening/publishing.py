@@ -31,7 +31,7 @@ def propose(questionnaire: Questionnaire, *, by: User, now: datetime) -> None:
 
     Proposing again replaces the name. Writes `proposed_by`, nothing else.
     """
-    if not (by.is_active and by.has_perm("screening.propose_questionnaire")):
+    if not _may_propose(by):
         raise Refused(_("Only a clinician proposes a questionnaire."))
     if found := faults(questionnaire):
         raise Refused(_("It has faults: %(faults)s"), params={"faults": "; ".join(found[:5])})
@@ -39,10 +39,15 @@ def propose(questionnaire: Questionnaire, *, by: User, now: datetime) -> None:
         raise Refused(_("Only a draft can be proposed."))
 
 
+def _may_propose(user: User) -> bool:
+    return user.is_active and user.has_perm("screening.propose_questionnaire")
+
+
 def publish(questionnaire: Questionnaire, *, by: User, now: datetime) -> int:
     """Puts a proposed draft in force and retires the version before it. Returns how many patients have to answer again.
 
-    Raises Refused unless `by` may publish, somebody else proposed it, it has no faults and its version is the highest.
+    Raises Refused unless `by` may publish, somebody else who still may proposed it, it has no faults and its version is
+    the highest.
     Consequences: from now on nothing of it changes. When it asks everybody to answer again (`rescreen`), open requests
     on older versions are closed, and for each patient whose clearance or request rested on one
     clearance_changed("superseded") is sent: booked visits go back to asked for. All of it, or nothing.
@@ -61,10 +66,12 @@ def _publish(pk: int, *, by: User, now: datetime) -> int:
         raise Refused(_("Only the lead clinician publishes a questionnaire."))
     if questionnaire.status != Questionnaire.Status.DRAFT:
         raise Refused(_("Only a draft can be published."))
-    if questionnaire.proposed_by_id is None:
+    if questionnaire.proposed_by is None:
         raise Refused(_("Somebody has to propose it first."))
     if questionnaire.proposed_by_id == by.pk:
         raise Refused(_("You proposed it. Another person has to publish it."))
+    if not _may_propose(questionnaire.proposed_by):
+        raise Refused(_("Whoever proposed it may not do so any more. Another clinician has to propose it."))
     if found := faults(questionnaire):
         raise Refused(_("It has faults: %(faults)s"), params={"faults": "; ".join(found[:5])})
     older = Questionnaire.objects.filter(name=questionnaire.name).exclude(pk=pk)

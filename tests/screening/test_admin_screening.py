@@ -712,6 +712,11 @@ def test_two_people_publish_a_draft(questionnaire, treatment):
     signed_in(clinician).post(act["propose"])
     signed_in(clinician).post(act["publish"])
     assert status() == "draft"
+    User.objects.filter(pk=clinician.pk).update(is_active=False)  # has left since
+    page = signed_in(lead).post(act["publish"], follow=True)
+    assert "Whoever proposed it may not do so any more." in page.content.decode()
+    assert status() == "draft"
+    User.objects.filter(pk=clinician.pk).update(is_active=True)
     signed_in(lead).post(act["publish"])
     assert status() == "active"
     published = Questionnaire.objects.get(pk=draft.pk)

@@ -21,6 +21,7 @@ ANSWERS = {"isotretinoin": "yes", "other-health-what": "epilepsy – since 2019"
 @pytest.fixture
 def questionnaire():
     author = User.objects.create_user("author@example.org", name="Author")
+    author.groups.add(Group.objects.get(name="Clinician"))
     lead = User.objects.create_user("lead@example.org", name="Lead")
     lead.groups.add(Group.objects.get(name="Lead clinician"))
     questionnaire = Questionnaire.objects.create(name="sealing", version=1, title="Sealing")

@@ -141,7 +141,27 @@ def test_only_a_lead_publishes_and_only_anothers(role):
         == "screening_questionnaire_two_people_publish"
     )
     assert wall(rows.update, published_by=lead, **publish) == "screening_questionnaire_published_by_name"
-    assert rows.update(published_by=lead, proposed_by=other, **publish) == 1
+    may_propose = role == "Clinician"
+    if may_propose:
+        assert rows.update(published_by=lead, proposed_by=other, **publish) == 1
+    else:
+        refused = wall(rows.update, published_by=lead, proposed_by=other, **publish)
+        assert refused == "screening_questionnaire_proposer_may"
+
+
+@pytest.mark.parametrize("role", ["Front desk", "Practitioner", "Content editor", "Manager", None])
+def test_only_a_clinician_proposes_what_is_published(role):
+    """Two people stand behind a questionnaire; a name of somebody who may not propose is not the second."""
+    draft = Questionnaire.objects.create(name="x", version=1, title="x", proposed_by=make_user(role=role))
+    statement = (
+        "UPDATE screening_questionnaire SET status = 'active', published_by_id = %s, published_at = %s,"
+        " proposed_by_id = %s WHERE id = %s"
+    )
+    lead, clinician, left = (make_user(role=role) for role in ("Lead clinician", "Clinician", "Clinician"))
+    type(left).objects.filter(pk=left.pk).update(is_active=False)
+    for nobody in (draft.proposed_by_id, left.pk):
+        assert wall(sql, statement, [lead.pk, NOW, nobody, draft.pk]) == "screening_questionnaire_proposer_may"
+    assert sql(statement, [lead.pk, NOW, clinician.pk, draft.pk]) == 1
 
 
 # ---------------------------------------------------------------- I4: answers
