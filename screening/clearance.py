@@ -32,7 +32,7 @@ from screening.models import Questionnaire, QuestionnaireResponse, Review, Revie
 log = logging.getLogger(__name__)
 
 # patient, treatment, area (both None: all of the patient's), outcome (Review.Outcome, "answered" for
-# a patient's first answers, "superseded" or "withdrawn"),
+# a patient's first answers and for a reply to a clinician's question, "superseded" or "withdrawn"),
 # review_id or None, deferred_until or None, by (User or None), now.
 clearance_changed = Signal()
 

@@ -460,29 +460,43 @@ def days_covered(
 
 @transaction.atomic
 def reopen(review: Review, *, now: datetime) -> ReviewRequest:
-    """Puts answers back on the worklist after the patient has replied to a question; the visit stays as it was.
+    """Puts answers back on the worklist after the patient has replied to a question.
 
-    Raises AlreadyDecided when a later decision, or later answers, took this one's place.
+    Raises AlreadyDecided when a later decision, or later answers, took this one's place. Consequences:
+    clearance_changed("answered") is sent for this treatment and area, so that the visits that wait no longer wait for
+    the patient, and the row has the day of the nearest of them: they may have moved since the question was asked.
     """
-    clearance.lock_patient(review.patient_id)
+    patient = clearance.lock_patient(review.patient_id)
     here = {"response": review.response_id, "treatment": review.treatment_id, "area": review.area_id}
     newest = clearance.finished_responses([review.patient_id]).first()
     later = Review.objects.filter(**here, pk__gt=review.pk).exists()
     if later or newest is None or newest.pk != review.response_id:
         raise AlreadyDecided(_("Somebody has decided meanwhile."))
-    open_now = ReviewRequest.objects.filter(**here, closed_at=None).first()
-    if open_now is not None:
-        return open_now
-    before = ReviewRequest.objects.filter(**here).order_by("-id").first()
-    return ReviewRequest.objects.create(
-        response_id=review.response_id,
-        treatment_id=review.treatment_id,
-        area_id=review.area_id,
-        waiting_since=now,
-        needed_on=before.needed_on if before else None,
-        needed_at=before.needed_at if before else None,
-        location_id=before.location_id if before else None,
+    request = ReviewRequest.objects.filter(**here, closed_at=None).first()
+    if request is None:
+        before = ReviewRequest.objects.filter(**here).order_by("-id").first()
+        request = ReviewRequest.objects.create(
+            response_id=review.response_id,
+            treatment_id=review.treatment_id,
+            area_id=review.area_id,
+            waiting_since=now,
+            needed_on=before.needed_on if before else None,
+            needed_at=before.needed_at if before else None,
+            location_id=before.location_id if before else None,
+        )
+    clearance.clearance_changed.send(
+        sender=Review,
+        patient=patient,
+        treatment=review.treatment,
+        area=review.area,
+        outcome=clearance.ANSWERED,
+        review_id=None,
+        deferred_until=None,
+        by=None,
+        now=now,
     )
+    request.refresh_from_db()
+    return request
 
 
 def recheck_questionnaire() -> Questionnaire | None:
