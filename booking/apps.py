@@ -40,9 +40,7 @@ class BookingConfig(AppConfig):
         register_panel(Panel("my", 10, "booking/my_appointments.html", my_appointments))
         register_panel(Panel("dashboard", 10, "admin/booking/panels/desk.html", desk_today, "booking.run_desk"))
         register_panel(Panel("dashboard", 11, "admin/booking/panels/my_day.html", own_day, "booking.check_in"))
-        register_panel(
-            Panel("opening", 20, "admin/booking/panels/opening.html", opening, "booking.change_workinghours")
-        )
+        register_panel(Panel("opening", 20, "admin/booking/panels/opening.html", opening))
 
 
 def my_appointments(request, now):

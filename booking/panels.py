@@ -6,12 +6,15 @@ from django.db.models import Count, Exists, Max, OuterRef, Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from booking import desk
 from booking.models import Appointment, WorkingHours
 from clinic.accounts import signed_in
 from clinic.models import Location, Practitioner, Room, Treatment
+from clinic.panels import on_page_of
+from clinic.registry import Missing, as_read_by
 
 NEXT = 3
 Status = Appointment.Status
@@ -67,22 +70,28 @@ def before_opening(request: HttpRequest, now: datetime) -> dict:
         Q(valid_until=None) | Q(valid_until__gte=today), practitioner=OuterRef("pk"), location__is_active=True
     )
     missing = []
-    add = reverse("admin:booking_workinghours_add")
     people = Practitioner.objects.filter(is_active=True)
     found = list(people.annotate(has_hours=Exists(hours)))
     if not found:
-        missing.append((_("Add a practitioner who sees patients."), reverse("admin:clinic_practitioner_changelist")))
+        missing.append(on_page_of("practitioner", _("Add a practitioner who sees patients.")))
     for person in found:
         if not person.has_hours:
-            missing.append((_("%(name)s has no working hours.") % {"name": person}, add))
+            missing.append(hours_to_add(_("%(name)s has no working hours.") % {"name": person}))
     rooms = Room.objects.filter(location=OuterRef("pk"), is_active=True)
     for place in Location.objects.filter(is_active=True).exclude(Exists(rooms)):
-        missing.append((_("%(place)s has no room.") % {"place": place}, reverse("admin:clinic_room_changelist")))
+        missing.append(on_page_of("room", _("%(place)s has no room.") % {"place": place}))
     offered = Treatment.objects.offered().filter(prices__valid_from__lte=today, practitioners__in=people)
     if not offered.exists():
         words = _("Offer something that has a price and that a practitioner gives.")
-        missing.append((words, reverse("admin:clinic_treatment_changelist")))
+        missing.append(on_page_of("treatment", words))
     ends = WorkingHours.objects.aggregate(last=Max("valid_until"), endless=Count("pk", filter=Q(valid_until=None)))
     last_day = ends["last"]
-    ends_soon = last_day is not None and not ends["endless"] and last_day < today + timedelta(days=30)
-    return {"missing": missing, "last_day": last_day if ends_soon else None}
+    if last_day is not None and not ends["endless"] and last_day < today + timedelta(days=30):
+        words = _("All working hours end on %(day)s. Add new ones, or nobody can book after that day.")
+        missing.append(hours_to_add(words % {"day": date_format(last_day, "j F Y")}))
+    return {"missing": as_read_by(request.user, missing)}
+
+
+def hours_to_add(words: str) -> Missing:
+    """Working hours that are missing; who may add them does it."""
+    return Missing(words, reverse("admin:booking_workinghours_add"), "booking.add_workinghours")

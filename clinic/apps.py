@@ -63,3 +63,9 @@ class ClinicAdminConfig(AdminConfig):
 def append_only_tables() -> list[str]:
     """Tables in which the web role may insert and read, and nothing else: every app lists its own."""
     return [table for config in apps.get_app_configs() for table in getattr(config, "append_only_tables", [])]
+
+
+def roles_with(permission: str) -> list[str]:
+    """The roles that any app gives this permission to, in the order of ROLES."""
+    given = [getattr(config, "role_permissions", {}) for config in apps.get_app_configs()]
+    return [role for role in ROLES if any(permission in roles.get(role, ()) for roles in given)]

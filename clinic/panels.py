@@ -9,34 +9,40 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from clinic.models import Area, CallBack, Clinic, Location, Practitioner, Room, Treatment, TreatmentPrice
-from clinic.registry import Panel
+from clinic.registry import Missing, Panel, as_read_by
 
 
-def missing_before_opening(now: datetime) -> list[tuple[str, str]]:
-    """(what is missing, where to do it) for the shared nouns; empty when patients may come."""
-    missing = []
+def on_page_of(noun: str, words: str, pk: int | None = None) -> Missing:
+    """What is missing on the staff pages of one of our nouns; who may change it does it."""
+    link = reverse(f"admin:clinic_{noun}_change", args=[pk]) if pk else reverse(f"admin:clinic_{noun}_changelist")
+    return Missing(words, link, f"clinic.change_{noun}")
+
+
+def missing_before_opening(now: datetime) -> list[Missing]:
+    """What is missing among the shared nouns; empty when patients may come."""
     clinic = Clinic.get()
-    home = reverse("admin:clinic_clinic_changelist")
     if clinic is None:
-        return [(_("The clinic is not set up: run the command setup_clinic."), home)]
+        return [Missing(_("The clinic is not set up: run the command setup_clinic."))]
+    missing = []
     if clinic.lead_clinician is None or not clinic.lead_clinician.is_active:
-        missing.append((_("Name the lead clinician."), home))
+        missing.append(on_page_of("clinic", _("Name the lead clinician.")))
     if not clinic.outage_contact:
-        missing.append((_("Say whom to phone when messages do not go out."), home))
+        missing.append(on_page_of("clinic", _("Say whom to phone when messages do not go out.")))
     if not clinic.sender_name:
-        missing.append((_("Choose the sender of our messages: a name that does not say what we treat."), home))
+        words = _("Choose the sender of our messages: a name that does not say what we treat.")
+        missing.append(on_page_of("clinic", words))
     if not clinic.phone:
-        missing.append((_("Give the telephone number that patients see."), home))
+        missing.append(on_page_of("clinic", _("Give the telephone number that patients see.")))
     rooms = Room.objects.filter(location=OuterRef("pk"), is_active=True)
     places = list(Location.objects.filter(is_active=True).annotate(has_room=Exists(rooms)))
     if not places:
-        missing.append((_("Add a location that is open for booking."), reverse("admin:clinic_location_changelist")))
+        missing.append(on_page_of("location", _("Add a location that is open for booking.")))
     for place in places:
         if not place.emergency.strip() or not place.out_of_hours.strip():
             words = _("%(place)s: write whom patients call at night and in an emergency.") % {"place": place}
-            missing.append((words, reverse("admin:clinic_location_change", args=[place.pk])))
+            missing.append(on_page_of("location", words, place.pk))
     if not any(place.has_room for place in places):
-        missing.append((_("Add a room."), reverse("admin:clinic_room_changelist")))
+        missing.append(on_page_of("room", _("Add a room.")))
     this = {"treatments": OuterRef("pk")}
     treatments = list(
         Treatment.objects.offered().annotate(
@@ -48,25 +54,24 @@ def missing_before_opening(now: datetime) -> list[tuple[str, str]]:
         )
     )
     if not treatments:
-        missing.append((_("Offer a treatment."), reverse("admin:clinic_treatment_changelist")))
+        missing.append(on_page_of("treatment", _("Offer a treatment.")))
     for treatment in treatments:
-        link = reverse("admin:clinic_treatment_change", args=[treatment.pk])
+        name = {"treatment": treatment}
         if not treatment.is_priced:
-            missing.append((_("%(treatment)s: give the price.") % {"treatment": treatment}, link))
+            missing.append(on_page_of("treatment", _("%(treatment)s: give the price.") % name, treatment.pk))
         if treatment.needs_screening and not treatment.has_areas:
-            missing.append((_("%(treatment)s: say which areas it treats.") % {"treatment": treatment}, link))
+            missing.append(on_page_of("treatment", _("%(treatment)s: say which areas it treats.") % name, treatment.pk))
         if not treatment.is_given:
-            words = _("%(treatment)s: nobody gives it.") % {"treatment": treatment}
-            missing.append((words, reverse("admin:clinic_practitioner_changelist")))
+            missing.append(on_page_of("practitioner", _("%(treatment)s: nobody gives it.") % name))
     for practitioner in Practitioner.objects.filter(is_active=True, registration=""):
         words = _("%(name)s: write the registration; patients see it.") % {"name": practitioner}
-        missing.append((words, reverse("admin:clinic_practitioner_change", args=[practitioner.pk])))
+        missing.append(on_page_of("practitioner", words, practitioner.pk))
     return missing
 
 
 def before_opening(request: HttpRequest, now: datetime) -> dict:
     """Always shown: when nothing is missing it says so, and which promise patients are given."""
-    return {"missing": missing_before_opening(now), "clinic": Clinic.get()}
+    return {"missing": as_read_by(request.user, missing_before_opening(now)), "clinic": Clinic.get()}
 
 
 def call_backs(request: HttpRequest, now: datetime) -> dict | None:
@@ -75,5 +80,5 @@ def call_backs(request: HttpRequest, now: datetime) -> dict | None:
     return {"call_backs": waiting} if waiting else None
 
 
-OPENING = Panel("opening", 10, "clinic/panels/before_opening.html", before_opening, "clinic.change_clinic")
+OPENING = Panel("opening", 10, "clinic/panels/before_opening.html", before_opening)
 CALL_BACKS = Panel("dashboard", 30, "clinic/panels/call_backs.html", call_backs, "clinic.view_callback")

@@ -3,11 +3,13 @@
 `clinic` imports no app; each app registers here from its AppConfig.ready().
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from django.http import HttpRequest
+
+from clinic.apps import roles_with
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,25 @@ class Panel:
     template: str
     context: Callable[[HttpRequest, datetime], dict | None]
     permission: str = ""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something that must happen before opening, and where. `permission`: of those who do it there."""
+
+    words: str
+    link: str = ""
+    permission: str = ""
+
+    @property
+    def by(self) -> str:
+        """The roles that do it, in words; empty when it is no role's."""
+        return ", ".join(roles_with(self.permission)) if self.permission else ""
+
+
+def as_read_by(user, missing: Iterable[Missing]) -> list[Missing]:
+    """All that is missing; its link is left out where this person would find a closed door."""
+    return [one if user.has_perm(one.permission) else replace(one, link="") for one in missing]
 
 
 _panels: list[Panel] = []

@@ -1,6 +1,9 @@
 """What the education part shows on gathered pages: reviews that wait or are overdue, and what is missing."""
 
-from clinic.registry import Panel
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from clinic.registry import Missing, Panel, as_read_by
 from education.models import Article
 
 # The addresses of the shipped pages that answer what people ask before anything else, in this order.
@@ -25,13 +28,28 @@ def to_read(request, now) -> dict | None:
     return {"pages": [pages[slug] for slug in READ_FIRST if slug in pages]} if pages else None
 
 
+def missing_before_opening() -> list[Missing]:
+    """The pages that patients cannot read yet, because nobody has signed or published them; empty when all are up."""
+    pages = Article.objects.with_titles().order_by("order")
+    if not pages:
+        return [Missing(_("There are no pages. Run the set-up of a new clinic to get drafts."))]
+    return [
+        Missing(
+            page.latest_title or page.slug,
+            reverse("admin:education_article_change", args=[page.pk]),
+            "education.view_article",
+        )
+        for page in pages
+        if page.published_revision_id is None
+    ]
+
+
 def before_opening(request, now) -> dict | None:
-    """The shipped pages that patients cannot read yet, because nobody has signed or published them."""
-    missing = list(Article.objects.with_titles().with_states().filter(published_revision=None).order_by("order"))
-    nothing = not missing and not Article.objects.exists()
-    return {"pages": missing, "nothing": nothing} if missing or nothing else None
+    """What is missing among the pages; None when nothing is."""
+    missing = as_read_by(request.user, missing_before_opening())
+    return {"missing": missing} if missing else None
 
 
 DASHBOARD = Panel("dashboard", 60, "education/panels/to_do.html", to_do, "education.view_article")
-OPENING = Panel("opening", 30, "education/panels/before_opening.html", before_opening, "education.view_article")
+OPENING = Panel("opening", 30, "education/panels/before_opening.html", before_opening)
 HOME = Panel("home", 10, "education/panels/home.html", to_read)

@@ -9,7 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from clinic.models import Clinic, Patient, Treatment
-from clinic.registry import Panel
+from clinic.panels import on_page_of
+from clinic.registry import Missing, Panel, as_read_by
 from screening import clearance, reading, reviews
 from screening.models import Questionnaire, QuestionnaireResponse, Review, ReviewRequest
 
@@ -26,34 +27,35 @@ def who_waits(request: HttpRequest, now: datetime) -> dict:
     }
 
 
-def missing_before_opening() -> list[str]:
+def missing_before_opening() -> list[Missing]:
     """What has to happen to the questionnaires before patients may come; empty when nothing has."""
-    missing = []
+
+    def missing(words: str) -> Missing:
+        return Missing(words, reverse("admin:screening_questionnaire_changelist"), "screening.view_questionnaire")
+
+    found = []
     active = list(Questionnaire.objects.active().prefetch_related("treatments"))
-    full = [found for found in active if found.purpose == Questionnaire.Purpose.SCREENING]
+    full = [one for one in active if one.purpose == Questionnaire.Purpose.SCREENING]
     if not full:
-        missing.append(_("Publish the questions asked before treatment: one clinician proposes, the lead publishes."))
-    if not any(found.purpose == Questionnaire.Purpose.RECHECK for found in active):
-        missing.append(_("Publish the short questions asked before each session: nobody is checked in without them."))
+        words = _("Publish the questions asked before treatment: one clinician proposes, the lead publishes.")
+        found.append(missing(words))
+    if not any(one.purpose == Questionnaire.Purpose.RECHECK for one in active):
+        words = _("Publish the short questions asked before each session: nobody is checked in without them.")
+        found.append(missing(words))
     for treatment in Treatment.objects.offered().filter(kind=Treatment.Kind.TREATMENT) if full else []:
-        if not any(not found.treatments.all() or treatment in found.treatments.all() for found in full):
-            missing.append(_("%(treatment)s: no published questions cover it.") % {"treatment": treatment})
+        if not any(not one.treatments.all() or treatment in one.treatments.all() for one in full):
+            found.append(missing(_("%(treatment)s: no published questions cover it.") % {"treatment": treatment}))
     clinic = Clinic.get()
     lead = clinic.lead_clinician if clinic else None
     if lead is not None and not lead.has_perm("screening.publish_questionnaire"):
-        missing.append(_("The lead clinician who is named does not have the role Lead clinician."))
-    return missing
+        words = _("The lead clinician who is named does not have the role Lead clinician.")
+        found.append(on_page_of("user", words, lead.pk))
+    return found
 
 
-def before_opening(request: HttpRequest, now: datetime) -> dict | None:
-    """Shown to whoever runs the house and to clinicians; the link only to who may open it."""
-    may_open = request.user.has_perm("screening.view_questionnaire")
-    if not (may_open or request.user.has_perm("clinic.change_clinic")):
-        return None
-    return {
-        "missing": missing_before_opening(),
-        "link": reverse("admin:screening_questionnaire_changelist") if may_open else "",
-    }
+def before_opening(request: HttpRequest, now: datetime) -> dict:
+    """Always shown: when nothing is missing it says so."""
+    return {"missing": as_read_by(request.user, missing_before_opening())}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The shared nouns in the staff site: who may do what, and lists that cost the same at one row and at three."""
 
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from django.utils import timezone
 from clinic import admin as clinic_admin
 from clinic import panels
 from clinic.models import Area, CallBack, Clinic, Patient, Room, Treatment, TreatmentPrice, User
+from education.models import Article
 from outbox import messages
 from outbox.models import Message
 from tests import make
@@ -473,7 +475,7 @@ def test_what_is_missing_before_opening_is_listed_until_it_is_there(db):
     Clinic.objects.all().delete()
     assert len(panels.missing_before_opening(NOW)) == 1
     make.make_clinic(sender_name="", outage_contact="")
-    listed = " ".join(words for words, _link in panels.missing_before_opening(NOW))
+    listed = " ".join(one.words for one in panels.missing_before_opening(NOW))
     for missing in ("lead clinician", "whom to phone", "sender", "telephone", "location", "room", "Offer a treatment"):
         assert missing in listed
     make.make_clinic(
@@ -484,12 +486,12 @@ def test_what_is_missing_before_opening_is_listed_until_it_is_there(db):
     )
     make.make_room(make.make_location())
     treatment = make.make_treatment(price=None, areas=())
-    listed = " ".join(words for words, _link in panels.missing_before_opening(NOW))
+    listed = " ".join(one.words for one in panels.missing_before_opening(NOW))
     assert "give the price" in listed and "which areas" in listed and "nobody gives it" in listed
     TreatmentPrice.objects.create(treatment=treatment, amount=1, valid_from=NOW.date())
     treatment.areas.set([make.area()])
     nurse = make.make_practitioner(treatment, registration="")
-    assert [words for words, _link in panels.missing_before_opening(NOW)] == [
+    assert [one.words for one in panels.missing_before_opening(NOW)] == [
         f"{nurse}: write the registration; patients see it."
     ]
     nurse.registration = "NMC 1"
@@ -497,11 +499,46 @@ def test_what_is_missing_before_opening_is_listed_until_it_is_there(db):
     assert panels.missing_before_opening(NOW) == []
 
 
-def test_the_page_before_opening_is_the_managers(client):
-    signed_in(client, "Manager")
-    assert "Patients are promised an answer" in words(client, "opening")
-    signed_in(client, "Front desk")
-    assert "Patients are promised an answer" not in words(client, "opening")
+# What is missing, where it is done, and who does it: one thing of each app.
+TO_BE_DONE = [
+    ("Name the lead clinician.", "/admin/clinic/clinic/", {"Manager"}),
+    (
+        "Publish the questions asked before treatment",
+        "/admin/screening/questionnaire/",
+        {"Clinician", "Lead clinician"},
+    ),
+    ("Nora Stone has no working hours.", "/admin/booking/workinghours/add/", {"Manager"}),
+    ("How skin heals", "/admin/education/article/", {"Content editor", "Clinician", "Lead clinician"}),
+]
+
+
+@pytest.mark.parametrize("role", make.ROLES)
+def test_everybody_sees_all_that_is_missing_and_a_link_only_to_what_they_may_open(client, role):
+    make.make_practitioner(make.make_treatment(), name="Nora Stone")
+    Article.objects.create(slug="healing").save_draft(
+        title="How skin heals", summary="x", short_answer="x", body="x", sources=[], by=None, now=NOW
+    )
+    signed_in(client, role)
+    page = words(client, "opening")
+    items = re.findall(r"<li>(.*?)</li>", page)
+    for words_of_it, address, roles in TO_BE_DONE:
+        [item] = [each for each in items if words_of_it in each]
+        assert (f'<a href="{address}' in item) == (role in roles), item
+        assert ("To be done by: " in item) == (role not in roles), item
+        assert role in roles or all(each in item for each in roles), item
+    assert "Patients are promised an answer" in page
+    for link in re.findall(r'<li><a href="([^"]+)', page):
+        assert client.get(link, follow=True).status_code == 200, link
+
+
+@pytest.mark.parametrize("role", make.ROLES)
+def test_the_page_before_opening_costs_sixteen_queries_at_most(client, role):
+    signed_in(client, role)
+    one_of_each(0)
+    words(client, "opening")
+    with CaptureQueriesContext(connection) as captured:
+        words(client, "opening")
+    assert len(captured) <= 16, [query["sql"][:120] for query in captured]
 
 
 # --- messages

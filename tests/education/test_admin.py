@@ -317,9 +317,26 @@ def test_panels_show_what_waits_and_nothing_else(rf, editor, article):
     assert panels.to_do(request, now) is None
     revision = draft(article, editor)
     assert panels.to_do(request, now) is None
-    assert panels.before_opening(request, now)["pages"] == [article]
     revision.ask_for_review(by=editor, now=now)
     assert panels.to_do(request, now)["pages"] == [article]
+
+
+def test_before_opening_every_page_has_to_be_published(editor, clinician, article):
+    from education.panels import missing_before_opening
+
+    published(article, editor, clinician)
+    other = Article.objects.create(slug="other")
+    assert [one.words for one in missing_before_opening()] == ["other"]
+    published(other, editor, clinician)
+    assert missing_before_opening() == []
+    Article.objects.all().update(published_revision=None, published_at=None)
+    assert [one.words for one in missing_before_opening()] == ["How skin heals"] * 2
+
+
+def test_before_opening_there_have_to_be_pages(db):
+    from education.panels import missing_before_opening
+
+    assert "There are no pages" in missing_before_opening()[0].words
 
 
 def test_words_are_those_of_the_form(editor, article):
