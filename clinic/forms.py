@@ -1,9 +1,11 @@
-"""Form fields that several apps use: a date in three boxes."""
+"""What the forms of several apps share: a date in three boxes, and one answer to what takes one."""
 
 from datetime import date
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.datastructures import MultiValueDict
 from django.utils.dates import MONTHS, MONTHS_3
 from django.utils.translation import gettext_lazy as _
 
@@ -58,6 +60,10 @@ class ThreePartDateWidget(forms.Widget):
         super().__init__(attrs)
         self.autocomplete = autocomplete
 
+    def names(self, name: str) -> list[str]:
+        """The names of its boxes."""
+        return [f"{name}_{part}" for part in (*PARTS, "unknown")]
+
     def id_for_label(self, id_: str) -> str:
         """The first box: where a link from the error summary leads."""
         return f"{id_}_day" if id_ else ""
@@ -67,7 +73,7 @@ class ThreePartDateWidget(forms.Widget):
         return {part: self._shown(data.get(f"{name}_{part}")) for part in (*PARTS, "unknown")}
 
     def value_omitted_from_data(self, data, files, name: str) -> bool:
-        return not any(f"{name}_{part}" in data for part in (*PARTS, "unknown"))
+        return not any(box in data for box in self.names(name))
 
     def get_context(self, name: str, value: object, attrs: dict | None) -> dict:
         context = super().get_context(name, None, attrs)
@@ -203,3 +209,43 @@ class ThreePartDateField(forms.Field):
 
     def _wrong(self, code: str, **params) -> ValidationError:
         return ValidationError(self.error_messages[code], code=code, params=params or None)
+
+
+# ---------------------------------------------------------------- one answer
+
+ONCE = _("Please answer this once.")
+
+
+def is_answered_twice(data: object, name: str) -> bool:
+    """Whether different values came for one name. A browser sends no such thing; Django would take the last of them."""
+    return isinstance(data, MultiValueDict) and len(set(data.getlist(name))) > 1
+
+
+class AnsweredOnce(forms.Form):
+    """A form that takes no two different values for a field that takes one: a yes must not hide behind a no.
+
+    Such a field has an error. What was typed into the others stays; of choices none is chosen any more, for whichever
+    were shown as chosen could be sent again without being looked at. Lists may have as many as they like.
+    """
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        for name, field in self.fields.items():
+            if any(is_answered_twice(self.data, box) for box in self._boxes(name, field)):
+                self.errors.pop(name, None)
+                self.add_error(name, ONCE)
+                self._choose_nothing(name, field)
+        return cleaned
+
+    def _boxes(self, name: str, field: forms.Field) -> list[str]:
+        """The names under which a field that takes one value is sent; none for a list."""
+        if getattr(field.widget, "allow_multiple_selected", False):
+            return []
+        whole = self.add_prefix(name)
+        return field.widget.names(whole) if isinstance(field.widget, ThreePartDateWidget) else [whole]
+
+    def _choose_nothing(self, name: str, field: forms.Field) -> None:
+        if isinstance(field, forms.ChoiceField) and isinstance(self.data, MultiValueDict):
+            data = self.data.copy()
+            data.setlist(self.add_prefix(name), [])
+            self.data = data

@@ -3,7 +3,6 @@
 from datetime import datetime
 from urllib.parse import urlencode
 
-from django import forms
 from django.contrib.auth.decorators import login_required
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
@@ -17,12 +16,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from clinic import accounts
-from clinic.forms import ThreePartDateField
+from clinic.forms import AnsweredOnce, ThreePartDateField
 from clinic.models import Practitioner, Treatment
 from clinic.registry import panels_for, patient_is_known
 
 
-class BirthDateForm(forms.Form):
+class BirthDateForm(AnsweredOnce):
     """The birth date that the desk wrote down."""
 
     birth_date = ThreePartDateField(

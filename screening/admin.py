@@ -26,7 +26,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from clinic import registry
 from clinic.accounts import signed_in
-from clinic.forms import ThreePartDateField
+from clinic.forms import ONCE, AnsweredOnce, ThreePartDateField, is_answered_twice
 from clinic.models import Patient, User
 from screening import clearance, publishing, reading, reviews, sealing
 from screening.models import Effect, Questionnaire, QuestionnaireResponse, Review, ReviewRequest
@@ -130,7 +130,7 @@ def _promised(found: ReviewRequest) -> str:
     return reading.moment(found.answer_by, found.location, "D j M, H:i") if found.answer_by else ""
 
 
-class DecisionForm(forms.Form):
+class DecisionForm(AnsweredOnce):
     """A decision as it is typed. What it takes for each outcome is for `reviews.decide` to say."""
 
     outcome = forms.ChoiceField(
@@ -345,6 +345,8 @@ class ReviewRequestAdmin(OwnPages):
         if data["note"].strip():
             statement = f"{statement}\n\n{data['note'].strip()}"
         try:
+            if twice := [rule for rule in reasons if is_answered_twice(request.POST, f"reason-{rule}")]:
+                raise reviews.Refused({f"reason-{rule}": ONCE for rule in twice})
             if request.POST.get("day") != reviews.assessed_day(wanted, now).isoformat():
                 raise reviews.Refused(_("The visit has been moved meanwhile. Please look at the findings again."))
             assessment = reviews.stored_assessment(wanted.response, on=reviews.assessed_day(wanted, now), now=now)

@@ -18,7 +18,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from clinic.forms import ThreePartDateField
+from clinic.forms import AnsweredOnce, ThreePartDateField
 from screening.assessment import Question, Questionnaire, Section, read_date
 from screening.clearance import BIRTH_DATE
 
@@ -172,7 +172,7 @@ def _initial(question: Question, value: Any) -> Any:
 # ---------------------------------------------------------------- the form of a step
 
 
-class StepForm(forms.Form):
+class StepForm(AnsweredOnce):
     """The questions of one step. `answers()` gives what to save: a value for each question, None where there is none.
 
     answers: all that was answered so far. today: the local day, for dates that must lie in the past.
@@ -294,7 +294,7 @@ def _when(parent: Question, codes: tuple[str, ...]) -> str:
 # ---------------------------------------------------------------- around the steps
 
 
-class StartForm(forms.Form):
+class StartForm(AnsweredOnce):
     """Before the first question: the agreement to keep answers about health. `treatment` is a slug, or empty."""
 
     treatment = forms.CharField(required=False, max_length=50, widget=forms.HiddenInput)
@@ -304,7 +304,7 @@ class StartForm(forms.Form):
     )
 
 
-class CheckForm(forms.Form):
+class CheckForm(AnsweredOnce):
     """The declaration at the end. `shown` says for which answers: see `fingerprint`."""
 
     shown = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
@@ -320,14 +320,14 @@ def fingerprint(answers: Mapping[str, Any]) -> str:
     return salted_hmac("screening.check", json.dumps(answers, sort_keys=True), algorithm="sha256").hexdigest()
 
 
-class BirthDateForm(forms.Form):
+class BirthDateForm(AnsweredOnce):
     """The birth date again, after somebody was away from the device."""
 
     birth_date = ThreePartDateField(label=gettext_lazy("What is your date of birth?"), autocomplete="bday")
     to = forms.CharField(required=False, max_length=10, widget=forms.HiddenInput)
 
 
-class ReplyForm(forms.Form):
+class ReplyForm(AnsweredOnce):
     """What the patient answers to a clinician's question."""
 
     text = forms.CharField(

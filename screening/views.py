@@ -252,13 +252,21 @@ def step(request: HttpRequest, here: Here, number: int) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         return _keep(request, here, form, leaving=leaving)
-    context = {"form": form, "step": steps[number - 1], "total": len(steps), "changing": "change" in request.GET}
+    questions = steps[number - 1].questions
+    context = {
+        "form": form,
+        "step": steps[number - 1],
+        "total": len(steps),
+        "changing": "change" in request.GET,
+        # Nothing is saved yet, but what cannot wait does not wait until the rest is right.
+        "urgent": urgent_words(questions, {q.link_id: request.POST.getlist(q.link_id) for q in questions}),
+    }
     return render(request, "screening/step.html", context)
 
 
 @sensitive_variables()
 def _keep(request: HttpRequest, here: Here, form: StepForm, *, leaving: bool) -> HttpResponse:
-    """Saves one step and says where to go. Somebody under 18 leaves nothing behind."""
+    """Saves one step and says where to go; first, what cannot wait (H13). Somebody under 18 leaves nothing behind."""
     changes = form.answers()
     known = here.response.patient.birth_date if here.response.patient else None
     given = changes.get(clearance.BIRTH_DATE)
@@ -269,11 +277,15 @@ def _keep(request: HttpRequest, here: Here, form: StepForm, *, leaving: bool) ->
         answers = verbs.save_answers(here.response, changes, now=here.now, seen=not here.away)
     except verbs.AlreadySent:  # sent or forgotten in another window
         return redirect("screening:result")
+    urgent = urgent_words(form.step.questions, changes)
     if leaving:
         verbs.put_away(here.response, now=here.now)
+        if urgent:  # said now, for what is put away is shown to nobody without the birth date
+            onward = reverse("screening:later")
+            return render(request, "screening/advice.html", {"words": urgent, "onward": onward, "leaving": True})
         return redirect("screening:later")
     change = "?change=1" if "change" in request.GET else ""
-    if urgent_words(form.step.questions, changes):
+    if urgent:
         return redirect(reverse("screening:advice", args=[form.step.number]) + change)
     return _after(here.definition, answers, form.step.number, here.today, changing=bool(change))
 

@@ -194,6 +194,13 @@ def test_without_agreement_nothing_is_done_but_the_answers_are_kept(nurse, here,
     assert QuestionnaireResponse.objects.filter(questionnaire=questions).count() == 1
 
 
+def test_a_question_with_two_answers_is_asked_again(nurse, here, questions):
+    answer = nurse.post("visit", here.uuid, **filled(questions) | {"pregnancy": ["yes", "no"]})
+    assert answer.status_code == 422
+    assert "Please answer this once." in words_of(answer)
+    assert not QuestionnaireResponse.objects.filter(questionnaire=questions).exists()
+
+
 def test_a_question_without_an_answer_is_asked_again_and_the_rest_stays(nurse, here, questions):
     first = questions.definition().questions[0]
     form = filled(questions)

@@ -1,4 +1,4 @@
-"""A date in three boxes: what it understands, what it refuses, what it says, and that nothing typed is lost."""
+"""A date in three boxes: what it understands, refuses and says, and that nothing typed is lost; one answer a field."""
 
 from datetime import date
 
@@ -8,7 +8,7 @@ from django.http import QueryDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinic.forms import ThreePartDateField, month_number
+from clinic.forms import AnsweredOnce, ThreePartDateField, month_number
 
 WHOLE = ThreePartDateField(label="Date")
 PARTIAL = ThreePartDateField(label="Date", allow_partial=True)
@@ -161,3 +161,43 @@ def test_every_real_date_goes_in_and_comes_out(day):
     typed = {"day": str(day.day), "month": day.strftime("%B"), "year": str(day.year)}
     assert answer(WHOLE, **typed) == day
     assert answer(PARTIAL, **typed) == day.isoformat()
+
+
+# ---------------------------------------------------------------- one answer
+
+
+class Asked(AnsweredOnce):
+    is_well = forms.ChoiceField(choices=[("yes", "Yes"), ("no", "No")], widget=forms.RadioSelect)
+    words = forms.CharField(required=False)
+    where = forms.MultipleChoiceField(choices=[("face", "Face"), ("chest", "Chest")], required=False)
+    when = ThreePartDateField(required=False)
+
+
+WHEN = "when_day=4&when_month=5&when_year=1990"
+
+
+@pytest.mark.parametrize(
+    ("sent", "wrong"),
+    [
+        (f"is_well=no&words=a&where=face&where=chest&{WHEN}", []),
+        ("is_well=no&is_well=no&words=a&words=a", []),
+        ("is_well=yes&is_well=no", ["is_well"]),
+        ("is_well=yes&is_well=perhaps", ["is_well"]),
+        ("is_well=no&words=a&words=", ["words"]),
+        (f"is_well=no&{WHEN}&when_year=2015", ["when"]),
+        (f"is_well=no&{WHEN}&when_day=x", ["when"]),
+    ],
+)
+@pytest.mark.parametrize("prefix", [None, "p"])
+def test_what_takes_one_answer_takes_no_two(sent, wrong, prefix):
+    if prefix:
+        sent = "&".join(f"p-{part}" for part in sent.split("&"))
+    form = Asked(QueryDict(sent), prefix=prefix)
+    assert form.errors == {name: ["Please answer this once."] for name in wrong}
+
+
+def test_of_two_answers_none_is_shown_as_chosen_and_what_was_typed_stays():
+    form = Asked(QueryDict(f"is_well=yes&is_well=no&words=a&words=b&where=face&{WHEN}"))
+    assert not form.is_valid()
+    assert "checked" not in str(form["is_well"])
+    assert (form["words"].value(), form["where"].value(), form["when"].value()["year"]) == ("b", ["face"], "1990")

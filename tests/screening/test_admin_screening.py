@@ -555,6 +555,27 @@ def test_bad_input_is_said_and_nothing_is_saved(patient, treatment, questionnair
     assert not Review.objects.exists()
 
 
+TWICE = [
+    ("outcome", {"outcome": ["not-suitable", "cleared"]}),
+    ("conditions", {"outcome": "cleared-with-conditions", "conditions": ["No numbing.", "None."]}),
+    ("note", {"outcome": "cleared", "note": ["a", "b"]}),
+    ("deferred_until_day", {"outcome": "deferred", "deferred_until_day": ["30", "2"], "deferred_until_month": "3"}),
+    ("reason-diabetes-controlled", {"outcome": "cleared", "reason-diabetes-controlled": ["HbA1c seen.", "Fine."]}),
+]
+
+
+@pytest.mark.parametrize(("field", "data"), TWICE)
+def test_two_answers_to_one_field_of_a_decision_are_refused(patient, treatment, questionnaire, harmless, field, data):
+    answer(questionnaire, {**harmless, **LOOK}, patient)
+    page = post(ask(patient, treatment), **{"reason-diabetes-controlled": "HbA1c seen.", **data})
+    assert page.status_code == 422
+    words = page.content.decode()
+    assert "Please answer this once." in words and 'value="not-suitable" required checked' not in words
+    assert not Review.objects.exists()
+    if field.startswith("reason-"):
+        assert f'href="#id_{field}"' in words
+
+
 def test_a_date_begun_for_another_outcome_does_not_matter(patient, treatment, questionnaire, harmless):
     answer(questionnaire, harmless, patient)
     assert post(ask(patient, treatment), outcome="cleared", deferred_until_day="31").status_code == 302

@@ -252,6 +252,74 @@ def test_what_cannot_wait_is_shown_before_going_on(walker, harmless, changes, sa
     assert walker.client.get("/screening/3/advice/").url == "/screening/4/"
 
 
+def test_what_cannot_wait_is_said_to_somebody_who_leaves(walker, harmless):
+    walker.fill_in(harmless, until=3)
+    page = walker.step(3, {"changing-mole": "yes"}, action="leave")
+    assert page.status_code == 200 and page.templates[0].name == "screening/advice.html"
+    assert "see your GP soon" in words(page) and 'role="alert"' in page.content.decode()
+    assert primary(page) == ["/screening/later/"]
+    assert "Your answers are saved" in words(walker.client.get("/screening/later/"))
+    assert verbs.answers_of(walker.response)["changing-mole"] == "yes"
+    assert walker.client.get("/screening/3/").url == "/screening/birth-date/?to=3"  # put away already
+    assert walker.step(3, {"changing-mole": "yes"}, action="leave").status_code == 200  # read again with "reload"
+
+
+def test_what_cannot_wait_is_said_beside_an_error(walker, harmless):
+    walker.fill_in(harmless, until=3)
+    page = walker.step(3, {"changing-mole": "yes"})  # much else is not answered
+    assert page.status_code == 200 and page.context["form"].errors
+    html = page.content.decode()
+    assert html.index("see your GP soon") < html.index('<form method="post"')
+    assert "see your GP soon" not in words(walker.step(3, {"changing-mole": "no"}))
+    assert "see your GP soon" not in words(walker.client.get("/screening/3/"))
+
+
+@pytest.mark.parametrize("said", [["yes", "no"], ["no", "yes"]])
+def test_a_yes_does_not_hide_behind_a_no(walker, harmless, said):
+    walker.fill_in(harmless, until=3)
+    page = walker.step(3, harmless, **{"changing-mole": said})
+    assert page.context["form"].errors == {"changing-mole": ["Please answer this once."]}
+    assert "see your GP soon" in words(page)  # it may have been meant
+    assert not page.context["form"]["changing-mole"].value()
+    assert page.context["form"]["broken-skin"].value() == "no"  # the others stay
+    assert "changing-mole" not in verbs.answers_of(walker.response)
+    assert walker.step(3, harmless, **{"changing-mole": ["no", "no"]}).url == "/screening/4/"  # the same, twice
+
+
+@pytest.mark.parametrize(
+    ("link_id", "changes"),
+    [
+        ("age-date-of-birth", {"age-date-of-birth_year": ["1990", "2015"]}),
+        ("scar-type", {"scar-type": ["raised", "acne-dented"]}),
+        ("broken-skin-cause", {"broken-skin": "yes", "broken-skin-cause": ["a burn", "nothing"]}),
+        ("diabetes-hba1c", {"diabetes": "yes", "diabetes-controlled": "yes", "diabetes-hba1c": ["90", "40"]}),
+    ],
+)
+@pytest.mark.parametrize("action", ["continue", "leave"])
+def test_no_field_that_takes_one_answer_takes_two(walker, harmless, link_id, changes, action):
+    number = walker.number_of(link_id)
+    walker.fill_in(harmless, until=number)
+    before = verbs.answers_of(walker.response)
+    page = walker.step(number, harmless, **changes, action=action)
+    assert page.context["form"].errors == {link_id: ["Please answer this once."]}
+    assert verbs.answers_of(walker.response) == before
+
+
+def test_a_list_has_as_many_answers_as_there_are(walker, harmless):
+    number = walker.number_of("treatment-area")
+    walker.fill_in(harmless, until=number)
+    page = walker.step(number, harmless | {"treatment-area": ["face", "chest"]})
+    assert page.status_code == 302, page.context["form"].errors
+    assert verbs.answers_of(walker.response)["treatment-area"] == ["face", "chest"]
+
+
+def test_a_follow_up_that_was_not_called_for_may_say_what_it_likes(walker, harmless):
+    number = walker.number_of("broken-skin-cause")
+    walker.fill_in(harmless, until=number)
+    page = walker.step(number, harmless, **{"broken-skin-cause": ["a burn", "nothing"]})
+    assert page.status_code == 302
+
+
 # ---------------------------------------------------------------- under 18
 
 
@@ -331,6 +399,8 @@ def test_after_15_minutes_the_birth_date_is_asked_before_anything_is_shown(walke
         assert page.url.startswith("/screening/birth-date/")
     page = walker.client.post("/screening/birth-date/", birth("1990-05-03", to="5"))
     assert "This is not the date in these answers" in words(page)
+    twice = birth("1990-05-04", to="5") | {"birth_date_year": ["1991", "1990"]}
+    assert "Please answer this once." in words(walker.client.post("/screening/birth-date/", twice))
     page = walker.client.post("/screening/birth-date/", birth("1990-05-04", to="5"))
     assert page.url == "/screening/5/"
     assert "checked" in walker.client.get("/screening/5/").content.decode()

@@ -53,6 +53,8 @@ def test_the_patient_reads_the_question_and_answers_once(client, patient, review
     place = f"/screening/reply/{review.uuid}/"
     assert QUESTION in words(client.get(place))
     assert not ReviewRequest.objects.filter(closed_at=None).exists()
+    twice = client.post(place, {"text": ["Prednisolone.", "Nothing."]})
+    assert "Please answer this once." in words(twice) and not Reply.objects.exists()
     assert client.post(place, {"text": "Prednisolone, since May."}).url == place
     assert "Thank you, we have your answer" in words(client.get(place))
     assert verbs.reply_of(review) == "Prednisolone, since May."
