@@ -1,9 +1,7 @@
 """What happens to every request: what no page could store is refused, and staff screens are kept for staff."""
 
-import time
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.core.exceptions import BadRequest, PermissionDenied
@@ -14,14 +12,13 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
-from clinic import accounts, views
+from clinic import accounts, idle, views
 from clinic.models import Clinic
 
 LONGEST_QUERY = 4096
 # Nothing here is larger than a picture of 5 MB with its form; without a limit, a file as large as the disk could be
 # sent to any page.
 LARGEST_BODY = 6 * 1024 * 1024
-SEEN = "staff_seen"  # in the session: when this member of staff last did something, in seconds
 
 
 class NeutralRequests:
@@ -108,12 +105,12 @@ class StaffSignIn:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         user = request.user
+        if request.path == reverse("locked"):  # asks about the session, and is no use of it
+            return self.get_response(request)
         if user.is_authenticated and user.is_staff:
-            if self.was_idle(request):
-                if request.path == reverse("locked"):  # says the same, and knows the page to come back to
-                    logout(request)
-                    return self.get_response(request)
+            if idle.is_over(request):
                 return self.lock(request)
+            idle.note_use(request)
             if self.is_admin(request):
                 elsewhere = self.second_factor(request)
                 if elsewhere is not None:
@@ -131,25 +128,12 @@ class StaffSignIn:
         """Whether the address is below the staff site; its scripts of translations show nothing, but ask as well."""
         return request.path.startswith(reverse("admin:index"))
 
-    def was_idle(self, request: HttpRequest) -> bool:
-        """Whether nothing happened in this session for STAFF_IDLE_SECONDS; notes that something happens now."""
-        now = time.time()
-        seen = request.session.get(SEEN)
-        if isinstance(seen, int | float) and now - seen > settings.STAFF_IDLE_SECONDS:
-            return True
-        if not isinstance(seen, int | float) or now - seen > min(15, settings.STAFF_IDLE_SECONDS / 4):
-            request.session[SEEN] = now  # not at every request: each is a write
-        return False
-
     def lock(self, request: HttpRequest) -> HttpResponse:
         """Ends the session. A page is opened again after signing in; what was sent is not, and the page says so."""
         was_sent = request.method not in ("GET", "HEAD")
         back = page_of_form(request) if was_sent else request.get_full_path()
         logout(request)
-        response = render(request, "session_ended.html", {"next": back, "not_received": was_sent}, status=403)
-        if request.headers.get("HX-Request"):
-            response["HX-Redirect"] = back if not was_sent else f"{reverse('account_login')}?{views.next_query(back)}"
-        return response
+        return render(request, "session_ended.html", {"next": back, "not_received": was_sent}, status=403)
 
     def second_factor(self, request: HttpRequest) -> HttpResponse | None:
         """Where to go first, when the second factor is missing; None when all is well."""

@@ -10,7 +10,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from clinic import views
+from clinic import idle, views
 
 
 class ClinicAdminSite(admin.AdminSite):
@@ -22,8 +22,9 @@ class ClinicAdminSite(admin.AdminSite):
     enable_nav_sidebar = False
 
     def each_context(self, request: HttpRequest) -> dict:
-        """With the idle time, for the script that hides a screen nobody touches."""
-        return {**super().each_context(request), "idle_seconds": settings.STAFF_IDLE_SECONDS}
+        """With the idle time, for the script that locks a screen nobody touches."""
+        times = {"idle_seconds": settings.STAFF_IDLE_SECONDS, "idle_ping_seconds": idle.ping_seconds()}
+        return {**super().each_context(request), **times}
 
     def get_urls(self) -> list:
         """Adds the page of what must happen before opening."""

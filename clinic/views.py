@@ -3,6 +3,7 @@
 from datetime import datetime
 from urllib.parse import urlencode
 
+from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
@@ -13,9 +14,9 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from clinic import accounts
+from clinic import accounts, idle
 from clinic.forms import AnsweredOnce, ThreePartDateField
 from clinic.models import Practitioner, Treatment
 from clinic.registry import panels_for, patient_is_known
@@ -108,13 +109,24 @@ def correct_address(request: HttpRequest) -> HttpResponse:
     return redirect(accounts.correct_address(request))
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def locked(request: HttpRequest) -> HttpResponse:
-    """What a staff screen shows when nobody has touched it for a while. Changes nothing: the server locks by itself."""
-    back = request.GET.get("next", "")
-    if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
-        back = ""
+    """Where a staff screen goes that nobody has touched for a while. None of this counts as use of the session.
+
+    Consequences: a POST, which the script of the screen sends first, ends the session of a member of staff, unless
+    another of their pages was used meanwhile; then it says how many seconds ago. Looking changes nothing: with a
+    session that still runs it leads back to the page.
+    """
+    is_staff = request.user.is_authenticated and request.user.is_staff
+    if is_staff and (idle.is_over(request) or (request.method == "POST" and idle.nobody_is_there(request))):
+        logout(request)
+    if request.method == "POST":
+        still_runs = is_staff and request.user.is_authenticated
+        return JsonResponse({"locked": not still_runs, "unused_for": idle.unused_for(request) if still_runs else None})
+    back = asked_next(request)
+    if request.user.is_authenticated:
+        return redirect(back or accounts.where_to(request))
     return render(request, "session_ended.html", {"next": back})
 
 

@@ -12,7 +12,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
-from clinic import accounts
+from clinic import accounts, idle
 from clinic.models import User
 from outbox.models import Message
 from tests.make import make_clinic, make_user
@@ -240,12 +240,6 @@ def test_patients_are_not_locked_out(client, settings):
     assert client.get("/my/").status_code == 200
 
 
-def test_part_of_a_page_tells_the_browser_to_sign_in(at_work, settings):
-    locked_since(at_work, settings.STAFF_IDLE_SECONDS + 5)
-    answer = at_work.get("/admin/", headers={"hx-request": "true"})
-    assert answer["HX-Redirect"] == "/admin/"
-
-
 def test_every_staff_page_brings_the_script_that_hides_it(at_work, settings):
     for name in ("index", "clinic_room_changelist", "clinic_room_add", "opening"):
         page = at_work.get(reverse(f"admin:{name}")).content.decode()
@@ -264,6 +258,48 @@ def test_the_hidden_screen_of_an_idle_session_leads_back_to_its_page(at_work, se
     answer = at_work.get("/accounts/locked/?next=/admin/clinic/room/")
     assert answer.status_code == 200 and "/accounts/login/?next=/admin/clinic/room/" in answer.content.decode()
     assert "_auth_user_id" not in at_work.session
+
+
+LOCKED = "/accounts/locked/"
+
+
+def test_a_screen_that_was_left_alone_ends_the_session(at_work, settings):
+    locked_since(at_work, settings.STAFF_IDLE_SECONDS - idle.ping_seconds() + 1)
+    assert at_work.post(LOCKED).json() == {"locked": True, "unused_for": None}
+    assert "_auth_user_id" not in at_work.session
+    assert at_work.post(LOCKED).json()["locked"], "another tab of theirs, a second later"
+    assert "You have been signed out" in at_work.get(f"{LOCKED}?next=/admin/").content.decode()
+
+
+def test_a_screen_stays_open_while_another_tab_is_used(at_work, settings):
+    locked_since(at_work, settings.STAFF_IDLE_SECONDS - idle.ping_seconds() - 2)
+    seen = at_work.session["staff_seen"]
+    said = at_work.post(LOCKED).json()
+    assert not said["locked"]
+    assert said["unused_for"] == pytest.approx(time.time() - seen, abs=1)
+    assert at_work.session["staff_seen"] == seen, "asking is no use"
+
+
+def test_looking_at_the_locked_page_with_a_running_session_leads_back_and_is_no_use(at_work, settings):
+    locked_since(at_work, settings.STAFF_IDLE_SECONDS - 1)
+    seen = at_work.session["staff_seen"]
+    assert at_work.get(f"{LOCKED}?next=/admin/clinic/room/").url == "/admin/clinic/room/"
+    assert at_work.get(f"{LOCKED}?next=https://elsewhere.example/").url == "/admin/"
+    assert at_work.session["staff_seen"] == seen
+
+
+def test_nobody_is_locked_out_from_another_site(at_work, settings):
+    stranger = Client(enforce_csrf_checks=True)
+    stranger.cookies = at_work.cookies
+    locked_since(at_work, settings.STAFF_IDLE_SECONDS - 1)
+    assert stranger.post(LOCKED).status_code == 403
+    assert "_auth_user_id" in at_work.session
+
+
+def test_the_lock_of_a_staff_screen_does_not_end_a_patients_session(client):
+    client.force_login(accounts.user_for("anna@example.org"))
+    assert client.post(LOCKED).json()["locked"]
+    assert "_auth_user_id" in client.session
 
 
 def test_the_second_step_is_for_staff_only(client):

@@ -93,6 +93,8 @@ def test_signing_in_in_every_state(house, someone, look, settings):
         look(page)
         page.goto("/accounts/inactive/")
         look(page)
+        page.goto("/accounts/locked/")
+        look(page, "You have been signed out")
     with look.part("a member of staff"):
         enter(page, staff("desk"))
         page.goto("/accounts/password/change/")
@@ -101,8 +103,6 @@ def test_signing_in_in_every_state(house, someone, look, settings):
         look(page)
         page.goto("/accounts/sessions/")
         look(page)
-        page.goto("/accounts/locked/")
-        look(page, "You have been signed out")
         page.goto("/admin/booking/appointment/phone/")
         look(page)
     with look.part("the screen was left alone"):
