@@ -28,7 +28,7 @@ from django.db.models import (
     When,
     Window,
 )
-from django.db.models.functions import Cast, ExtractIsoWeekDay, JSONObject
+from django.db.models.functions import Cast, JSONObject
 from django.http import HttpRequest
 from django.templatetags.tz import do_timezone
 from django.utils import formats
@@ -425,14 +425,14 @@ class Task:
 def attention(now: datetime) -> dict[str, QuerySet[Appointment]]:
     """What somebody should do something about, for "to do": each a QuerySet with names, nearest first.
 
-    form_due: a form we wait for; to_move: upcoming visits on which the practitioner is off, the place closed, or
-    either no longer works; review_soon: not decided and less than a day away; not_closed: past days' visits still open.
+    form_due: a form we wait for; to_move: see `cannot_stand`; review_soon: not decided and less than a day away;
+    not_closed: past days' visits still open.
     """
     visits = Appointment.objects.with_names().order_by("starts_at", "pk")
     upcoming = visits.filter(status__in=[Status.PENDING, Status.BOOKED], starts_at__gt=now)
     return {
         "form_due": visits.filter(status=Status.PENDING, form_due_by__isnull=False).order_by("form_due_by", "pk"),
-        "to_move": upcoming.filter(hit_by_absence()),
+        "to_move": cannot_stand(now=now),
         "review_soon": upcoming.filter(status=Status.PENDING, starts_at__lte=now + WARNINGS[0]),
         "not_closed": visits.filter(
             status__in=[Status.PENDING, *Appointment.ON_A_REVIEW], ends_at__lt=now - timedelta(hours=12)
@@ -493,30 +493,11 @@ def _first_visits(kinds: dict[str, QuerySet[Appointment]]) -> dict[str, list[App
 # --- visits that cannot stand
 
 
-def _on_the_wall(column: str) -> Cast:
-    return Cast(Func(F(column), F("room__location__time_zone"), **AT_TIME_ZONE), TimeField())
-
-
-def outside_hours(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
-    """Those of the visits that no working hours of their practitioner at that place cover any more."""
-    covering = WorkingHours.objects.filter(
-        Q(valid_until=None) | Q(valid_until__gte=OuterRef("local_date")),
-        practitioner=OuterRef("practitioner"),
-        location=OuterRef("room__location"),
-        weekday=OuterRef("weekday"),
-        starts__lte=OuterRef("wall_start"),
-        ends__gte=OuterRef("wall_end"),
-        valid_from__lte=OuterRef("local_date"),
-    )
-    return visits.annotate(
-        weekday=ExtractIsoWeekDay("local_date") - 1,
-        wall_start=_on_the_wall("starts_at"),
-        wall_end=_on_the_wall("ends_at"),
-    ).filter(~Exists(covering))
-
-
-def hit_by_absence() -> Q:
-    """A condition on appointments: somebody or some place they need is not there."""
+def cannot_stand(*, now: datetime) -> QuerySet[Appointment]:
+    """Upcoming visits (with names) for which somebody or some place is not there, nearest first: the practitioner is
+    off or has no hours then, the place is closed, or one of them is no longer in use. The cleaning belongs to a visit.
+    """
+    upcoming = Appointment.objects.with_names().filter(status__in=OPEN, starts_at__gt=now)
     off = TimeOff.objects.filter(
         practitioner=OuterRef("practitioner"), starts_at__lt=OuterRef("busy_until"), ends_at__gt=OuterRef("starts_at")
     )
@@ -525,28 +506,34 @@ def hit_by_absence() -> Q:
         first_day__lte=OuterRef("local_date"),
         last_day__gte=OuterRef("local_date"),
     )
-    return (
+    return upcoming.filter(
         Q(Exists(off))
         | Q(Exists(closed))
+        | ~Q(Exists(_hours_around()))
         | Q(practitioner__is_active=False)
         | Q(room__is_active=False)
         | Q(room__location__is_active=False)
+    ).order_by("starts_at", "pk")
+
+
+def _hours_around() -> QuerySet[WorkingHours]:
+    """Working hours that hold the whole of the outer visit, by the clock on the wall there: none of it in the break."""
+    return WorkingHours.objects.alias(begins=_on_the_wall("starts_at"), until=_on_the_wall("busy_until")).filter(
+        Q(valid_until=None) | Q(valid_until__gte=OuterRef("local_date")),
+        Q(break_starts=None) | Q(break_ends__lte=F("begins")) | Q(break_starts__gte=F("until")),
+        practitioner=OuterRef("practitioner"),
+        location=OuterRef("room__location"),
+        weekday=Func(OuterRef("local_date"), template="EXTRACT(ISODOW FROM %(expressions)s) - 1"),
+        valid_from__lte=OuterRef("local_date"),
+        starts__lte=F("begins"),
+        ends__gte=F("until"),
+        until__gt=F("begins"),  # no hours go past midnight
     )
 
 
-def cannot_stand(*, now: datetime, practitioner: Practitioner | None = None, location: Location | None = None):
-    """Upcoming visits (with names) that time off, closed days or changed hours hit, nearest first: a list.
-
-    With `practitioner` or `location` only theirs.
-    """
-    visits = Appointment.objects.with_names().filter(status__in=OPEN, starts_at__gt=now)
-    if practitioner is not None:
-        visits = visits.filter(practitioner=practitioner)
-    if location is not None:
-        visits = visits.filter(room__location=location)
-    hit = {visit.pk: visit for visit in visits.filter(hit_by_absence())}
-    hit |= {visit.pk: visit for visit in outside_hours(visits)}
-    return sorted(hit.values(), key=lambda visit: (visit.starts_at, visit.pk))
+def _on_the_wall(instant: str) -> Cast:
+    """An instant of the outer visit as the clock where the hours are shows it."""
+    return Cast(Func(OuterRef(instant), F("location__time_zone"), **AT_TIME_ZONE), TimeField())
 
 
 # --- what happened
@@ -590,11 +577,11 @@ def _what_changed(before, row) -> list[str]:
     when = local_text(row.starts_at, row.room.location)
     what = []
     if before is None or before.status != row.status:
-        words = str(Status(row.status).label)
+        words = row.get_status_display()
         if row.status == Status.CANCELLED and row.cancel_reason:
             words = _("%(status)s: %(reason)s") % {
                 "status": words,
-                "reason": Appointment.Reason(row.cancel_reason).label,
+                "reason": row.get_cancel_reason_display(),
             }
             if row.cancelled_late:
                 words = _("%(words)s (late)") % {"words": words}

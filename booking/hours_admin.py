@@ -1,5 +1,8 @@
-"""When practitioners work, when they are away, when a place is closed. Saving lists the visits that cannot stand."""
+"""When practitioners work, when they are away, when a place is closed.
 
+Saving and deleting list the visits that cannot stand any more."""
+
+from collections.abc import Callable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -9,11 +12,14 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models
 from django.db.models import OuterRef, Q, Subquery
+from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from booking import desk
 from booking.changing import constraint_of
@@ -24,7 +30,7 @@ from clinic.models import Location, Practitioner
 
 
 class HitsAppointments(KeptAdmin):
-    """Saving says which appointments cannot stand any more, with the way to move them."""
+    """Saving and deleting say which appointments cannot stand any more, with the way to move them."""
 
     # The browser's own boxes for days and times: they work without JavaScript, and the admin's calendar writes inline
     # styles, which our content security policy refuses.
@@ -52,32 +58,35 @@ class HitsAppointments(KeptAdmin):
         """Whoever may: these are plans, not history."""
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
-    def after_saving(self, request, obj, response):
-        """A warning with the count, and the way to the list of hit appointments; `response` where there are none."""
-        hit = desk.cannot_stand(
-            now=timezone.now(),
-            practitioner=getattr(obj, "practitioner", None),
-            location=obj.location if isinstance(obj, Closure) else None,
-        )
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        """Saving says what it hits."""
+        return self.saying_hits(request, super().changeform_view, object_id, form_url, extra_context)
+
+    def delete_view(self, request, object_id, extra_context=None):
+        """Deleting says what it hits: without hours nobody works."""
+        return self.saying_hits(request, super().delete_view, object_id, extra_context)
+
+    def saying_hits(self, request, view: Callable[..., HttpResponse], *args) -> HttpResponse:
+        """What `view` answers. Where it made visits that could stand unable to, a warning with their number, and the
+        list of them instead; whoever goes on with a form gets the way to the list."""
+        if request.method != "POST":
+            return view(request, *args)
+        before = set(desk.cannot_stand(now=timezone.now()).values_list("pk", flat=True))
+        response = view(request, *args)
+        hit = desk.cannot_stand(now=timezone.now()).exclude(pk__in=before).count()
         if not hit:
             return response
-        messages.warning(
-            request,
-            _("%(count)s upcoming appointments cannot stand any more. They are listed below: please move them.")
-            % {"count": len(hit)}
-            if len(hit) > 1
-            else _("One upcoming appointment cannot stand any more. It is listed below: please move it."),
-        )
-        goes_on = {"_continue", "_addanother", "_popup"} & set(request.POST)
-        return response if goes_on else redirect("admin:booking_appointment_to_move")
-
-    def response_add(self, request, obj, post_url_continue=None):
-        """To the list of hit appointments, if there are any."""
-        return self.after_saving(request, obj, super().response_add(request, obj, post_url_continue))
-
-    def response_change(self, request, obj):
-        """To the list of hit appointments, if there are any."""
-        return self.after_saving(request, obj, super().response_change(request, obj))
+        words = ngettext(
+            "One upcoming appointment cannot stand any more.",
+            "%(count)s upcoming appointments cannot stand any more.",
+            hit,
+        ) % {"count": hit}
+        if not {"_continue", "_addanother", "_popup"} & set(request.POST):
+            messages.warning(request, f"{words} {_('All that have to be moved are listed below.')}")
+            return redirect("admin:booking_appointment_to_move")
+        way = reverse("admin:booking_appointment_to_move")
+        messages.warning(request, format_html('{} <a href="{}">{}</a>', words, way, _("See which, and move them")))
+        return response
 
 
 class WorkingHoursForm(forms.ModelForm):

@@ -300,20 +300,108 @@ def test_the_second_of_two_who_save_at_once_is_told(manager, surgery, monkeypatc
     assert not WorkingHours.objects.filter(starts=time(16)).exists()
 
 
-def test_hours_that_get_shorter_list_the_visits_outside(manager, surgery):
-    visit = steps.talk(surgery, clock="16:00")
-    inside = steps.talk(surgery, clock="10:00")
+def change_hours(staff, surgery, **changes):
+    """Saves the hours of the day of the visit with changes, by the form."""
     row = WorkingHours.objects.get(practitioner=surgery.practitioner, weekday=VISIT.weekday())
     url = reverse("admin:booking_workinghours_change", args=[row.pk])
-    data = hours(surgery, weekday=VISIT.weekday(), ends="16:00", valid_from="2020-01-01")
-    answer = manager.client.post(url, data, follow=True)
+    changes = {"weekday": VISIT.weekday(), "valid_from": "2020-01-01"} | changes
+    return staff.client.post(url, hours(surgery, **changes), follow=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ends": "14:45"},  # the visit ends then, the cleaning does not
+        {"starts": "14:15"},
+        {"break_starts": "14:30", "break_ends": "14:40"},
+        {"break_starts": "14:50", "break_ends": "15:30"},
+        {"weekday": "6"},
+        {"valid_until": "2027-03-10"},
+        {"valid_from": "2027-03-12"},
+        {"practitioner": "another"},
+        {"location": "another"},
+    ],
+)
+def test_hours_that_change_list_the_visits_outside(manager, surgery, change):
+    hit = steps.booked(surgery, clock="14:00")
+    beside = steps.booked(
+        surgery,
+        clock="14:00",
+        slot=steps.slot(surgery, VISIT, "14:00", practitioner=surgery.practitioners[1], room=surgery.rooms[1]),
+    )
+    another = {"practitioner": make.make_practitioner, "location": make.make_location}
+    change = {name: another[name]().pk if value == "another" else value for name, value in change.items()}
+    answer = change_hours(manager, surgery, **change)
     assert answer.redirect_chain[-1][0] == Staff.address("to_move")
     words = words_of(answer)
     assert "One upcoming appointment cannot stand any more." in words
-    assert visit.patient.name in words
-    assert inside.patient.name not in words
-    visit.refresh_from_db()
-    assert visit.status == "booked"
+    assert "listed below" in words
+    assert hit.patient.name in words
+    assert beside.patient.name not in words
+    assert list(desk.attention(NOW)["to_move"]) == [hit]
+    assert "Time to be moved" in Staff(surgery.desk).read("desk")
+    hit.refresh_from_db()
+    assert hit.status == "booked"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"starts": "14:00", "ends": "15:00"},
+        {"break_starts": "13:00", "break_ends": "14:00"},
+        {"break_starts": "15:00", "break_ends": "15:30"},
+        {"valid_from": "2027-03-11", "valid_until": "2027-03-11"},
+    ],
+)
+def test_hours_that_just_hold_a_visit_with_its_cleaning_list_nothing(manager, surgery, change):
+    steps.booked(surgery, clock="14:00")
+    answer = change_hours(manager, surgery, **change)
+    assert answer.redirect_chain[-1][0] == reverse("admin:booking_workinghours_changelist")
+    assert "cannot stand" not in words_of(answer)
+    assert not desk.cannot_stand(now=NOW).exists()
+
+
+def test_a_visit_past_midnight_is_outside_all_hours(surgery):
+    visit = steps.booked(surgery, clock="14:00")
+    WorkingHours.objects.filter(practitioner=surgery.practitioner).update(starts=time(0), ends=time(23, 59))
+    assert not desk.cannot_stand(now=NOW).exists()
+    Appointment.objects.filter(pk=visit.pk).update(busy_until=make.at(VISIT + timedelta(days=1), "00:15"))
+    assert list(desk.cannot_stand(now=NOW)) == [visit]
+
+
+def test_hours_that_are_deleted_list_the_visits_they_held(manager, surgery):
+    hit = steps.booked(surgery, clock="14:00")
+    steps.talk(surgery, VISIT - timedelta(days=1))
+    row = WorkingHours.objects.get(practitioner=surgery.practitioner, weekday=VISIT.weekday())
+    url = reverse("admin:booking_workinghours_delete", args=[row.pk])
+    assert "cannot stand" not in words_of(manager.client.get(url))
+    answer = manager.client.post(url, {"post": "yes"}, follow=True)
+    assert not WorkingHours.objects.filter(pk=row.pk).exists()
+    assert answer.redirect_chain[-1][0] == Staff.address("to_move")
+    assert "One upcoming appointment cannot stand any more." in words_of(answer)
+    assert list(desk.cannot_stand(now=NOW)) == [hit]
+
+
+@pytest.mark.parametrize("button", ["_addanother", "_continue"])
+def test_who_goes_on_with_the_form_gets_the_way_to_the_list(manager, surgery, button):
+    steps.talk(surgery)
+    answer = add(manager, "timeoff", off(surgery) | {button: "1"})
+    assert "/timeoff/" in answer.redirect_chain[-1][0]
+    words = words_of(answer)
+    assert "One upcoming appointment cannot stand any more." in words
+    assert f'<a href="{Staff.address("to_move")}">See which, and move them</a>' in words
+    assert "below" not in words.split("cannot stand any more.")[1].split("</li>")[0]
+
+
+def test_only_what_this_change_hits_is_counted(manager, surgery):
+    steps.talk(surgery)
+    add(manager, "timeoff", off(surgery))
+    answer = add(manager, "timeoff", off(surgery, starts_at="2027-12-01T09:00", ends_at="2027-12-01T12:00"))
+    assert answer.redirect_chain[-1][0] == reverse("admin:booking_timeoff_changelist")
+    assert "cannot stand" not in words_of(answer)
+    url = reverse("admin:booking_timeoff_delete", args=[TimeOff.objects.earliest("starts_at").pk])
+    assert "cannot stand" not in words_of(manager.client.post(url, {"post": "yes"}, follow=True))
+    assert not desk.cannot_stand(now=NOW).exists()
 
 
 def test_time_off_lists_the_visits_it_hits(manager, front, surgery):
@@ -436,7 +524,7 @@ def test_hours_are_compared_on_the_wall_of_the_place(db, clock):
     surgery = ScreeningSurgery(time_zone="Pacific/Auckland")
     steps.talk(surgery, clock="09:00")
     steps.talk(surgery, clock="16:15")
-    assert desk.cannot_stand(now=NOW) == []
+    assert list(desk.cannot_stand(now=NOW)) == []
     WorkingHours.objects.filter(practitioner=surgery.practitioner).update(starts=time(10))
     assert [visit.local_start.hour for visit in desk.cannot_stand(now=NOW)] == [9]
 
@@ -509,3 +597,13 @@ def test_half_a_break_is_refused_by_the_database_too(surgery, half):
     assert row.update(break_starts=time(12), break_ends=time(13)) == 5  # the legal neighbour
     with pytest.raises(IntegrityError, match="booking_workinghours_break_inside"), transaction.atomic():
         row.update(**({"break_starts": None, "break_ends": None} | half))
+
+
+def test_a_reason_that_nobody_knows_any_more_is_shown_as_it_is(surgery):
+    visit = steps.talk(surgery)
+    appointments.cancel(visit, by="staff", user=surgery.desk, reason="mistake", now=NOW)
+    event = visit.events.select_related("room__location").latest("pgh_id")
+    event.cancel_reason = "full-moon"
+    assert desk._what_changed(None, event)[0] == "cancelled: full-moon"
+    event.status = "lost"
+    assert desk._what_changed(None, event)[0] == "lost"

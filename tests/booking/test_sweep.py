@@ -1,6 +1,6 @@
 """What only time brings about, each thing once."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 
@@ -37,6 +37,23 @@ def test_forgotten_holds_are_freed_with_what_was_typed(surgery):
     hold.refresh_from_db()
     assert (hold.status, hold.cancelled_by, hold.cancel_reason) == ("cancelled", "system", "hold-expired")
     assert not HoldDetails.objects.exists()
+
+
+def test_a_hold_that_somebody_comes_back_to_meanwhile_stays(surgery, monkeypatch):
+    back, gone = steps.held(surgery, treatment=surgery.consultation), steps.held(surgery, clock="14:00")
+    late = NOW + timedelta(minutes=71)
+    look_again = booking.sweep.locked
+
+    def extended_first(appointment):
+        if appointment.pk == back.pk:
+            appointments.extend(appointment, now=late)
+        return look_again(appointment)
+
+    monkeypatch.setattr(booking.sweep, "locked", extended_first)
+    assert sweep(late) == {"holds": 1}
+    back.refresh_from_db(), gone.refresh_from_db()
+    assert (back.status, back.hold_expires_at) == ("proposed", late + timedelta(minutes=5))
+    assert gone.status == "cancelled"
 
 
 def test_clinician_and_desk_are_warned_a_day_and_four_hours_before(surgery):
@@ -188,6 +205,41 @@ def test_todays_visit_that_was_put_back_is_left_to_staff(surgery):
     assert appointment.status == "pending"
 
 
+@pytest.mark.parametrize("before", [timedelta(minutes=119), timedelta(hours=2)])
+def test_a_visit_that_was_put_back_in_the_last_two_hours_is_left_to_staff(surgery, before):
+    appointment = steps.booked(surgery)
+    steps.answered(surgery, appointment.patient, now=appointment.starts_at - before)
+    for minutes in (-60, -1, 1, 60, 24 * 60):
+        assert sweep(appointment.starts_at + timedelta(minutes=minutes)) == {}
+    appointment.refresh_from_db()
+    assert appointment.status == "pending"
+
+
+def test_one_that_was_put_back_earlier_is_released(surgery):
+    appointment = steps.booked(surgery)
+    steps.answered(surgery, appointment.patient, now=appointment.starts_at - timedelta(minutes=121))
+    assert sweep(appointment.starts_at - timedelta(hours=2)) == {"released": 1}
+
+
+@pytest.mark.parametrize("early", [timedelta(minutes=5), timedelta(hours=3)])
+def test_whoever_is_in_the_house_is_not_sent_away_by_the_clock(surgery, early):
+    appointment = steps.booked(surgery)
+    here = appointment.starts_at - early
+    appointment = appointments.arrive(appointment, by=surgery.desk, now=here)
+    assert not steps.rechecked(appointment, now=here, recheck_pregnancy="yes")
+    written = Message.objects.count()
+    for later in (timedelta(minutes=1), timedelta(hours=1), timedelta(hours=3), timedelta(hours=9), timedelta(days=1)):
+        assert sweep(here + later) == {}
+    appointment.refresh_from_db()
+    assert (appointment.status, appointment.form_due_by, appointment.answer_by) == ("pending", None, None)
+    assert Message.objects.count() == written
+    moved = appointments.move(
+        appointment, slot=steps.slot(surgery, steps.VISIT + timedelta(days=7)), by="staff", user=surgery.desk, now=here
+    )
+    assert moved.form_due_by == here + timedelta(hours=48)
+    assert sweep(moved.form_due_by) == {"form_missing": 1}  # another day is like any other
+
+
 # --- to do
 
 
@@ -200,5 +252,6 @@ def test_the_list_of_what_to_do(surgery):
     make.make_closure(surgery.location, closed.local_date)
     past = make.make_appointment(treatment=surgery.consultation, status="booked", starts_at=NOW - timedelta(days=2))
     soon = make.make_appointment(status="pending", starts_at=NOW + timedelta(hours=20))
+    make.make_hours(soon.practitioner, soon.location, starts=time(0))
     lists = {name: list(found) for name, found in desk.attention(NOW).items()}
     assert lists == {"form_due": [form], "to_move": [away, closed], "review_soon": [soon], "not_closed": [past]}
