@@ -40,6 +40,18 @@ def test_a_new_clinic_gets_drafts_and_nothing_that_is_published():
     assert rows() == before
 
 
+def test_what_an_editor_changed_is_neither_touched_nor_made_again():
+    call_command("setup_clinic", verbosity=0)
+    Treatment.objects.filter(slug="consultation").update(slug="talk")
+    Treatment.objects.filter(slug="acne-scars-face").update(name="Scars of acne")
+    Treatment.objects.filter(slug="stretch-marks").delete()
+    before = rows(), list(Treatment.objects.order_by("pk").values())
+    call_command("setup_clinic", verbosity=0)
+    assert (rows(), list(Treatment.objects.order_by("pk").values())) == before
+    with pytest.raises(CommandError, match="short names"):
+        call_command("demo", verbosity=0)
+
+
 def test_the_demonstration_is_believable_holds_every_rule_and_is_made_once():
     call_command("demo", patients=26, verbosity=0)
     assert Clinic.get().is_demo

@@ -104,25 +104,25 @@ class Command(BaseCommand):
             self.stderr.write(f"{path.name} was not loaded: {error}")
 
     def treatments(self) -> int:
-        """Makes the treatments whose short name is not there yet. Returns how many."""
+        """Makes the treatments where there is none yet. Returns how many.
+
+        A clinic that has treatments has made them its own: renamed some, or taken some away.
+        """
+        if Treatment.objects.exists():
+            return 0
         areas = {area.code: area for area in Area.objects.all()}
-        made = 0
         for order, (kind, slug, name, summary, codes, (minutes, cleaning), (fewest, most)) in enumerate(TREATMENTS):
-            treatment, new = Treatment.objects.get_or_create(
+            treatment = Treatment.objects.create(
+                kind=kind,
                 slug=slug,
-                defaults={
-                    "kind": kind,
-                    "name": name,
-                    "summary": summary,
-                    "duration_minutes": minutes,
-                    "buffer_minutes": cleaning,
-                    "sessions_min": fewest,
-                    "sessions_max": most,
-                    "order": order,
-                    "is_active": False,
-                },
+                name=name,
+                summary=summary,
+                duration_minutes=minutes,
+                buffer_minutes=cleaning,
+                sessions_min=fewest,
+                sessions_max=most,
+                order=order,
+                is_active=False,
             )
-            if new:
-                treatment.areas.set([areas[code] for code in codes])
-                made += 1
-        return made
+            treatment.areas.set([areas[code] for code in codes])
+        return len(TREATMENTS)
