@@ -294,11 +294,13 @@ def rewrap_second_factors() -> int:
 
 def asks_second_factor() -> bool:
     """Whether staff need a second factor here: always, but in a demonstration on a developer's machine."""
-    if not settings.DEBUG:
-        # settings.py refuses to start with STAFF_SECOND_FACTOR off when DEBUG is off; tests may switch it off.
-        return settings.STAFF_SECOND_FACTOR
+    return settings.STAFF_SECOND_FACTOR and not (settings.DEBUG and is_demonstration())
+
+
+def is_demonstration() -> bool:
+    """Whether the people in this database are invented."""
     clinic = Clinic.get()
-    return settings.STAFF_SECOND_FACTOR and not (clinic is not None and clinic.is_demo)
+    return clinic is not None and clinic.is_demo
 
 
 def has_second_factor(user: User) -> bool:

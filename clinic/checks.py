@@ -2,7 +2,6 @@
 
 import os
 
-from django.conf import settings
 from django.core.checks import Tags, Warning, register
 
 
@@ -19,11 +18,3 @@ def two_database_roles(app_configs, **kwargs) -> list[Warning]:
             id="clinic.W001",
         )
     ]
-
-
-@register(Tags.security, deploy=True)
-def staff_have_a_second_factor(app_configs, **kwargs) -> list[Warning]:
-    """Staff read health data: a password alone is not enough."""
-    if settings.STAFF_SECOND_FACTOR:
-        return []
-    return [Warning("Staff sign in without a second factor.", hint="Unset STAFF_SECOND_FACTOR.", id="clinic.W002")]

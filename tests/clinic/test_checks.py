@@ -14,9 +14,3 @@ def test_one_database_role_is_warned_of(monkeypatch, web, owner, warned):
     monkeypatch.setenv("DATABASE_URL", web)
     monkeypatch.setenv("DATABASE_OWNER_URL", owner)
     assert [warning.id for warning in checks.two_database_roles(None)] == (["clinic.W001"] if warned else [])
-
-
-@pytest.mark.parametrize("on", [True, False])
-def test_no_second_factor_is_warned_of(settings, on):
-    settings.STAFF_SECOND_FACTOR = on
-    assert bool(checks.staff_have_a_second_factor(None)) is not on

@@ -187,7 +187,6 @@ PRODUCTION = {
     "DATABASE_URL": "postgresql://a:b@db.example/c",
     "EMAIL_URL": "smtp://mail.example",
     "DEFAULT_FROM_EMAIL": "us@clinic.example",
-    "STAFF_SECOND_FACTOR": "true",
 }
 
 
@@ -258,7 +257,6 @@ NONSENSE = [
     {"HTTP_COOKIE": "sessionid=" + "a" * 5000},
     {"HTTP_REFERER": "http://[", "HTTP_ORIGIN": "http://["},
     {"HTTP_X_FORWARDED_FOR": "999.1.1.1, ${jndi}", "HTTP_X_FORWARDED_PROTO": "gopher"},
-    {"HTTP_HX_REQUEST": "true", "HTTP_HX_CURRENT_URL": "http://[::1", "HTTP_HX_TARGET": "\xff"},
     {"HTTP_IF_MODIFIED_SINCE": "yesterday", "HTTP_RANGE": "bytes=9-1", "HTTP_ACCEPT": "\x01"},
     {"CONTENT_LENGTH": "-5"},
     {"CONTENT_LENGTH": "many"},
