@@ -174,7 +174,7 @@ class AppointmentAdmin(DeskPages, PhonePages, OwnDayPages):
             return queryset, False
         text = search_term.replace("\0", "").strip()
         return queryset.filter(
-            Q(patient__in=desk.patients_found(request, text).values("pk")) | Q(reference__iexact=text)
+            Q(patient__in=desk.patients_found(text).values("pk")) | Q(reference__iexact=text)
         ), False
 
     @admin.display(description=gettext_lazy("when"), ordering="starts_at")

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.contrib import admin
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import (
     Case,
@@ -29,7 +28,6 @@ from django.db.models import (
     Window,
 )
 from django.db.models.functions import Cast, JSONObject
-from django.http import HttpRequest
 from django.templatetags.tz import do_timezone
 from django.utils import formats
 from django.utils.translation import gettext as _
@@ -380,19 +378,16 @@ class Person:
     visits: list[Appointment] = field(default_factory=list)
 
 
-def patients_found(request: HttpRequest, text: str) -> QuerySet[Patient]:
-    """Patients by name, phone, birth date or reference (theirs or a visit's): as the list of patients searches."""
+def patients_found(text: str) -> QuerySet[Patient]:
+    """Patients by what they say of themselves (see `PatientQuerySet.matching`), or by the reference of a visit."""
     text = text.replace("\0", "").strip()[:150]
-    if not text:
-        return Patient.objects.none()
-    found, _many = admin.site.get_model_admin(Patient).get_search_results(request, Patient.objects.all(), text)
     by_visit = Appointment.objects.filter(reference__iexact=text, patient__isnull=False).values("patient")
-    return Patient.objects.filter(Q(pk__in=found.values("pk")) | Q(pk__in=by_visit)).order_by("name", "pk")
+    return (Patient.objects.matching(text) | Patient.objects.filter(pk__in=by_visit)).order_by("name", "pk")
 
 
-def find(request: HttpRequest, text: str, *, now: datetime) -> tuple[list[Person], bool]:
+def find(text: str, *, now: datetime) -> tuple[list[Person], bool]:
     """Up to twelve people who fit, each with the visit just before now and the next two; and whether there are more."""
-    patients = list(patients_found(request, text)[: FOUND + 1])
+    patients = list(patients_found(text)[: FOUND + 1])
     people = {patient.pk: Person(patient) for patient in patients[:FOUND]}
     visits = (
         Appointment.objects.with_names()

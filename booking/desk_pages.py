@@ -81,7 +81,7 @@ class DeskPages(StaffPages):
         more, searched = False, ""
         if form.is_bound and form.is_valid():
             searched = form.cleaned_data["q"]
-            people, more = desk.find(request, searched, now=now)
+            people, more = desk.find(searched, now=now)
 
         def address(**changes) -> str:
             wanted = {

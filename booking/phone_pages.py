@@ -272,7 +272,7 @@ class PhonePages(StaffPages):
         more, searched = False, ""
         if form.is_bound and form.is_valid():
             searched = form.cleaned_data["q"]
-            people, more = desk.find(request, searched, now=now)
+            people, more = desk.find(searched, now=now)
         # Who was not found by name is new under that name; what has digits in it was something else.
         name = "" if any(letter.isdigit() for letter in searched) else searched
         new = PatientForm(request.POST if is_new else None, prefix="new", initial={"name": name})

@@ -15,7 +15,7 @@ from django.contrib.admin.views.main import ERROR_FLAG, SEARCH_VAR, ChangeList
 from django.contrib.auth import admin as _auth_admin  # noqa: F401
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
@@ -26,7 +26,6 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from clinic.forms import month_number
 from clinic.models import (
     Area,
     CallBack,
@@ -493,21 +492,6 @@ class StaffAdmin(SearchesInPrivate, KeptAdmin):
 DAY_FORMATS = ["%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y-%m-%d", "%d %B %Y", "%d %b %Y"]
 
 
-def day_in(text: str) -> date | None:
-    """The day somebody means by 4/5/1990, 4.5.1990, 1990-05-04 or 4 May 1990; None when it is no day."""
-    parts = text.replace(",", " ").replace("/", " ").replace(".", " ").replace("-", " ").split()
-    if len(parts) != 3:
-        return None
-    year, month, day = parts if len(parts[0]) == 4 else reversed(parts)
-    number = month_number(month)
-    if number is None or not (year.isdecimal() and len(year) == 4 and day.isdecimal()):
-        return None
-    try:
-        return date(int(year), number, int(day))
-    except ValueError:
-        return None
-
-
 class PatientForm(forms.ModelForm):
     """A person who is treated. Before a new one is made, likely doubles are shown and have to be looked at."""
 
@@ -583,21 +567,8 @@ class PatientAdmin(SearchesInPrivate, KeptAdmin):
         return patients.filter(pk__in=patients_treated_by(request.user, timezone.now()))
 
     def get_search_results(self, request, queryset, search_term):
-        """By birth date, reference, phone or all words of the name; a birth date may follow a name."""
-        text = search_term.strip()
-        if not text:
-            return queryset, False
-        day = day_in(text)
-        if day is not None:
-            return queryset.filter(birth_date=day), False
-        digits = "".join(letter for letter in text if letter.isdecimal())
-        looks_like_phone = len(digits) >= 5 and not any(letter.isalpha() for letter in text)
-        if looks_like_phone:
-            return queryset.filter(phone__contains=digits.lstrip("0")), False
-        words = Q()
-        for word in text.split():
-            words &= Q(name__icontains=word)
-        return queryset.filter(words | Q(reference__iexact=text) | Q(email__iexact=text)), False
+        """By what people say of themselves."""
+        return (queryset.matching(search_term) if search_term.strip() else queryset), False
 
     def get_fields(self, request, obj=None):
         """The question about doubles only for a new one; the reference for one who has it."""

@@ -6,33 +6,15 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.datastructures import MultiValueDict
-from django.utils.dates import MONTHS, MONTHS_3
+from django.utils.dates import MONTHS
 from django.utils.translation import gettext_lazy as _
+
+from clinic.days import month_number
 
 PARTS = ("day", "month", "year")
 # Long enough for every month's name; longer input is never a date, and is cut before it is shown again.
 LONGEST_PART = 40
 FIRST_YEAR, LAST_YEAR = 1900, 2199
-
-ENGLISH_MONTHS = (
-    "january", "february", "march", "april", "may", "june",
-    "july", "august", "september", "october", "november", "december",
-)  # fmt: skip
-
-
-def month_number(text: str) -> int | None:
-    """The month a person means by `8`, `08`, `August`, `aug.` or the name in the page's language; None if none."""
-    if text.isdecimal() and len(text) <= 2:
-        number = int(text)
-        return number if 1 <= number <= 12 else None
-    name = text.casefold().rstrip(".")
-    if name == "sept":
-        return 9
-    for number, english in enumerate(ENGLISH_MONTHS, start=1):
-        local = {str(MONTHS[number]).casefold(), str(MONTHS_3[number]).casefold().rstrip(".")}
-        if name in {english, english[:3]} | local:
-            return number
-    return None
 
 
 def parts_of(value: object) -> dict[str, str]:

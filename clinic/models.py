@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
 
 from clinic.ages import age_on
+from clinic.days import day_in
 
 # No vowels and no look-alikes: a reference is read out on the phone and never spells a word.
 REFERENCE_LETTERS = "23456789BCDFGHJKMNPQRTVWXY"
@@ -461,6 +462,27 @@ class Practitioner(models.Model):
         return self.name
 
 
+class PatientQuerySet(models.QuerySet):
+    """How people are found."""
+
+    def matching(self, text: str) -> "PatientQuerySet":
+        """By what somebody says of themselves: birth date, phone, or else all words of the name, the reference or the
+        e-mail. Nobody for empty words."""
+        text = text.replace("\0", "").strip()
+        if not text:
+            return self.none()
+        day = day_in(text)
+        if day is not None:
+            return self.filter(birth_date=day)
+        digits = "".join(letter for letter in text if letter.isdecimal())
+        if len(digits) >= 5 and not any(letter.isalpha() for letter in text):
+            return self.filter(phone__contains=digits.lstrip("0"))
+        words = Q()
+        for word in text.split():
+            words &= Q(name__icontains=word)
+        return self.filter(words | Q(reference__iexact=text) | Q(email__iexact=text))
+
+
 class Patient(models.Model):
     """A person who is treated. May have no login and no e-mail (booked by phone).
 
@@ -477,6 +499,8 @@ class Patient(models.Model):
     email = models.EmailField(_("e-mail"), blank=True)
     phone = PhoneNumberField(_("phone"), blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = PatientQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("patient")

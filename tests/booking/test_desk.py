@@ -8,8 +8,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from booking import appointments
+from booking import desk as pages
 from booking.models import Appointment
-from clinic.models import CallBack
+from clinic.models import CallBack, Patient
 from outbox import messages
 from outbox.models import Message
 from screening.models import QuestionnaireResponse, Review
@@ -238,6 +239,17 @@ def test_nobody_found_is_said(desk, surgery, text):
     make.make_patient(name="Maria Vella", phone="")
     page = words_of(desk.post("desk", q=text))
     assert "Nobody found" in page
+
+
+@pytest.mark.parametrize("text", ["vella maria", "maria@example.org", "07700 900555", "12 March 1988", "mar\0ia"])
+def test_one_rule_finds_people_at_the_desk_and_in_the_list_of_patients(desk, surgery, text):
+    fields = {"phone": "+447700900555", "email": "maria@example.org", "birth_date": date(1988, 3, 12)}
+    maria = make.make_patient(name="Maria Vella", **fields)
+    make.make_patient(name="Maria Borg")
+    assert maria in Patient.objects.matching(text)
+    assert list(pages.patients_found(text)) == list(Patient.objects.matching(text).order_by("name"))
+    assert not Patient.objects.matching(" ").exists()
+    assert not pages.patients_found(" ").exists()
 
 
 def test_too_long_a_search_is_no_error(desk):
