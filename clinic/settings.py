@@ -5,11 +5,15 @@ environment wins over it. docs/deploy.md lists every variable.
 """
 
 import base64
+import logging
 import os
 import sys
+import zoneinfo
+from collections.abc import Container
 from pathlib import Path
 
 import environ
+import phonenumbers
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
@@ -46,6 +50,14 @@ def number(name: str, default: int) -> int:
     return int(value)
 
 
+def one_of(name: str, default: str, known: Container[str], hint: str) -> str:
+    """A word that has to be among the known ones; anything else raises with `hint`."""
+    value = os.environ.get(name, "").strip() or default
+    if value not in known:
+        raise ImproperlyConfigured(f"{name} is {value!r}: {hint}")
+    return value
+
+
 def words(name: str, default: str = "") -> list[str]:
     """A comma-separated list."""
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
@@ -72,8 +84,12 @@ def data_keys() -> list[tuple[str, bytes]]:
 
 DEBUG = truth("DEBUG", False)
 SECRET_KEY = required("SECRET_KEY", "at least 50 random characters.")
+if not DEBUG and len(SECRET_KEY) < 50:
+    raise ImproperlyConfigured(f"SECRET_KEY has {len(SECRET_KEY)} characters: write at least 50 random ones.")
 DATA_KEYS = data_keys()
 ALLOWED_HOSTS = words("ALLOWED_HOSTS")
+if not DEBUG and not ALLOWED_HOSTS:
+    raise ImproperlyConfigured("Set ALLOWED_HOSTS: the names that people call this site by, such as clinic.example.")
 PUBLIC_URL = required("PUBLIC_URL", "the address patients use, such as https://clinic.example.").rstrip("/")
 if not PUBLIC_URL.startswith(("http://", "https://")):
     raise ImproperlyConfigured(f"PUBLIC_URL is {PUBLIC_URL!r}: it begins with https:// (or http:// in development).")
@@ -161,9 +177,12 @@ def database() -> dict:
     if url:
         if owner:
             url = os.environ.get("DATABASE_OWNER_URL", "").strip() or url
-        config = environ.Env.db_url_config(url)
-        if "postgresql" not in str(config.get("ENGINE")):
+        if not url.startswith(("postgresql://", "postgres://")):
             raise ImproperlyConfigured("DATABASE_URL must be a postgresql:// address: the rules live in PostgreSQL.")
+        try:
+            config = environ.Env.db_url_config(url)
+        except ValueError:  # what it says of itself may hold the password
+            raise ImproperlyConfigured("DATABASE_URL is no address of a database: look at its port.") from None
     else:
         if not DEBUG and not truth("ALLOW_LOCALDB", False):
             raise ImproperlyConfigured(
@@ -252,6 +271,8 @@ USERSESSIONS_TRACK_ACTIVITY = False
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 # Staff screens lock after this many idle seconds (issue: ten minutes).
 STAFF_IDLE_SECONDS = number("STAFF_IDLE_SECONDS", 600)
+if not (STAFF_IDLE_SECONDS > 0 if DEBUG else 60 <= STAFF_IDLE_SECONDS <= 600):
+    raise ImproperlyConfigured(f"STAFF_IDLE_SECONDS is {STAFF_IDLE_SECONDS}: write a number from 60 to 600.")
 # A staff member without a second factor cannot open the admin; the demo (DEBUG and a demo database) does not ask. No
 # variable switches it off: only the tests do.
 STAFF_SECOND_FACTOR = True
@@ -272,8 +293,12 @@ USE_I18N = True
 FORMAT_MODULE_PATH = ["clinic.formats"]
 USE_TZ = True
 # Used where no location is meant; every appointment is shown in its location's own zone.
-TIME_ZONE = os.environ.get("TIME_ZONE", "Europe/London")
-PHONENUMBER_DEFAULT_REGION = os.environ.get("PHONE_REGION", "GB")
+TIME_ZONE = one_of(
+    "TIME_ZONE", "Europe/London", zoneinfo.available_timezones(), "write a time zone such as Europe/London."
+)
+PHONENUMBER_DEFAULT_REGION = one_of(
+    "PHONE_REGION", "GB", phonenumbers.SUPPORTED_REGIONS, "write the two capitals of a country, such as GB."
+)
 PHONENUMBER_DEFAULT_FORMAT = "INTERNATIONAL"
 
 # The privacy notice (templates/education/privacy.html) and its short words before the first question
@@ -284,7 +309,10 @@ PRIVACY_VERSION = "1"
 EMAIL_URL = os.environ.get("EMAIL_URL", "").strip() or (
     "consolemail://" if DEBUG else required("EMAIL_URL", "smtp://…")
 )
-vars().update(environ.Env.email_url_config(EMAIL_URL))
+try:
+    vars().update(environ.Env.email_url_config(EMAIL_URL))
+except (ImproperlyConfigured, ValueError):  # what it says of itself may hold the password
+    raise ImproperlyConfigured("EMAIL_URL is no such address: write smtp+tls://user:password@host:587.") from None
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "").strip() or (
     "clinic@localhost" if DEBUG else required("DEFAULT_FROM_EMAIL", "the address messages come from.")
@@ -343,6 +371,9 @@ SECURE_HSTS_PRELOAD = HTTPS
 PGHISTORY_APPEND_ONLY = True
 PGHISTORY_CONTEXT_FIELD_KWARGS: dict[str, object] = {}
 
+LOG_LEVEL = one_of(
+    "LOG_LEVEL", "INFO", logging.getLevelNamesMapping(), "write DEBUG, INFO, WARNING, ERROR or CRITICAL."
+)
 # Logs carry no person: what opens something, and values that the database names, are left out (clinic/logs.py).
 LOGGING = {
     "version": 1,
@@ -355,7 +386,7 @@ LOGGING = {
         }
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django.request": {"level": "ERROR"},
         "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
