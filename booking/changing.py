@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, connection, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import formats
 from django.utils.translation import gettext as _
 
@@ -196,6 +196,36 @@ def give_up(holds: list[int], *, now: datetime) -> int:
     return freed
 
 
+# --- on the day
+
+
+def local_day(appointment: Appointment, moment: datetime) -> date:
+    """The day that an instant is on where the appointment is."""
+    return moment.astimezone(appointment.room.location.zone).date()
+
+
+def in_the_house(appointment: Appointment) -> bool:
+    """Whether its patient is there: arrived or checked in, or put back to `pending` from there on its day."""
+    waits = appointment.status == Status.PENDING
+    last = appointment.previous_status if waits else appointment.status
+    return (
+        last in Appointment.IN_THE_HOUSE
+        and local_day(appointment, appointment.status_changed_at) == appointment.local_date
+    )
+
+
+def left_to_staff(appointment: Appointment) -> bool:
+    """Whether it was under way, or about to be, when it began to wait: staff bring it to an end, never the clock."""
+    return appointment.status == Status.PENDING and (
+        in_the_house(appointment) or appointment.status_changed_at >= appointment.starts_at - RELEASED_BEFORE
+    )
+
+
+def may_write(appointment: Appointment, *, now: datetime) -> bool:
+    """Whether a message to the patient still comes in time: it has not begun, and they are not in the house."""
+    return appointment.starts_at > now and not in_the_house(appointment)
+
+
 # --- the clinicians' worklist
 
 
@@ -214,11 +244,11 @@ def ask_clinician(appointment: Appointment, *, now: datetime, response_id: int |
     """Puts a pending visit on the worklist, with the nearest that waits for the same decision. None: no answers."""
     nearest = (
         Appointment.objects.filter(
+            Q(starts_at__gt=now) | Q(local_date=local_day(appointment, now)),  # today's may have begun
             patient=appointment.patient,
             treatment=appointment.treatment,
             area=appointment.area,
             status=Status.PENDING,
-            starts_at__gt=now,
         )
         .order_by("starts_at")
         .first()
@@ -265,17 +295,26 @@ def when_possible(earliest: date | None) -> str:
 
 def _form_due(appointment_starts_at: datetime, now: datetime) -> datetime:
     """By when the form is needed: two days, sooner when the visit is near, so that a clinician can still read it."""
-    return max(min(now + FORM_DUE_WITHIN, appointment_starts_at - timedelta(hours=24)), now + timedelta(hours=2))
+    due = max(min(now + FORM_DUE_WITHIN, appointment_starts_at - timedelta(hours=24)), now + timedelta(hours=2))
+    return min(due, appointment_starts_at)
 
 
-def answer_by_for(appointment: Appointment, *, now: datetime) -> datetime:
-    """By when a clinician answers about a visit: the review promise, never later than its release two hours before."""
-    promised = availability.promise(now=now, location=appointment.room.location)
-    return min(promised, appointment.starts_at - RELEASED_BEFORE)
+def answer_by_for(appointment: Appointment, *, now: datetime) -> datetime | None:
+    """By when a clinician answers about a visit: the review promise, never later than its release two hours before.
+
+    None when that has passed, or the patient is in the house: then nothing is promised, staff see to it.
+    """
+    latest = appointment.starts_at - RELEASED_BEFORE
+    if latest <= now or in_the_house(appointment):
+        return None
+    return min(availability.promise(now=now, location=appointment.room.location), latest)
 
 
 def wait_for_answers(appointment: Appointment, *, now: datetime, tell: bool = True) -> Appointment:
-    """A pending visit: to the clinicians with the answers we have, else to the patient with a form to fill in."""
+    """A pending visit: to the clinicians with the answers we have, else to the patient with a form to fill in.
+
+    Whoever is in the house, or whose visit has begun, gets no form: staff ask them.
+    """
     if clearance_of(appointment, now=now).why == "needs-information":
         appointment = change(
             appointment, now=now, information_asked_at=appointment.information_asked_at or now, form_due_by=None
@@ -298,9 +337,11 @@ def wait_for_answers(appointment: Appointment, *, now: datetime, tell: bool = Tr
         if tell:
             notices.asked_for(appointment, now=now)
         return appointment
+    if not may_write(appointment, now=now):
+        return change(appointment, now=now, answer_by=None, form_due_by=None, information_asked_at=None)
     due, before = _form_due(appointment.starts_at, now), appointment.form_due_by
     if before is not None and before > now:
         due = min(due, before)  # a form about something else does not buy time
-    appointment = change(appointment, now=now, answer_by=None, form_due_by=due)
+    appointment = change(appointment, now=now, answer_by=None, form_due_by=due, information_asked_at=None)
     notices.form_due(appointment, now=now)
     return appointment

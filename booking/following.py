@@ -17,6 +17,9 @@ from booking.changing import (
     cancel_quietly,
     change,
     clearance_of,
+    left_to_staff,
+    local_day,
+    may_write,
     wait_for_answers,
 )
 from booking.models import Appointment
@@ -81,42 +84,64 @@ def _answers_changed(visit: Appointment, *, now: datetime) -> None:
             if found.review_id != visit.review_id:
                 change(visit, now=now, review_id=found.review_id)
             return
-        visit = _put_back(visit, now=now)
-        if visit.starts_at <= now:
-            return  # today's visit, or one that nobody closed: the desk sees it, a message would come too late
+        _wait_again(_put_back(visit, now=now), now=now)
+    elif not _is_over(visit, now=now):
+        form_was_due, was_asked = visit.form_due_by is not None, visit.information_asked_at is not None
         visit = _to_whom_it_waits_for(visit, now=now)
-        notices.back_to_pending(visit, now=now)
-    elif visit.starts_at > now:
-        form_was_due = visit.form_due_by is not None
-        visit = _to_whom_it_waits_for(visit, now=now)
+        if was_asked and visit.information_asked_at is None:  # they have answered
+            notices.drop(visit, kinds=["information_needed"])
         if form_was_due and visit.form_due_by is None:  # the form we waited for has come
             notices.drop(visit, kinds=["form_due"])
-            notices.asked_for(visit, now=now)
+            if may_write(visit, now=now):
+                notices.asked_for(visit, now=now)
+
+
+def _is_over(visit: Appointment, *, now: datetime) -> bool:
+    """Whether its day is over. Until then, what was put back can go on, also after its start."""
+    return local_day(visit, now) > visit.day
+
+
+def _wait_again(visit: Appointment, *, now: datetime) -> None:
+    """What was just put back waits for whoever has to say something now, and its patient hears of it in time."""
+    if _is_over(visit, now=now):
+        return  # nobody closed it; the desk does
+    visit = _to_whom_it_waits_for(visit, now=now)
+    if may_write(visit, now=now):
+        notices.back_to_pending(visit, call_first=left_to_staff(visit), now=now)
 
 
 def _to_whom_it_waits_for(visit: Appointment, *, now: datetime) -> Appointment:
-    """A pending visit after the answers changed: to the clinicians with new ones, or to the patient for new ones."""
+    """A pending visit after the answers changed: to the clinicians with new ones, or to the patient for new ones.
+
+    Consequences: on the day, when no clock warns of it any more, lead clinician and desk are told at once.
+    """
     try:
         with transaction.atomic():
-            return wait_for_answers(visit, now=now, tell=False)
+            visit = wait_for_answers(visit, now=now, tell=False)
     except NotAllowed:
         # The rules say no to that day. Nobody but a clinician takes the time away: they see it and decide.
         if visit.answer_by is None:
             visit = change(visit, now=now, answer_by=answer_by_for(visit, now=now))
         request = ask_clinician(visit, now=now)
-        return change(
+        visit = change(
             visit,
             now=now,
             response_id=request.response_id if request else None,
             form_due_by=None,
             information_asked_at=None,
         )
+    if left_to_staff(visit) and clearance_of(visit, now=now).why == "waiting":
+        notices.review_due(visit, hours=None, now=now)
+    return visit
 
 
 def _decided_yes(visit: Appointment, *, now: datetime) -> None:
     found = clearance_of(visit, now=now)
     if visit.status == Status.PENDING:
-        if found.cleared and visit.starts_at > now:
+        if _is_over(visit, now=now):
+            return  # nobody closed it; the desk does
+        if found.cleared:
+            tell = may_write(visit, now=now)
             notices.drop(visit, kinds=["asked_for", "information_needed", "form_due", "back_to_pending"])
             visit = change(
                 visit,
@@ -126,14 +151,12 @@ def _decided_yes(visit: Appointment, *, now: datetime) -> None:
                 information_asked_at=None,
                 form_due_by=None,
             )
-            notices.booked(visit, now=now)
-        elif visit.starts_at > now:  # the decision does not cover its day: somebody has to look at that one too
+            if tell:
+                notices.booked(visit, now=now)
+        else:  # the decision does not cover its day: somebody has to look at that one too
             _to_whom_it_waits_for(visit, now=now)
     elif not found.cleared:  # decided anew, for other days
-        visit = _put_back(visit, now=now)
-        if visit.starts_at > now:
-            visit = _to_whom_it_waits_for(visit, now=now)
-            notices.back_to_pending(visit, now=now)
+        _wait_again(_put_back(visit, now=now), now=now)
     elif found.review_id != visit.review_id:
         change(visit, now=now, review_id=found.review_id)
 
@@ -151,15 +174,15 @@ def _turned(visit: Appointment, *, now: datetime) -> bool:
 
 
 def _decided_no(visit: Appointment, *, outcome: str, by: User | None, now: datetime) -> None:
-    begun = visit.starts_at <= now
-    if visit.status == Status.BOOKED and begun:
+    tell = may_write(visit, now=now)
+    if visit.status == Status.BOOKED and visit.starts_at <= now:
         _put_back(visit, now=now)  # nobody closed it; the desk does
         return
     if outcome == "needs-information":
         if visit.status != Status.PENDING:
             visit = _put_back(visit, now=now)
         visit = change(visit, now=now, information_asked_at=now, form_due_by=None)
-        if not begun:
+        if tell:
             notices.drop(visit, kinds=["asked_for", "information_needed", "form_due"])
             notices.information_needed(visit, now=now)
         return
@@ -170,7 +193,7 @@ def _decided_no(visit: Appointment, *, outcome: str, by: User | None, now: datet
         reason=Reason.CLINICAL,
         now=now,
     )
-    if not begun:
+    if tell:
         notices.not_possible(visit, now=now)
 
 

@@ -240,6 +240,7 @@ class Appointment(models.Model):
     CONFIRMED = ("booked", "arrived", "checked-in", "fulfilled")
     # Those that a withdrawn review puts back to `pending`; what is fulfilled is history and keeps it.
     ON_A_REVIEW = ("booked", "arrived", "checked-in")
+    IN_THE_HOUSE = ("arrived", "checked-in")
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     reference = models.CharField(_("reference"), max_length=8, unique=True, default=new_reference, editable=False)

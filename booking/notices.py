@@ -68,9 +68,13 @@ def _answer_by(appointment: Appointment) -> str:
 
 
 def asked_for(appointment: Appointment, *, now: datetime) -> Message | None:
-    """It waits for a clinician; with the day and time by which we answer."""
+    """It waits for a clinician; with the day and time by which we answer, or to call first where that is too near."""
     return _queue(
-        "asked_for", f"asked-for:{appointment.sequence}", appointment, now=now, answer_by=_answer_by(appointment)
+        "asked_for",
+        f"asked-for:{appointment.sequence}:{_event_number(appointment)}",
+        appointment,
+        now=now,
+        answer_by=_answer_by(appointment),
     )
 
 
@@ -143,25 +147,31 @@ def promise_missed(appointment: Appointment, *, kept: bool, now: datetime) -> Me
     )
 
 
-def back_to_pending(appointment: Appointment, *, now: datetime) -> Message | None:
-    """What was confirmed waits for a clinician again. The time is kept."""
+def back_to_pending(appointment: Appointment, *, call_first: bool = False, now: datetime) -> Message | None:
+    """What was confirmed waits for a clinician again. The time is kept.
+
+    call_first: it is so near that nothing is promised; they call before they travel.
+    """
     return _queue(
         "back_to_pending",
         f"back-to-pending:{_event_number(appointment)}",
         appointment,
         now=now,
         answer_by=_answer_by(appointment),
+        call_first=call_first,
+        is_read=appointment.form_due_by is None,
     )
 
 
-def form_due(appointment: Appointment, *, now: datetime, reminder: bool = False) -> Message | None:
-    """There is a form to fill in before the visit, by a day and time."""
+def form_due(appointment: Appointment, *, now: datetime, reminder: bool = False, again: bool = False) -> Message | None:
+    """There is a form to fill in before the visit, by a day and time. `again`: somebody asks for the link now."""
     if appointment.form_due_by is None:
         return None  # no form is due
     due = int(appointment.form_due_by.timestamp())
+    event = f"{'form-overdue' if reminder else 'form-due'}:{due}"
     return _queue(
         "form_due",
-        f"{'form-overdue' if reminder else 'form-due'}:{due}",
+        f"{event}:{int(now.timestamp())}" if again else event,
         appointment,
         now=now,
         purpose=links.FORM,
@@ -169,8 +179,11 @@ def form_due(appointment: Appointment, *, now: datetime, reminder: bool = False)
     )
 
 
-def review_due(appointment: Appointment, *, hours: int, now: datetime) -> list[Message]:
-    """Tells the lead clinician and the desk that a visit is less than `hours` away and nobody has decided. No names."""
+def review_due(appointment: Appointment, *, hours: int | None, now: datetime) -> list[Message]:
+    """Tells the lead clinician and the desk that a visit is less than `hours` away and nobody has decided. No names.
+
+    hours: None for one that was put back so late that only they bring it to an end.
+    """
     clinic = Clinic.get()
     if clinic is None:
         return []
@@ -179,15 +192,16 @@ def review_due(appointment: Appointment, *, hours: int, now: datetime) -> list[M
         "clinician": lead.email if lead is not None and lead.is_active else "",
         "desk": clinic.email,
     }
+    number = appointment.sequence if hours else _event_number(appointment)
     return [
         messages.queue(
             "review_due",
-            key=f"review-due:{hours}:{who}:{appointment.sequence}:{appointment.uuid}",
+            key=f"review-due:{hours or 'now'}:{who}:{number}:{appointment.uuid}",
             to=address,
             context={
                 "when": local_text(appointment.starts_at, appointment.room.location),
                 "reference": appointment.reference,
-                "hours": str(hours),
+                "is_released": hours is not None,
                 "link": settings.PUBLIC_URL + "/admin/",
             },
             now=now,

@@ -15,8 +15,8 @@ from booking.changing import (
     ask_clinician,
     cancel_quietly,
     change,
-    clearance_of,
     give_up,
+    left_to_staff,
     locked,
     usable_answers,
     verb,
@@ -42,50 +42,47 @@ def sweep(*, now: datetime) -> dict[str, int]:
 
     Frees forgotten holds; says sorry when a promised answer is late; warns clinicians and desk 24 h and 4 h before a
     visit that still waits; releases it 2 h before with an apology; reminds of a clinician's question after 2 days and
-    releases the time after 5; reminds of a form and releases the time when it is overdue. Every visit is a transaction
-    of its own, so that one that cannot be handled stops no other. Returns how many of each.
+    releases the time after 5; reminds of a form and releases the time when it is overdue. Leaves alone what was put
+    back on the day (`left_to_staff`). Every visit is a transaction of its own, so that one that cannot be handled stops
+    no other. Returns how many of each.
     """
     done_what = ("holds", "late", "warned", "released", "reminded", "no_answer", "form_missing", "failed")
     counts = dict.fromkeys(done_what, 0)
-    forgotten = Appointment.objects.expired_holds(now=now - FORGOTTEN_HOLD).values_list("pk", flat=True)
-    counts["holds"] = _sweep_holds(list(forgotten), now=now)
+    forgotten = Appointment.objects.expired_holds(now=now - FORGOTTEN_HOLD)
     waiting = Appointment.objects.filter(status=Status.PENDING).filter(
         Q(starts_at__lte=now + WARNINGS[0])
         | Q(information_asked_at__lte=now - REMIND_AFTER)
         | Q(form_due_by__isnull=False)
         | Q(answer_by__lte=now)
     )
-    for appointment in waiting.order_by("starts_at", "pk"):
-        try:
-            done = _sweep_one(appointment, now=now)
-        except Refusal:
-            continue
-        except Exception:  # one broken visit must not keep the others waiting; staff see the log and the visit
-            log.exception("The sweep could not handle an appointment.")
-            done = "failed"
-        if done:
-            counts[done] += 1
+    for one, appointments in ((_sweep_hold, forgotten), (_sweep_one, waiting)):
+        for appointment in appointments.order_by("starts_at", "pk"):
+            try:
+                done = one(appointment, now=now)
+            except Refusal:
+                continue
+            except Exception:  # one broken visit must not keep the others waiting; staff see the log and the visit
+                log.exception("The sweep could not handle an appointment.")
+                done = "failed"
+            if done:
+                counts[done] += 1
     return counts
 
 
 @verb
-def _sweep_holds(holds: list[int], *, now: datetime) -> int:
-    return give_up(holds, now=now)
+def _sweep_hold(appointment: Appointment, *, now: datetime) -> str:
+    hold = locked(appointment)
+    forgotten = Appointment.objects.expired_holds(now=now - FORGOTTEN_HOLD).filter(pk=hold.pk)
+    if not forgotten.exists():
+        return ""  # somebody came back to it meanwhile
+    return "holds" if give_up([hold.pk], now=now) else ""
 
 
 @verb
 def _sweep_one(appointment: Appointment, *, now: datetime) -> str:
     visit = locked(appointment)
-    if visit.status != Status.PENDING:
+    if visit.status != Status.PENDING or left_to_staff(visit):
         return ""
-    if (
-        visit.starts_at <= now
-        and visit.previous_status in Appointment.ON_A_REVIEW
-        and visit.status_changed_at >= visit.starts_at
-    ):
-        return ""  # was under way when it was put back: staff close it
-    if visit.information_asked_at is not None and clearance_of(visit, now=now).why != "needs-information":
-        visit = change(visit, now=now, information_asked_at=None)  # the patient has answered
     asked = visit.information_asked_at
     if visit.form_due_by is not None:
         try:

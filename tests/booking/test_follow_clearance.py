@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from booking import appointments
+from booking import appointments, notices
 from booking.appointments import NotAllowed
 from outbox.models import Message
-from screening import definition, publishing, reviews
+from screening import definition, publishing, responses, reviews
 from screening.models import Questionnaire, ReviewRequest
 from tests import make
 from tests.booking import steps
@@ -168,6 +168,26 @@ def test_new_answers_that_block_leave_the_decision_to_a_clinician(surgery):
     assert steps.request_of(appointment).needed_at == appointment.starts_at
 
 
+def test_a_reply_goes_to_the_clinicians_with_the_day_the_visit_has_now(surgery):
+    appointment = steps.asked(surgery)
+    review = steps.decide(appointment, "needs-information")
+    moved = appointments.move(
+        appointment, slot=steps.slot(surgery, steps.VISIT + timedelta(days=7)), by="patient", now=NOW
+    )
+    assert moved.information_asked_at == NOW
+    later = NOW + timedelta(days=2)
+    notices.information_needed(moved, now=later, reminder=True)
+    assert responses.reply_to(review, text="Last year.", now=later)
+    moved.refresh_from_db()
+    request = steps.request_of(moved)
+    assert (request.needed_on, request.needed_at) == (moved.local_date, moved.starts_at)
+    assert (moved.information_asked_at, moved.answer_by) == (None, make.at("2027-03-04", "17:00"))
+    assert request.answer_by == moved.answer_by
+    assert "information_needed" not in steps.messages(moved)
+    steps.decide(moved, now=later)
+    assert moved.status == "booked"
+
+
 def test_withdrawn_answers_put_it_back_and_ask_for_new_ones(surgery):
     appointment = steps.booked(surgery)
     later = NOW + timedelta(hours=1)
@@ -184,6 +204,89 @@ def test_somebody_who_has_arrived_waits_again_too(surgery):
     steps.answered(surgery, appointment.patient, now=appointment.starts_at - timedelta(minutes=2))
     appointment.refresh_from_db()
     assert appointment.status == "pending"
+
+
+def test_new_answers_less_than_two_hours_before_name_no_time_that_is_past(surgery):
+    make.make_clinic(email="desk@clinic.example", lead_clinician=surgery.clinician)
+    appointment = steps.booked(surgery)
+    now = appointment.starts_at - timedelta(minutes=50)
+    steps.answered(surgery, appointment.patient, now=now)
+    appointment.refresh_from_db()
+    assert (appointment.status, appointment.answer_by, appointment.form_due_by) == ("pending", None, None)
+    request = steps.request_of(appointment)
+    assert (request.needed_at, request.answer_by) == (appointment.starts_at, None)
+    told = Message.objects.get(kind="back_to_pending")
+    for text in (told.text, told.html):
+        assert "A clinician looks at your new answers." in text and "We answer by" not in text
+        assert "Please call us before you travel: " + str(surgery.location.phone) in text
+        assert "before you hear from us" not in text
+    warned = Message.objects.filter(kind="review_due")
+    assert sorted(warned.values_list("to", flat=True)) == sorted([surgery.clinician.email, "desk@clinic.example"])
+    assert not any("with an apology" in one.text + one.html for one in warned)
+    steps.answered(surgery, appointment.patient, now=now + timedelta(minutes=1))
+    assert warned.count() == 2
+    steps.decide(appointment, now=now + timedelta(minutes=10))
+    assert appointment.status == "booked"
+    assert steps.messages(appointment)[-1] == "booked"
+
+
+def test_withdrawn_answers_less_than_two_hours_before_ask_for_new_ones_before_the_visit(surgery):
+    appointment = steps.booked(surgery)
+    now = appointment.starts_at - timedelta(minutes=50)
+    reviews.mark_in_error(appointment.response, by=surgery.clinician, now=now)
+    appointment.refresh_from_db()
+    assert (appointment.status, appointment.form_due_by) == ("pending", appointment.starts_at)
+    assert "your new answers" not in Message.objects.get(kind="back_to_pending").text
+    steps.answered(surgery, appointment.patient, now=now + timedelta(minutes=5))
+    assert "Please call us before you travel: " in Message.objects.get(kind="asked_for", state="queued").text
+
+
+@pytest.mark.parametrize("minutes", [-30, 2])
+def test_put_back_at_the_chair_and_booked_again_the_same_day(surgery, minutes):
+    """The short re-check finds something new, the patient answers in full, a clinician clears it: they go on."""
+    make.make_clinic(email="desk@clinic.example", lead_clinician=surgery.clinician)
+    later = steps.booked(surgery, steps.VISIT + timedelta(days=28))
+    appointment = steps.booked(surgery, patient=later.patient)
+    now = appointment.starts_at + timedelta(minutes=minutes)
+    appointment = appointments.arrive(appointment, by=surgery.desk, now=now)
+    written = steps.messages(appointment, waiting=False)
+    assert not steps.rechecked(appointment, now=now, pregnancy="yes")
+    appointment.refresh_from_db()
+    assert (appointment.status, appointment.form_due_by) == ("pending", None)
+    assert not ReviewRequest.objects.filter(closed_at=None).exists()
+    steps.answered(surgery, appointment.patient, now=now + timedelta(minutes=10))
+    request = steps.request_of(appointment)
+    assert (request.needed_on, request.needed_at) == (appointment.local_date, appointment.starts_at)
+    assert steps.messages(appointment, waiting=False) == written + ["review_due"] * 2
+    steps.decide(appointment, now=now + timedelta(minutes=20))
+    assert appointment.status == "booked"
+    assert steps.messages(appointment, waiting=False) == written + ["review_due"] * 2  # nothing to whoever is there
+    now += timedelta(minutes=25)
+    appointment = appointments.arrive(appointment, by=surgery.desk, now=now)
+    assert steps.rechecked(appointment, now=now)
+    assert steps.check_in(appointment, now=now).status == "checked-in"
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_nothing_of_yesterday_is_booked_again(surgery):
+    appointment = steps.arrived(surgery)
+    late = appointment.starts_at + timedelta(minutes=5)
+    steps.answered(surgery, appointment.patient, now=late)
+    request = steps.request_of(appointment)
+    decisions.decide(request, now=late + timedelta(days=1))
+    appointment.refresh_from_db()
+    assert appointment.status == "pending"
+
+
+@pytest.mark.parametrize(("outcome", "status"), [("needs-information", "pending"), ("deferred", "cancelled")])
+def test_whoever_is_in_the_house_is_told_there(surgery, outcome, status):
+    appointment = steps.arrived(surgery)
+    now = appointment.starts_at - timedelta(minutes=4)
+    steps.answered(surgery, appointment.patient, now=now)
+    steps.decide(appointment, outcome, now=now)
+    assert appointment.status == status
+    assert not set(steps.messages(appointment)) & {"not_possible", "information_needed", "back_to_pending", "form_due"}
 
 
 def test_history_stays_as_it_was(surgery):

@@ -226,7 +226,7 @@ def test_whoever_is_in_the_house_is_not_sent_away_by_the_clock(surgery, early):
     appointment = steps.booked(surgery)
     here = appointment.starts_at - early
     appointment = appointments.arrive(appointment, by=surgery.desk, now=here)
-    assert not steps.rechecked(appointment, now=here, recheck_pregnancy="yes")
+    assert not steps.rechecked(appointment, now=here, pregnancy="yes")
     written = Message.objects.count()
     for later in (timedelta(minutes=1), timedelta(hours=1), timedelta(hours=3), timedelta(hours=9), timedelta(days=1)):
         assert sweep(here + later) == {}
