@@ -22,8 +22,8 @@ from booking import appointments, desk, notices
 from booking.appointments import Refusal
 from booking.models import Appointment
 from booking.staff_pages import SearchForm, StaffPages, StaffRequest, read_day, said, sees_all
-from clinic.models import CallBack
-from outbox.messages import CannotResend, resend
+from clinic.models import CallBack, User
+from outbox.messages import CannotResend, resend, why_not_again
 from outbox.models import Message
 
 Status = Appointment.Status
@@ -60,6 +60,14 @@ class ErrorForm(forms.Form):
         max_length=200,
         error_messages={"required": gettext_lazy("Please say why.")},
     )
+
+
+def send_again(message: Message, user: User, now: datetime) -> None:
+    """A message once more; what the outbox refuses, the desk refuses."""
+    try:
+        resend(message, by=user, now=now)
+    except CannotResend as error:
+        raise Refusal(str(error)) from error
 
 
 class DeskPages(StaffPages):
@@ -156,7 +164,14 @@ class DeskPages(StaffPages):
             can_correct=request.user.has_perm("booking.enter_in_error") and visit.status != Status.ENTERED_IN_ERROR,
             is_mine=request.user.has_perm("booking.check_in") and visit.practitioner.user_id == request.user.pk,
             events=desk.history(visit),
-            sent=Message.objects.filter(subject_uuid=visit.uuid).select_related("resent_by").order_by("-id"),
+            sent=[
+                (message, message.patient_id is not None and not why_not_again(message, now=now))
+                for message in Message.objects.filter(subject_uuid=visit.uuid)
+                .with_newer()
+                .select_related("patient", "resent_by")
+                .prefetch_related("resends")
+                .order_by("-id")
+            ],
             here=request.path,
         )
 
@@ -214,19 +229,11 @@ class DeskPages(StaffPages):
                 raise Refusal(_("There is no e-mail address. Add it to the patient’s record, then send the link."))
             if visit.status != Status.PENDING or visit.form_due_by is None:
                 raise Refusal(_("No form is due for this visit."))
-            last = (
-                Message.objects.filter(subject_uuid=visit.uuid, kind="form_due", to__iexact=visit.whose.email)
-                .exclude(state=Message.State.DROPPED)
-                .order_by("-id")
-                .first()
-            )
-            if last is None:
-                notices.form_due(visit, now=now)
-                return
-            try:
-                resend(last, by=request.user, now=now)
-            except CannotResend as error:
-                raise Refusal(str(error)) from error
+            newest = Message.objects.told().filter(subject_uuid=visit.uuid, patient=visit.patient).order_by("pk").last()
+            if newest is not None and newest.kind == "form_due":
+                send_again(newest, request.user, now)
+            elif notices.form_due(visit, now=now, again=True) is None:
+                raise Refusal(_("There is no e-mail address. Add it to the patient’s record, then send the link."))
 
         return self.try_verb(request, key, send, _("The form link is on its way to %(name)s."))
 
@@ -237,10 +244,7 @@ class DeskPages(StaffPages):
             found = Message.objects.filter(uuid=message, subject_uuid=visit.uuid).first()
             if found is None:
                 raise Http404
-            try:
-                resend(found, by=request.user, now=now)
-            except CannotResend as error:
-                raise Refusal(str(error)) from error
+            send_again(found, request.user, now)
 
         return self.try_verb(request, key, send, _("The message goes to %(name)s once more."))
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from clinic.accounts import signed_in
 from clinic.admin import KeptAdmin, NeedsFirst, SearchesInPrivate
 from outbox import worker
-from outbox.messages import NAMES, SECRETS, CannotResend, resend, settle
+from outbox.messages import NAMES, SECRETS, CannotResend, resend, settle, why_not_again
 from outbox.models import Message
 
 
@@ -79,9 +79,13 @@ class MessageAdmin(SearchesInPrivate, KeptAdmin):
         return super().changelist_view(request, {"health": health, **(extra_context or {})})
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
-        """With whether the verbs are this person's."""
-        may = request.user.has_perm("outbox.change_message")
-        return super().change_view(request, object_id, form_url, {"may_send": may, **(extra_context or {})})
+        """With whether the verbs are this person's, and why it is not sent again."""
+        verbs = {"may_send": request.user.has_perm("outbox.change_message")}
+        message = self.get_object(request, object_id)
+        if message is not None:
+            message = Message.objects.with_newer().get(pk=message.pk)
+            verbs["why_not"] = why_not_again(message, now=timezone.now())
+        return super().change_view(request, object_id, form_url, {**verbs, **(extra_context or {})})
 
     def get_urls(self) -> list:
         """Adds the two verbs."""
@@ -111,7 +115,7 @@ class MessageAdmin(SearchesInPrivate, KeptAdmin):
         return redirect("admin:outbox_message_changelist")
 
     def settle(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Takes an unclear one off the list: it did arrive, or nobody needs it."""
+        """Takes one that is unclear, or could not be sent, off the list: it did arrive, or nobody needs it."""
         message = self.found(request, pk)
         if settle(message, now=timezone.now()):
             self.log_change(request, message, gettext("Left as it is."))

@@ -8,13 +8,14 @@ from datetime import datetime
 
 from django.core.validators import validate_email
 from django.db import transaction
+from django.db.models import Q
 from django.template import Context, Engine
 from django.template.loader import get_template
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from clinic.models import Clinic, Location, Patient, User
-from outbox.models import Message
+from outbox.models import Message, is_unclear
 
 # What opens an account is not kept once it is out, and never sent a second time.
 SECRETS = ("code", "password_link")
@@ -150,30 +151,49 @@ def drop_secrets(kind: str, *, to: str) -> int:
     return waiting.update(state=Message.State.DROPPED, text="", html="")
 
 
+def why_not_again(message: Message, *, now: datetime) -> str:
+    """Why a message is not sent again, in a sentence for staff; empty when it may be.
+
+    `message` is one of `with_newer()`; reads its `resends` and its `patient`.
+    """
+    if message.kind in SECRETS:
+        return _("This is not sent again. They can ask for a new one on the sign-in page.")
+    if message.state == Message.State.QUEUED:
+        return _("It is still waiting to be sent. It will go out by itself.")
+    if message.state == Message.State.DROPPED:
+        return _("It is no longer needed, so it is not sent.")
+    if message.has_newer:
+        return _("They were written to about this again since, so it may no longer be true. Send the newest message.")
+    if not address_of(message):
+        return _("There is no e-mail address. Add it to the patient’s record, then send it.")
+    if message.state == Message.State.SENDING and not message.is_unclear(now=now) and not message.resends.all():
+        return _("It is being sent at this moment.")
+    return ""
+
+
+def address_of(message: Message) -> str:
+    """Where a copy goes: the patient's address of now; that of the message when it is to nobody we have a record of."""
+    return message.patient.email if message.patient else message.to
+
+
 @transaction.atomic
 def resend(message: Message, *, by: User, now: datetime) -> Message:
-    """Sends a message once more, as a new event with a name to it. A second press returns the copy that still waits.
+    """Sends a message once more, as a new event with a name to it, to the address that the patient has now.
 
-    Raises:
-        CannotResend: it waits or goes out anyway, is no longer needed, or opens an account.
+    A second press returns the copy that still waits. Raises CannotResend as `why_not_again` says.
     """
-    original = Message.objects.select_for_update().get(pk=message.pk)
-    if original.kind in SECRETS:
-        raise CannotResend(_("This is not sent again. They can ask for a new one on the sign-in page."))
-    if original.state == Message.State.QUEUED:
-        raise CannotResend(_("It is still waiting to be sent. It will go out by itself."))
-    if original.state == Message.State.DROPPED:
-        raise CannotResend(_("It is no longer needed, so it is not sent."))
-    is_unclear = Message.objects.unclear(now=now).filter(pk=original.pk).exists()
-    waiting = original.resends.filter(state__in=[Message.State.QUEUED, Message.State.SENDING]).first()
+    original = Message.objects.with_newer().select_for_update().get(pk=message.pk)
+    reason = why_not_again(original, now=now)
+    if reason:
+        raise CannotResend(reason)
+    to = address_of(original)
+    waiting = original.resends.filter(state__in=[Message.State.QUEUED, Message.State.SENDING], to__iexact=to).first()
     if waiting is not None:
         return waiting
-    if original.state == Message.State.SENDING and not is_unclear and not original.resends.exists():
-        raise CannotResend(_("It is being sent at this moment."))
     return Message.objects.create(
         key=f"resend:{original.uuid}:{original.resends.count() + 1}",
         kind=original.kind,
-        to=original.to,
+        to=to,
         patient=original.patient,
         subject_uuid=original.subject_uuid,
         subject=original.subject,
@@ -188,6 +208,9 @@ def resend(message: Message, *, by: User, now: datetime) -> Message:
 
 
 def settle(message: Message, *, now: datetime) -> bool:
-    """Takes an unclear message off the list: it did arrive, or nobody needs it. Whether anything changed."""
-    unclear = Message.objects.unclear(now=now).filter(pk=message.pk)
-    return bool(unclear.update(state=Message.State.DROPPED))
+    """Takes a message that is unclear, or could not be sent, off the list: it did arrive, or nobody needs it.
+
+    Whether anything changed.
+    """
+    given_up = Message.objects.filter(Q(state=Message.State.FAILED) | is_unclear(now), pk=message.pk)
+    return bool(given_up.update(state=Message.State.DROPPED))

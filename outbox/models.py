@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -31,6 +31,19 @@ class MessageQuerySet(models.QuerySet):
         One that was sent again is settled.
         """
         return self.filter(is_unclear(now))
+
+    def told(self) -> "MessageQuerySet":
+        """What tells a patient of an event: no copies, nothing to staff, nothing taken back before it left."""
+        return self.filter(patient__isnull=False, resend_of=None).exclude(
+            state=Message.State.DROPPED, claimed_at__isnull=True
+        )
+
+    def with_newer(self) -> "MessageQuerySet":
+        """Adds `has_newer`: its patient was told, or will be, of something later about the same subject."""
+        later = Message.objects.told().filter(
+            subject_uuid=OuterRef("subject_uuid"), patient=OuterRef("patient"), pk__gt=OuterRef("pk")
+        )
+        return self.annotate(has_newer=Exists(later))
 
     def needs_somebody(self, *, now) -> "MessageQuerySet":
         """Waiting, unclear, or given up and not sent again."""
@@ -77,6 +90,8 @@ class Message(models.Model):
     resend_of = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="resends")
     resent_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    has_newer: bool  # set by the QuerySet's `with_newer`, and only then
 
     objects = MessageQuerySet.as_manager()
 

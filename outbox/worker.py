@@ -111,7 +111,8 @@ def put_back(message: Message, reason: str, *, lasting: bool, now: datetime) -> 
         sending.update(**written)
         log.warning("message %s: given up", message.uuid)
     else:
-        sending.update(state=Message.State.QUEUED, due_at=due_at, last_error=error)
+        # Nothing of it has left: taken back from here, it will have told nobody anything.
+        sending.update(state=Message.State.QUEUED, due_at=due_at, claimed_at=None, last_error=error)
 
 
 def forget_codes(*, now: datetime) -> int:

@@ -10,6 +10,7 @@ from django.urls import reverse
 from booking import appointments, desk
 from booking.changing import constraint_of
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
+from clinic.models import Patient
 from outbox.models import Message
 from tests import make
 from tests.booking import steps
@@ -151,6 +152,39 @@ def test_a_message_is_sent_again_by_name(front, surgery):
     assert Message.objects.get(resend_of=message).resent_by == surgery.desk
     other = steps.talk(surgery, clock="13:00")
     assert front.post("resend", other.uuid, message.uuid).status_code == 404
+
+
+def test_a_message_that_is_no_longer_true_is_not_sent_again(front, surgery, clock):
+    visit = steps.talk(surgery)
+    told = Message.objects.get(subject_uuid=visit.uuid)
+    Message.objects.update(state="sent", sent_at=NOW)
+    button = front.address("resend", visit.uuid, told.uuid)
+    assert button in front.read("change", visit.uuid)
+    front.post("cancel", visit.uuid, reason="patient-asked")
+    Message.objects.filter(state="queued").update(state="sent", sent_at=NOW)
+    newest = Message.objects.get(kind="cancelled")
+    page = front.read("change", visit.uuid)
+    assert button not in page and front.address("resend", visit.uuid, newest.uuid) in page
+    assert "written to about this again since" in words_of(front.post("resend", visit.uuid, told.uuid, follow=True))
+    assert not Message.objects.filter(resend_of=told).exists()
+
+
+def test_a_message_is_sent_again_to_the_corrected_address(front, surgery):
+    visit = steps.talk(surgery)
+    Message.objects.update(state="sent", sent_at=NOW)
+    told = Message.objects.get(subject_uuid=visit.uuid)
+    Patient.objects.filter(pk=visit.patient_id).update(email="right@example.org")
+    assert front.address("resend", visit.uuid, told.uuid) in front.read("change", visit.uuid)
+    front.post("resend", visit.uuid, told.uuid)
+    assert Message.objects.get(resend_of=told).to == "right@example.org"
+
+
+def test_what_goes_to_staff_is_not_the_desks_to_send_again(front, surgery):
+    visit = steps.talk(surgery)
+    Message.objects.update(state="sent", sent_at=NOW, patient=None, kind="review_due")
+    message = Message.objects.get()
+    assert front.address("resend", visit.uuid, message.uuid) not in front.read("change", visit.uuid)
+    assert front.post("resend", visit.uuid, message.uuid).status_code == 404
 
 
 def test_a_treatment_becomes_a_consultation_in_one_step(front, surgery):

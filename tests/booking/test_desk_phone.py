@@ -199,6 +199,20 @@ def test_the_form_link_goes_again_as_an_event_of_its_own(desk, surgery):
     assert (again.kind, again.resent_by) == ("form_due", surgery.desk)
 
 
+def test_the_form_link_is_written_anew_when_something_else_was_told_since(desk, surgery):
+    from outbox.models import Message
+
+    book(desk, make.make_patient(), wish(surgery, surgery.treatment), surgery)
+    made = Appointment.objects.get()
+    Message.objects.update(state="sent", sent_at=NOW)
+    Message.objects.create(key="moved:1", kind="moved", to="x@example.org", patient=made.patient,
+                           subject_uuid=made.uuid, subject="x", text="x", state="sent", sent_at=NOW)  # fmt: skip
+    assert "The form link is on its way" in words_of(desk.post("send-form", made.uuid, follow=True))
+    newest = Message.objects.order_by("pk").last()
+    assert (newest.kind, newest.state, newest.resend_of) == ("form_due", "queued", None)
+    assert "still waiting to be sent" in words_of(desk.post("send-form", made.uuid, follow=True))
+
+
 def test_two_presses_make_one_appointment(desk, surgery):
     patient, key = make.make_patient(), uuid4()
     first = book(desk, patient, wish(surgery), surgery, request_key=key)

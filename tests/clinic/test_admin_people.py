@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, timedelta
+from uuid import uuid4
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -49,8 +50,6 @@ def make_message(key="a", **changes):
 
 
 def make_call_back(name="Carla", **changes):
-    from uuid import uuid4
-
     return CallBack.objects.create(name=name, phone="+447700900111", request_key=uuid4(), created_at=NOW, **changes)
 
 
@@ -581,6 +580,15 @@ def test_an_unclear_one_can_be_left(client):
     client.post(reverse("admin:outbox_message_settle", args=[message.pk]))
     message.refresh_from_db()
     assert message.state == "dropped"
+
+
+def test_the_button_to_send_again_is_there_only_when_it_would(client):
+    signed_in(client, "Front desk")
+    fields = {"subject_uuid": uuid4(), "patient": make.make_patient(), "state": "sent", "sent_at": NOW}
+    first, newest = make_message("a", **fields), make_message("b", **fields)
+    page = words(client, "outbox_message_change", first.pk)
+    assert "They were written to about this again since" in page and "Send again" not in page
+    assert "Send again" in words(client, "outbox_message_change", newest.pk)
 
 
 def test_who_may_only_look_at_messages_sends_none(client):

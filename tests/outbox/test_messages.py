@@ -8,8 +8,9 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from clinic.models import Clinic, Location, User
-from outbox import messages
+from outbox import messages, worker
 from outbox.models import Message
+from tests import make
 
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 WORDS = {
@@ -147,6 +148,83 @@ def test_sending_again_is_a_new_event_with_a_name(clinic):
     assert messages.resend(original, by=staff, now=NOW) == copy, "pressed twice"
     Message.objects.filter(pk=copy.pk).update(state="sent", sent_at=NOW)
     assert messages.resend(original, by=staff, now=NOW) != copy
+
+
+def told(number, patient, about, **changes):
+    """A message about something that a patient has had."""
+    state = {"state": "sent", "sent_at": NOW, "claimed_at": NOW} | changes.pop("state", {})
+    message = queued(key=f"event:{number}", patient=patient, subject_uuid=about, to="anna@example.org", **changes)
+    Message.objects.filter(pk=message.pk).update(**state)
+    return message
+
+
+def test_what_a_newer_message_has_overtaken_is_not_sent_again(clinic):
+    staff, patient, about = make.make_user("Front desk"), make.make_patient(email="anna@example.org"), uuid4()
+    booked = told(1, patient, about, calendar="STATUS:CONFIRMED")
+    cancelled = told(2, patient, about, kind="cancelled")
+    with pytest.raises(messages.CannotResend, match="written to about this again since"):
+        messages.resend(booked, by=staff, now=NOW)
+    copy = messages.resend(cancelled, by=staff, now=NOW)
+    Message.objects.filter(pk=copy.pk).update(state="sent", sent_at=NOW)
+    assert messages.resend(cancelled, by=staff, now=NOW).resend_of == cancelled, "a copy of itself is no newer message"
+    told(3, patient, about)
+    with pytest.raises(messages.CannotResend):
+        messages.resend(copy, by=staff, now=NOW)
+
+
+@pytest.mark.parametrize("newer", ["to staff", "about another", "to another", "taken back", "refused and taken back"])
+def test_what_tells_that_patient_nothing_newer_of_it_does_not_count(clinic, newer):
+    staff, patient, about = make.make_user("Front desk"), make.make_patient(email="anna@example.org"), uuid4()
+    booked = told(1, patient, about)
+    match newer:
+        case "to staff":
+            told(2, None, about, kind="review_due")
+        case "about another":
+            told(2, patient, uuid4())
+        case "to another":
+            told(2, make.make_patient(), about)
+        case "taken back":
+            queued("cancelled", patient=patient, subject_uuid=about)
+            messages.drop(about)
+        case "refused and taken back":
+            waiting = queued("cancelled", patient=patient, subject_uuid=about)
+            Message.objects.filter(pk=waiting.pk).update(state="sending", claimed_at=NOW, attempts=1)
+            waiting.refresh_from_db()
+            worker.put_back(waiting, "no mail server", lasting=False, now=NOW)
+            messages.drop(about)
+    assert messages.resend(booked, by=staff, now=NOW).resend_of == booked
+
+
+def test_what_was_perhaps_sent_and_then_left_alone_counts_as_told(clinic):
+    staff, patient, about = make.make_user("Front desk"), make.make_patient(email="anna@example.org"), uuid4()
+    booked = told(1, patient, about)
+    unclear = told(2, patient, about, kind="cancelled", state={"state": "sending", "sent_at": None})
+    assert messages.settle(unclear, now=NOW + timedelta(minutes=11))
+    with pytest.raises(messages.CannotResend, match="written to about this again since"):
+        messages.resend(booked, by=staff, now=NOW)
+
+
+def test_a_copy_goes_to_the_address_of_now(clinic):
+    staff, patient, about = make.make_user("Front desk"), make.make_patient(email="anna@example.org"), uuid4()
+    booked = told(1, patient, about)
+    waiting = messages.resend(booked, by=staff, now=NOW)
+    patient.email = "anna.new@example.org"
+    patient.save()
+    copy = messages.resend(booked, by=staff, now=NOW)
+    assert (waiting.to, copy.to) == ("anna@example.org", "anna.new@example.org")
+    assert messages.resend(booked, by=staff, now=NOW) == copy
+    patient.email = ""
+    patient.save()
+    with pytest.raises(messages.CannotResend, match="no e-mail address"):
+        messages.resend(booked, by=staff, now=NOW)
+
+
+def test_what_could_not_be_sent_can_be_taken_off_the_list(clinic):
+    message = queued()
+    Message.objects.filter(pk=message.pk).update(state="failed")
+    assert messages.settle(message, now=NOW)
+    assert not Message.objects.needs_somebody(now=NOW).exists()
+    assert not messages.settle(queued(key="waits"), now=NOW)
 
 
 @pytest.mark.parametrize("state", ["queued", "dropped", "sending"])
