@@ -29,6 +29,7 @@ from booking.changing import (
     clearance_of,
     constraint_of,
     give_up,
+    local_day,
     lock,
     locked,
     nothing_waits,
@@ -58,10 +59,6 @@ NO_SHOW_AFTER = timedelta(minutes=15)
 
 
 # --- what verbs share
-
-
-def _local_day(appointment: Appointment, moment: datetime) -> date:
-    return moment.astimezone(appointment.room.location.zone).date()
 
 
 def _may(user: User | None, permission: str, sentence: str) -> User:
@@ -607,7 +604,7 @@ def _book_by_phone(*, patient, treatment, area, slot, by, now, overbook_reason, 
         status=Status.BOOKED if found.cleared else Status.PENDING,
         status_changed_at=now,
         channel=Appointment.Channel.PHONE,
-        review_id=found.review_id,
+        review_id=found.review_id if found.cleared else None,
         **_price(treatment, day),
         created_by=by,
         created_at=now,
@@ -739,7 +736,7 @@ def cancel(
     elif by == By.STAFF:
         _desk(user)
         _status_is(appointment, Status.PENDING, Status.BOOKED, Status.ARRIVED)
-        if _local_day(appointment, now) > appointment.day:
+        if local_day(appointment, now) > appointment.day:
             raise NotAllowed(_("This day is over. Mark it as not come, or ask a manager to correct it."))
     elif by == By.CLINICIAN:
         if user is None or not user.has_perm("screening.decide"):
@@ -827,7 +824,7 @@ def arrive(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
     appointment = locked(appointment)
     _desk(by)
     _status_is(appointment, Status.BOOKED)
-    if _local_day(appointment, now) != appointment.local_date:
+    if local_day(appointment, now) != appointment.local_date:
         raise NotAllowed(_("An arrival can only be recorded on the day of the visit."))
     return change(appointment, Status.ARRIVED, now=now)
 
@@ -858,7 +855,7 @@ def check_in(
     appointment = locked(appointment)
     _own_practitioner(appointment, by)
     _status_is(appointment, Status.ARRIVED)
-    if _local_day(appointment, now) != appointment.local_date:
+    if local_day(appointment, now) != appointment.local_date:
         raise NotAllowed(_("A visit can only begin on its day."))
     if not identity_confirmed:
         raise NotAllowed(_("Please make sure first that this is the right person."))

@@ -141,6 +141,19 @@ def test_overbooking_without_who_and_why_is_refused_by_the_database(surgery):
         Appointment.objects.filter(pk=appointment.pk).update(lane=1)
 
 
+def test_an_old_decision_is_not_what_it_stands_on(surgery):
+    """Its conditions would be shown to whoever treats."""
+    make.make_clinic(horizon_days=200)
+    before = steps.booked(surgery)
+    late = steps.slot(surgery, steps.VISIT + timedelta(days=98))
+    appointment = phone(surgery, surgery.treatment, patient=before.patient, slot=late)
+    assert (appointment.status, appointment.review) == ("pending", None)
+    again = phone(
+        surgery, surgery.treatment, patient=before.patient, slot=steps.slot(surgery, steps.VISIT + timedelta(days=28))
+    )
+    assert (again.status, again.review) == ("booked", before.review)
+
+
 # --- the form comes
 
 
