@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
 from booking import appointments, notices
-from booking.appointments import NotAllowed
+from booking.appointments import NotAllowed, TooClose
+from clinic.models import Treatment
 from outbox.models import Message
 from screening import definition, publishing, responses, reviews
 from screening.models import Questionnaire, ReviewRequest
@@ -134,6 +137,25 @@ def test_new_answers_put_a_booked_visit_back_and_keep_its_time(surgery):
     assert steps.messages(appointment) == ["back_to_pending"]
     steps.decide(appointment, now=later)
     assert appointment.status == "booked"
+
+
+def test_a_longer_interval_stops_nothing_that_stands_already(surgery):
+    """A manager asks for more time between sessions: what was booked before goes on as it was."""
+    first = steps.booked(surgery)
+    second = steps.booked(surgery, steps.VISIT + timedelta(days=28), patient=first.patient)
+    third = steps.asked(surgery, steps.VISIT + timedelta(days=56), patient=first.patient)
+    Treatment.objects.filter(pk=surgery.treatment.pk).update(minimum_interval_days=42)
+    response = steps.answered(surgery, first.patient, now=NOW + timedelta(hours=1))
+    for visit in (first, second, third):
+        visit.refresh_from_db()
+        assert (visit.status, visit.response, visit.interval_days) == ("pending", response, 28)
+    steps.decide(first, now=NOW + timedelta(hours=2))
+    first = appointments.arrive(first, by=surgery.desk, now=first.starts_at)
+    appointments.mark_in_error(second, by=surgery.manager, reason="Twice.", now=NOW + timedelta(hours=3))
+    near = steps.slot(surgery, steps.VISIT + timedelta(days=41))
+    with pytest.raises(TooClose):
+        appointments.move(third, slot=near, by="staff", user=surgery.desk, now=NOW)
+    call_command("check_invariants", stdout=StringIO())
 
 
 def test_no_answer_is_promised_for_after_the_visit(surgery):

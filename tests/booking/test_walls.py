@@ -2,11 +2,14 @@
 
 import itertools
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from booking.models import Appointment
+from clinic.models import Treatment
 from tests import make
 from tests.make import NOW, at
 
@@ -402,6 +405,54 @@ def test_moving_keeps_the_interval(change):
     change(second, **times(28))
 
 
+@both_changes
+def test_a_visit_keeps_the_interval_it_was_placed_with(change):
+    treatment = make.make_treatment()
+    same = {"patient": make.make_patient(), "treatment": treatment}
+    first, second = insert(starts_at=TEN, **same), insert(starts_at=TEN + timedelta(days=28), **same)
+    Treatment.objects.filter(pk=treatment.pk).update(minimum_interval_days=42)
+    for row in (first, second):
+        change(row, answer_by=NOW)
+        change(row, interval_days=0, local_date="2020-01-01")  # still never the caller's
+        row.refresh_from_db()
+        assert (row.interval_days, row.local_date) == (28, row.starts_at.date())
+    call_command("check_invariants", stdout=StringIO())
+
+
+@both_changes
+def test_whatever_is_placed_counts_the_interval_of_that_moment(change):
+    treatment, area = make.make_treatment(areas=("face", "belly")), make.area("belly")
+    other = make.make_treatment(minimum_interval_days=28)
+    same = {"patient": make.make_patient(), "treatment": treatment}
+    first = insert(starts_at=TEN, **same)
+    near = {"starts_at": TEN + timedelta(days=28)}
+    gone = {"status": "cancelled", "cancelled_at": NOW, "cancelled_by": "patient", "cancel_reason": "patient-asked"}
+    back = {"cancelled_at": None, "cancelled_by": "", "cancel_reason": "", "status": "pending"}
+    freed = insert(**near, **same)
+    change(freed, **gone, status_changed_at=NOW)
+    Treatment.objects.filter(pk=treatment.pk).update(minimum_interval_days=42)
+    refused(insert, **near, **same, by=KEPT)
+    refused(change, freed, **back, by=KEPT)
+    elsewhere = insert(**near, **{**same, "area": area})
+    refused(change, elsewhere, area=first.area, by=KEPT)
+    change(elsewhere, **gone)
+    somebody = insert(**near, **{**same, "patient": make.make_patient()})
+    refused(change, somebody, patient=first.patient, by=KEPT)
+    shorter = insert(**near, **{**same, "treatment": other})
+    refused(change, shorter, treatment=treatment, by=KEPT)
+    refused(change, shorter, starts_at=near["starts_at"] - timedelta(days=1), by=KEPT)
+    change(shorter, **gone, status_changed_at=NOW)
+    change(
+        freed,
+        starts_at=TEN + timedelta(days=42),
+        ends_at=TEN + timedelta(days=42, minutes=45),
+        busy_until=TEN + timedelta(days=42, minutes=60),
+    )
+    change(freed, **back)
+    freed.refresh_from_db()
+    assert freed.interval_days == 42
+
+
 @both_ways
 def test_a_treatment_is_of_an_area(add):
     refused(add, treatment=make.make_treatment(), area=None, by="booking_appointment_treatment_has_area")
@@ -432,6 +483,16 @@ def test_cancelled_says_who_when_and_why(change, talk):
     for who, user in (("patient", desk), ("system", desk), ("clinician", None), ("staff", None), ("somebody", None)):
         row = insert(treatment=talk, status="booked")
         refused(change, row, **{**whole, "cancelled_by": who, "cancelled_by_user": user}, by=WHO_WHEN_WHY)
+
+
+@both_changes
+def test_why_is_one_of_the_known_reasons(change, talk):
+    known = "booking_appointment_cancel_reason_known"
+    whole = {"status": "cancelled", "cancelled_at": NOW, "cancelled_by": "system"}
+    for reason in ("xyz", "Mistake", " "):
+        refused(change, insert(treatment=talk, status="booked"), **whole, cancel_reason=reason, by=known)
+    for reason in Appointment.Reason.values:
+        change(insert(treatment=talk, status="booked"), **whole, cancel_reason=reason)
 
 
 @both_changes
