@@ -405,6 +405,23 @@ class Appointment(models.Model):
                 name="booking_appointment_cancelled_who_when_why",
             ),
             models.CheckConstraint(
+                condition=Q(
+                    cancel_reason__in=[
+                        "",
+                        "patient-asked",
+                        "practitioner-away",
+                        "clinic-closed",
+                        "mistake",
+                        "clinical",
+                        "hold-expired",
+                        "no-answer",
+                        "not-reviewed",
+                        "form-missing",
+                    ]
+                ),
+                name="booking_appointment_cancel_reason_known",
+            ),
+            models.CheckConstraint(
                 condition=(
                     Q(
                         status="entered-in-error",

@@ -163,7 +163,11 @@ WALLS = {
         "screening_reply_never_changes",
     ],
     "I5": ["outbox_message_key_key"],
-    "I6": ["booking_appointment_cancelled_who_when_why", "booking_appointment_error_who_when_why"],
+    "I6": [
+        "booking_appointment_cancelled_who_when_why",
+        "booking_appointment_cancel_reason_known",
+        "booking_appointment_error_who_when_why",
+    ],
     "I7": ["screening_review_check", "screening_cosignature_check"],
 }
 
