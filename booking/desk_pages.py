@@ -225,8 +225,6 @@ class DeskPages(StaffPages):
         """Sends the link to the form once more, or for the first time where the address came later."""
 
         def send(visit: Appointment, now: datetime) -> None:
-            if not visit.whose.email:
-                raise Refusal(_("There is no e-mail address. Add it to the patient’s record, then send the link."))
             if visit.status != Status.PENDING or visit.form_due_by is None:
                 raise Refusal(_("No form is due for this visit."))
             newest = Message.objects.told().filter(subject_uuid=visit.uuid, patient=visit.patient).order_by("pk").last()
@@ -241,7 +239,7 @@ class DeskPages(StaffPages):
         """Sends one of its messages again."""
 
         def send(visit: Appointment, now: datetime) -> None:
-            found = Message.objects.filter(uuid=message, subject_uuid=visit.uuid).first()
+            found = Message.objects.filter(uuid=message, subject_uuid=visit.uuid, patient=visit.patient).first()
             if found is None:
                 raise Http404
             send_again(found, request.user, now)
