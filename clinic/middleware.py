@@ -2,15 +2,19 @@
 
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from csp.middleware import CSPMiddleware
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.views.defaults import page_not_found
 
 from clinic import accounts, idle, views
 from clinic.models import Clinic
@@ -19,6 +23,20 @@ LONGEST_QUERY = 4096
 # Nothing here is larger than a picture of 5 MB with its form; without a limit, a file as large as the disk could be
 # sent to any page.
 LARGEST_BODY = 6 * 1024 * 1024
+
+
+class ContentPolicy(CSPMiddleware):
+    """The policy on every answer but Django's traceback. django-csp also leaves it off a 404 under DEBUG."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """As django-csp's."""
+        if response.status_code != 404 or not settings.DEBUG:
+            return super().process_response(request, response)
+        response.status_code = 200
+        try:
+            return super().process_response(request, response)
+        finally:
+            response.status_code = 404
 
 
 class NeutralRequests:
@@ -33,12 +51,13 @@ class NeutralRequests:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         try:
             self.read(request)
-        except BadRequest as error:
+        except (BadRequest, SuspiciousOperation) as error:
             return views.bad_request(request, error)
         return self.get_response(request)
 
     def read(self, request: HttpRequest) -> None:
         """Raises BadRequest, or one of Django's errors that mean 400, for what nobody sends by accident."""
+        request.get_host()
         if "\x00" in request.path or "\ufffd" in request.path or "%00" in request.path:
             raise BadRequest("address")
         size = str(request.META.get("CONTENT_LENGTH") or "0")
@@ -97,6 +116,32 @@ class PrivatePages:
         return response
 
 
+class OwnErrorPages:
+    """Our pages for 404 and 400 under DEBUG too, where Django shows a developer its own, without look or policy.
+
+    The last of all: whatever happens here, happens in a view. A traceback (500) stays Django's.
+    """
+
+    def __init__(self, get_response) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.DEBUG:
+            try:
+                resolve(request.path_info)
+            except Resolver404 as error:
+                return page_not_found(request, error)
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """The page for what a view raised; without DEBUG, Django shows ours by itself."""
+        if settings.DEBUG and isinstance(exception, Http404):
+            return page_not_found(request, exception)
+        if settings.DEBUG and isinstance(exception, BadRequest | SuspiciousOperation):
+            return views.bad_request(request, exception)
+        return None
+
+
 class StaffSignIn:
     """Staff pages ask for a member of staff with a second factor, and a staff session locks when it is idle."""
 
@@ -116,7 +161,8 @@ class StaffSignIn:
                 if elsewhere is not None:
                     return elsewhere
         elif user.is_authenticated and request.path.startswith(reverse("mfa_index")):
-            raise Http404  # a patient who set up a second step could never come in by a code alone again
+            # A patient who set up a second step could never come in by a code alone again.
+            return page_not_found(request, Http404())
         elif self.is_admin(request):
             if user.is_authenticated:
                 raise PermissionDenied

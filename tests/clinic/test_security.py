@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth.models import Group
 from django.core.cache import cache
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.http import Http404
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from clinic import accounts
@@ -302,6 +305,52 @@ def test_nonsense_in_headers_breaks_nothing(client, headers):
 def test_a_wrong_host_is_refused_as_a_page(client):
     assert client.get("/", HTTP_HOST="evil.example").status_code == 400
     assert client.get("/", HTTP_HOST="\xff").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("address", "how", "status", "heading"),
+    [
+        ("/nothing-here/", {}, 404, "We cannot find this page"),
+        ("/learn/nothing-here/", {}, 404, "We cannot find this page"),
+        ("/accounts/signup/", {}, 404, "We cannot find this page"),
+        ("/accounts/2fa/", {}, 404, "We cannot find this page"),
+        ("/admin/", {}, 403, "This page is not open to you"),
+        ("/%00", {}, 400, "We could not read that"),
+        ("/", {"HTTP_HOST": "evil.example"}, 400, ""),
+    ],
+)
+def test_in_development_too_errors_have_our_look_and_headers(client, settings, address, how, status, heading):
+    settings.DEBUG = True
+    make_clinic(is_demo=True)
+    client.force_login(accounts.user_for("anna@example.org"))
+    answer = client.get(address, **how)
+    assert answer.status_code == status
+    headers_are_right(answer, address)
+    page = answer.content.decode()
+    assert "DEBUG" not in page and heading in page
+    assert not heading or "Demonstration: content not signed off" in page
+
+
+@pytest.mark.parametrize("error", [Http404, BadRequest, SuspiciousOperation, PermissionDenied])
+def test_in_development_too_what_a_page_refuses_has_our_look(client, settings, monkeypatch, error):
+    settings.DEBUG = True
+    monkeypatch.setattr("clinic.views.Practitioner.objects", Mock(filter=Mock(side_effect=error("why"))))
+    answer = client.get("/")
+    assert answer.status_code in (400, 403, 404) and "DEBUG" not in answer.content.decode()
+    headers_are_right(answer, error)
+
+
+def test_in_development_a_traceback_stays_djangos(client, settings, monkeypatch):
+    settings.DEBUG = True
+    client.raise_request_exception = False
+    monkeypatch.setattr("clinic.views.Practitioner.objects", Mock(filter=Mock(side_effect=ValueError("why"))))
+    answer = client.get("/")
+    assert answer.status_code == 500 and "Traceback" in answer.content.decode()
+
+
+def test_in_development_too_a_missing_slash_is_added(client, settings):
+    settings.DEBUG = True
+    assert client.get("/learn").url == "/learn/"
 
 
 def test_a_field_that_stands_twice_is_read_once(client):
