@@ -467,7 +467,10 @@ def test_the_first_page_shows_who_waits_and_how_messages_go(client):
     signed_in(client, "Front desk")
     make_call_back()
     page = words(client, "index")
-    assert "Carla" in page and "Messages are not going out" in page and "Mara, 0117 496 0155" in page
+    assert "Carla" in page and "No worker seen yet" in page and "Messages are not going out" not in page
+    make_message(due_at=timezone.now() - timedelta(minutes=16))
+    page = words(client, "index")
+    assert "Messages are not going out" in page and "Mara, 0117 496 0155" in page
 
 
 def test_what_is_missing_before_opening_is_listed_until_it_is_there(db):

@@ -58,11 +58,11 @@ def test_a_turn_of_the_loop_is_seen_on_the_first_page(monkeypatch):
     command = send_due.Command()
     command.stop = threading.Event()
     command.last_tidy = command.last_beat = float("-inf")
-    assert worker.health(now=timezone.now())["late"]
+    assert worker.health(now=timezone.now())["worker_seen"] is None
     queued("a")
     assert command.turn() == 5.0
     assert len(mail.outbox) == 1
-    assert not worker.health(now=timezone.now())["late"]
+    assert worker.health(now=timezone.now())["worker_seen"] is not None
 
 
 def test_it_calls_every_app_that_waits_for_the_clock():

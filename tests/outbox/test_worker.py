@@ -168,6 +168,14 @@ def test_a_code_that_no_longer_works_is_neither_sent_nor_kept(server):
     assert (late.state, late.text) == ("dropped", "")
 
 
+def test_no_worker_yet_is_no_alarm_until_something_waits(server):
+    health = worker.health(now=NOW)
+    assert (health["worker_seen"], health["late"]) == (None, False)
+    queued(due_at=NOW)
+    assert not worker.health(now=NOW + timedelta(minutes=15))["late"]
+    assert worker.health(now=NOW + timedelta(minutes=15, seconds=1))["late"]
+
+
 def test_health_tells_a_worker_that_stands_still(server):
     worker.beat(now=NOW)
     assert not worker.health(now=NOW)["late"]
