@@ -173,9 +173,7 @@ class AppointmentAdmin(DeskPages, PhonePages, OwnDayPages):
         if not search_term.strip():
             return queryset, False
         text = search_term.replace("\0", "").strip()
-        return queryset.filter(
-            Q(patient__in=desk.patients_found(text).values("pk")) | Q(reference__iexact=text)
-        ), False
+        return queryset.filter(Q(patient__in=desk.patients_found(text).values("pk")) | Q(reference__iexact=text)), False
 
     @admin.display(description=gettext_lazy("when"), ordering="starts_at")
     def when(self, visit) -> str:

@@ -75,6 +75,7 @@ class Line:
     now: datetime
     session: int = 0  # see `numbered`
     readiness: str = ""
+    is_next: bool = False  # the first that is expected now: the likeliest to arrive
     verbs: list[Verb] = field(default_factory=list)
 
     @property
@@ -132,9 +133,30 @@ class Line:
         return self.visit.status in OPEN and self.visit.ends_at > self.now
 
     @property
+    def may_arrive(self) -> bool:
+        """Whether they can be marked as here: booked for the day that it is there."""
+        today = self.now.astimezone(self.visit.location.zone).date()
+        return self.visit.status == Status.BOOKED and self.visit.local_date == today
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether an arrival is the likeliest thing to happen with it."""
+        return self.may_arrive and self.visit.starts_at - SOON <= self.now < self.visit.ends_at
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether nothing is asked of anybody."""
+        return self.readiness == READY
+
+    @property
     def say(self) -> str:
-        """What to say on the phone, for whoever is not ready or has no confirmed time."""
+        """What to say on the phone; nothing of whoever is here, or whose time is over."""
         visit = self.visit
+        if self.is_ready:
+            if visit.status != Status.BOOKED or visit.starts_at <= self.now:
+                return ""
+            when = f"{self.start:%H:%M}" if self.may_arrive else local_text(visit.starts_at, visit.location)
+            return _("“You are booked for %(when)s. Please come five minutes early.”") % {"when": when}
         if self.readiness == UPDATE_DUE:
             if visit.form_due_by:
                 return _("“Please fill in the form we sent you by %(when)s. Then a clinician looks at it.”") % {
@@ -189,7 +211,9 @@ def lines(visits: Iterable[Appointment], *, now: datetime, user: User) -> list[L
         now=now,
     )
     runs_desk = user.has_perm("booking.run_desk")
+    expected = next((line for line in made if line.is_expected), None)
     for line in made:
+        line.is_next = runs_desk and line is expected
         line.readiness = words.get(line.visit.pk, "")
         line.verbs = desk_verbs(line) if runs_desk else []
     return made
@@ -217,8 +241,8 @@ def desk_verbs(line: Line) -> list[Verb]:
     today = now.astimezone(visit.location.zone).date()
     verbs = []
     if visit.status == Status.BOOKED:
-        if visit.local_date == today:
-            verbs.append(Verb("arrive", _("Arrived"), is_first=now >= visit.starts_at - SOON))
+        if line.may_arrive:
+            verbs.append(Verb("arrive", _("Arrived"), is_first=line.is_next))
         if now >= visit.starts_at + NO_SHOW_AFTER:
             verbs.append(Verb("no-show", _("Did not come")))
     if visit.status == Status.PENDING and visit.form_due_by:
@@ -255,6 +279,11 @@ class Day:
     lines: list[Line]
     columns: list[Column]
     closed: str | None
+
+    @property
+    def has_next(self) -> bool:
+        """Whether the arrival of one of the visits is the likeliest thing to happen."""
+        return any(line.is_next for line in self.lines)
 
     @property
     def figures(self) -> list[tuple[str, int]]:

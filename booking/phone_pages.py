@@ -267,14 +267,16 @@ class PhonePages(StaffPages):
         """Step 1: who is it? A search first; somebody new only after looking."""
         now = timezone.now()
         is_new = request.method == "POST" and "new" in request.POST
-        form = SearchForm(request.POST if request.method == "POST" and not is_new else None)
+        form = SearchForm(request.POST if request.method == "POST" else None)
         people: list[desk.Person] = []
         more, searched = False, ""
         if form.is_bound and form.is_valid():
             searched = form.cleaned_data["q"]
             people, more = desk.find(searched, now=now)
-        # Who was not found by name is new under that name; what has digits in it was something else.
-        name = "" if any(letter.isdigit() for letter in searched) else searched
+        # Who was looked for by name is new under that name. What has digits in it was something else, and one word that
+        # found others was only a part.
+        is_name = not any(letter.isdigit() for letter in searched) and (not people or " " in searched)
+        name = searched if is_name else ""
         new = PatientForm(request.POST if is_new else None, prefix="new", initial={"name": name})
         if is_new and new.is_valid():
             patient = new.save()

@@ -1,9 +1,11 @@
 """The front desk's day: what it shows, what it hides, what can be done from it, and what it costs."""
 
+import re
 from datetime import date, timedelta
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -172,6 +174,77 @@ def test_what_was_decided_against_cannot_be_treated(desk, surgery):
     page = desk.read("desk", query=ON_VISIT)
     assert "cannot be treated" in page
     assert "This treatment is not right for you at the moment." in page
+
+
+def test_who_is_ready_is_told_when_to_come_until_then(desk, surgery, clock):
+    appointment = steps.booked(surgery)
+    sentence = "“You are booked for Thursday 11 March 2027, 10:00. Please come five minutes early.”"
+    assert f'<p class="visit-say visit-say-quiet">{sentence}</p>' in desk.read("desk", query=ON_VISIT)
+    assert sentence in desk.read("change", appointment.uuid)
+    on_the_day(clock, appointment, -120)
+    sentence = "“You are booked for 10:00. Please come five minutes early.”"
+    assert sentence in desk.read("desk")
+    assert sentence in desk.read("desk", query="?print=1")
+    on_the_day(clock, appointment, 5)
+    assert "five minutes early" not in desk.read("desk")
+    on_the_day(clock, appointment)
+    desk.post("arrive", appointment.uuid)
+    assert "five minutes early" not in desk.read("desk")
+
+
+def test_a_sentence_that_asks_for_something_is_not_quiet_and_is_printed_too(desk, surgery):
+    steps.asked(surgery)
+    assert '<p class="visit-say">“Your answers are with a clinician.' in desk.read("desk", query=ON_VISIT)
+    assert "“Your answers are with a clinician." in desk.read("desk", query=f"{ON_VISIT}&print=1")
+
+
+def filled_buttons(page: str) -> list[str]:
+    """What the buttons that stand out say, without whom they are about."""
+    return re.findall(r"class=\"verb[^\"]* verb-first[^\"]*\"[^>]*>([^<]*)", page)
+
+
+def test_one_button_of_the_desk_stands_out(desk, surgery, clock):
+    early = steps.booked(surgery, clock="09:30")
+    steps.booked(surgery, clock="10:00", practitioner=surgery.practitioners[1])
+    assert filled_buttons(desk.read("desk", query=ON_VISIT)) == ["Find"]
+    clock.now = early.starts_at
+    page = desk.read("desk")
+    assert page.count(">Arrived<") == 2
+    assert filled_buttons(page) == ["Arrived"]
+    assert Staff.address("arrive", early.uuid) in page.split("verb-first")[0].rsplit("<form", 1)[1]
+    assert filled_buttons(desk.read("change", early.uuid)) == ["Arrived"]
+    clock.now = early.ends_at  # who has not come by now hardly comes before the next
+    assert filled_buttons(desk.read("desk")) == ["Arrived"]
+    assert Staff.address("arrive", early.uuid) not in desk.read("desk").split("verb-first")[0].rsplit("<form", 1)[1]
+
+
+def test_one_button_of_other_pages_stands_out_too(desk, surgery):
+    steps.booked(surgery, patient=make.make_patient(name="Maria Vella"))
+    assert filled_buttons(desk.read("phone")) == ["Find"]
+    assert filled_buttons(words_of(desk.post("phone", q="Vella"))) == ["Find"]
+    assert filled_buttons(words_of(desk.post("phone", q="Nobody"))) == ["Make a new patient and go on"]
+    moving, taken = steps.talk(surgery, clock="12:00"), steps.talk(surgery, clock="14:00")
+    answer = desk.post("move", moving.uuid, slot=steps.slot(surgery, clock="14:00").key)
+    assert taken.status == "booked"
+    assert words_of(answer).count(">Move to this time<") == 2
+    assert filled_buttons(words_of(answer)) == ["Move to this time"]
+
+
+@pytest.mark.parametrize(
+    ("roles", "button"),
+    [
+        (["Practitioner"], "Open my day"),
+        (["Clinician", "Practitioner"], "Open the list"),
+        (["Front desk", "Practitioner"], "Open the desk"),
+        (["Front desk", "Clinician", "Practitioner"], "Open the list"),
+    ],
+)
+def test_one_button_of_the_first_page_stands_out(surgery, clock, roles, button):
+    user = make.make_user(is_staff=True)
+    user.groups.set(Group.objects.filter(name__in=roles))
+    make.make_practitioner(user=user)
+    steps.asked(surgery)
+    assert filled_buttons(words_of(Staff(user).client.get("/admin/"))) == [button]
 
 
 def test_by_room_by_place_and_by_day(desk, surgery):
@@ -489,7 +562,7 @@ def test_nothing_to_do_is_said(desk):
 # --- what it never shows, never changes, and costs
 
 
-SECRET = ("zebrafinding", "quaggacondition", "okapireason")
+SECRET = ("zebrafinding", "quaggacondition", "okapireason", "gnuexplanation")
 
 
 def planted(surgery):
@@ -516,6 +589,8 @@ def planted(surgery):
 
 def test_no_page_of_the_desk_holds_an_answer_a_finding_or_a_condition(desk, surgery, clock):
     appointment = planted(surgery)
+    refused = steps.asked(surgery, clock="14:00")
+    steps.decide(refused, "not-suitable", explanation=SECRET[3])
     key, person = appointment.uuid, appointment.patient.uuid
     chosen = f"?treatment={surgery.treatment.slug}&area=face&first=2027-04-20"
     slot = steps.slot(surgery, TODAY + timedelta(days=50), "10:00").key
@@ -526,6 +601,9 @@ def test_no_page_of_the_desk_holds_an_answer_a_finding_or_a_condition(desk, surg
         desk.get("changelist"),
         desk.post("changelist", q=appointment.reference),
         desk.get("change", key),
+        desk.get("change", refused.uuid),
+        desk.post("desk", q=refused.patient.name),
+        desk.client.get(f"/admin/clinic/patient/{refused.patient.pk}/change/"),
         desk.get("cancel", key),
         desk.get("move", key),
         desk.get("consultation", key),

@@ -1,5 +1,6 @@
 """Booking somebody who phones, in three steps."""
 
+import re
 from datetime import date, timedelta
 from uuid import uuid4
 
@@ -63,6 +64,35 @@ def test_a_name_that_was_looked_for_need_not_be_typed_again(desk):
     assert 'name="new-name" value="Maria Vella"' in words_of(desk.post("phone", q="Maria Vella"))
     for other in ("4/5/1990", "0117 496 0152", "7KQ4M2XD"):
         assert f'name="new-name" value="{other}"' not in words_of(desk.post("phone", q=other))
+
+
+def test_part_of_a_name_that_found_others_is_nobodys_name(desk):
+    make.make_patient(name="Maria Vella")
+    page = words_of(desk.post("phone", q="Vel"))
+    assert "1 person found" in page
+    assert "None of them: somebody new" in page
+    assert 'name="new-name" value=' not in page
+    page = words_of(desk.post("phone", q="Maria Vella"))
+    assert 'name="new-name" value="Maria Vella"' in page
+    page = words_of(desk.post("phone", q="Borg"))
+    assert 'name="new-name" value="Borg"' in page
+    assert "None of them" not in page
+
+
+def test_a_slip_in_the_form_loses_neither_what_was_typed_nor_who_was_found(desk):
+    known = make.make_patient(name="Maria Vella")
+    page = words_of(desk.post("phone", q="Vella"))
+    assert '<input type="hidden" name="q" value="Vella">' in page
+    typed = new(**{"new-birth_date": "31/2/1988", "new-email": "maria@example.org", "new-is_somebody_new": "on"})
+    answer = desk.post("phone", q="Vella", **typed)
+    assert answer.status_code == 422
+    page = words_of(answer)
+    for value in ("Maria Vella", "31/2/1988", "0117 496 0152", "maria@example.org"):
+        assert f'value="{value}"' in page, value
+    assert re.search(r'name="new-is_somebody_new"[^>]* checked', page)
+    assert "1 person found" in page
+    assert known.reference in page
+    assert '<input type="hidden" name="q" value="Vella">' in page
 
 
 def test_somebody_new_is_made_once_and_goes_on(desk, surgery):
