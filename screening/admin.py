@@ -28,7 +28,9 @@ from clinic import registry
 from clinic.accounts import signed_in
 from clinic.forms import ONCE, AnsweredOnce, ThreePartDateField, is_answered_twice
 from clinic.models import Patient, User
+from screening import assessment as rules
 from screening import clearance, publishing, reading, reviews, sealing
+from screening.forms import fingerprint
 from screening.models import Effect, Questionnaire, QuestionnaireResponse, Review, ReviewRequest
 
 SHOWN = 100
@@ -148,6 +150,7 @@ class DecisionForm(AnsweredOnce):
     question = forms.CharField(
         label=gettext_lazy("Question to the patient"), required=False, max_length=reviews.LONGEST_WORDS
     )
+    explanation = forms.CharField(label=gettext_lazy("Why"), required=False, max_length=reviews.LONGEST_WORDS)
     deferred_until = ThreePartDateField(label=gettext_lazy("Until"), required=False)
 
     def clean(self):
@@ -288,6 +291,7 @@ class ReviewRequestAdmin(OwnPages):
             if not (blocked and value in Review.CLEARING) and not (simple and value == Review.Outcome.CLEARED)
         ]
         first = [line for line in lines if line.first]
+        statements = _statements(wanted, found)
         return self.page(
             request,
             "review",
@@ -312,7 +316,9 @@ class ReviewRequestAdmin(OwnPages):
             decisions=decisions,
             replied=replied,
             refusals=refused_before,
-            statement=reviews.statement_for(wanted, Review.Outcome.CLEARED),
+            statement=statements[Review.Outcome.CLEARED],
+            statement_otherwise=statements[Review.Outcome.NOT_SUITABLE],
+            shown=fingerprint(statements),
             form=form,
             outcomes=outcomes,
             chosen=form["outcome"].value() or "",
@@ -341,7 +347,8 @@ class ReviewRequestAdmin(OwnPages):
         if not form.is_valid():
             return self._page(request, wanted, form, reasons=reasons, status=422)
         data = form.cleaned_data
-        statement = reviews.statement_for(wanted, data["outcome"])
+        statements = _statements(wanted, clearance.says(wanted.response, reviews.assessed_day(wanted, now), now=now))
+        statement = statements[data["outcome"]]
         if data["note"].strip():
             statement = f"{statement}\n\n{data['note'].strip()}"
         try:
@@ -349,6 +356,8 @@ class ReviewRequestAdmin(OwnPages):
                 raise reviews.Refused({f"reason-{rule}": ONCE for rule in twice})
             if request.POST.get("day") != reviews.assessed_day(wanted, now).isoformat():
                 raise reviews.Refused(_("The visit has been moved meanwhile. Please look at the findings again."))
+            if request.POST.get("shown") != fingerprint(statements):
+                raise reviews.Refused(_("What you sign has changed meanwhile. Please read it again."))
             assessment = reviews.stored_assessment(wanted.response, on=reviews.assessed_day(wanted, now), now=now)
             reviews.decide(
                 wanted,
@@ -360,6 +369,7 @@ class ReviewRequestAdmin(OwnPages):
                 statement=statement,
                 conditions=data["conditions"],
                 question=data["question"],
+                explanation=data["explanation"],
                 deferred_until=data["deferred_until"],
             )
         except reviews.AlreadyDecided as refused:
@@ -387,6 +397,11 @@ class ReviewRequestAdmin(OwnPages):
                 continue
             return redirect("admin:screening_reviewrequest_review", row.uuid)
         return redirect("admin:screening_reviewrequest_changelist")
+
+
+def _statements(wanted: ReviewRequest, found: rules.Assessment) -> dict[str, str]:
+    """What is signed, by outcome."""
+    return {outcome: reviews.statement_for(wanted, outcome, found) for outcome in Review.Outcome.values}
 
 
 OUTCOME_WORDS = {

@@ -230,7 +230,8 @@ def words_purpose(review_uuid: uuid.UUID) -> str:
 
 
 def words_of(review: Review) -> dict[str, Any]:
-    """The sealed words of a review: statement, reasons by rule, conditions, question. Raises sealing.SealBroken."""
+    """The sealed words of a review: statement, reasons by rule, conditions, question, and explanation (what a
+    patient who was refused reads; decisions made before there was one have none). Raises sealing.SealBroken."""
     return sealing.unseal(review.response, words_purpose(review.uuid), review.words)
 
 
@@ -433,11 +434,7 @@ def may_ask(answers: int | Answered, treatment: Treatment, *, area: Area | None,
     latest = None
     if response.was_reviewed:
         latest = response.reviews.filter(treatment=treatment, area=area).order_by("-id").first()
-    if latest is not None and latest.outcome in (
-        Review.Outcome.NOT_SUITABLE,
-        Review.Outcome.CONSULTATION_REQUIRED,
-        Review.Outcome.DEFERRED,
-    ):
+    if latest is not None and latest.outcome in Review.REFUSING:
         if latest.deferred_until is None:
             return no("decided")
         earliest = max(earliest, latest.deferred_until)

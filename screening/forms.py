@@ -314,10 +314,10 @@ class CheckForm(AnsweredOnce):
     )
 
 
-def fingerprint(answers: Mapping[str, Any]) -> str:
-    """A mark of exactly these answers that says nothing about them: what is declared is what was on the page, not what
-    another window made of it since."""
-    return salted_hmac("screening.check", json.dumps(answers, sort_keys=True), algorithm="sha256").hexdigest()
+def fingerprint(shown: Mapping[str, Any]) -> str:
+    """A mark of exactly this that says nothing about it: what is declared or signed is what was on the page, not what
+    another window, or somebody else, made of it since."""
+    return salted_hmac("screening.check", json.dumps(shown, sort_keys=True), algorithm="sha256").hexdigest()
 
 
 class BirthDateForm(AnsweredOnce):

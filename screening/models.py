@@ -402,6 +402,7 @@ class Review(models.Model):
         NOT_SUITABLE = "not-suitable", _("not suitable")
 
     CLEARING = (Outcome.CLEARED, Outcome.CLEARED_WITH_CONDITIONS)
+    REFUSING = (Outcome.DEFERRED, Outcome.CONSULTATION_REQUIRED, Outcome.NOT_SUITABLE)
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     response = models.ForeignKey(QuestionnaireResponse, models.PROTECT, related_name="reviews")

@@ -223,11 +223,10 @@ def refusals(decisions: Iterable[Decided], today: date) -> list[Decided]:
     latest: dict[tuple[int, int], Decided] = {}
     for item in decisions:
         latest.setdefault((item.review.treatment_id, item.review.area_id), item)
-    no = (Review.Outcome.NOT_SUITABLE, Review.Outcome.CONSULTATION_REQUIRED, Review.Outcome.DEFERRED)
     return [
         item
         for item in latest.values()
-        if item.review.outcome in no and not (item.review.deferred_until and item.review.deferred_until <= today)
+        if item.review.outcome in Review.REFUSING and not (item.review.deferred_until and item.review.deferred_until <= today)
     ]
 
 

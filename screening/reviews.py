@@ -239,15 +239,23 @@ def why_not_clearable(found: rules.Assessment, *, by: User, request: ReviewReque
     return ""
 
 
-def statement_for(request: ReviewRequest, outcome: str) -> str:
-    """The sentence a clinician signs. It names the person, so that nobody signs for the wrong one (H01)."""
+def statement_for(request: ReviewRequest, outcome: str, found: rules.Assessment) -> str:
+    """The sentence a clinician signs. It names the person, so that nobody signs for the wrong one (H01).
+
+    found: what the rules say for the day of the visit. Whoever clears past a finding does not sign that there was none.
+    """
     patient = patient_of(request.response)
     values = {
         "name": patient.name,
         "birth_date": formats.date_format(patient.birth_date, "j F Y"),
         "what": request.what_for,
     }
-    if outcome in Review.CLEARING:
+    if outcome in Review.CLEARING and to_address(found):
+        words = _(
+            "I have read every answer of %(name)s, born %(birth_date)s. I have written why each finding does not stop "
+            "%(what)s on the days this covers."
+        )
+    elif outcome in Review.CLEARING:
         words = _(
             "I have read every answer of %(name)s, born %(birth_date)s, and see no reason against "
             "%(what)s on the days this covers."
@@ -268,6 +276,7 @@ def decide(
     statement: str,
     conditions: str = "",
     question: str = "",
+    explanation: str = "",
     deferred_until: date | None = None,
 ) -> Review:
     """Writes a clinician's decision on one row of the worklist (CLINICAL 2.6).
@@ -277,6 +286,8 @@ def decide(
                     cleared, O2 not yet, "lead-clinician" only by one.
     statement       the sentence that is signed; always needed.
     conditions      needed for, and only for, cleared-with-conditions. question: likewise for needs-information.
+    explanation     only for a refusal (deferred, consultation-required, not-suitable): why, for the patient to read;
+                    needed where no finding of effect review or worse gives them a reason.
     deferred_until  a local day after today, only for deferred; None is a wait without a date.
 
     Raises Refused with a sentence (AlreadyDecided when somebody was first); nothing is written then. Consequences: the
@@ -296,6 +307,7 @@ def decide(
                     "reasons": {str(rule): _words(text, f"reason-{rule}") for rule, text in reasons.items()},
                     "conditions": _words(conditions, "conditions"),
                     "question": _words(question, "question"),
+                    "explanation": _words(explanation, "explanation"),
                 },
                 deferred_until=deferred_until,
             )
@@ -332,12 +344,14 @@ def _decide(
         words["conditions"] = ""
     if outcome != Review.Outcome.NEEDS_INFORMATION:
         words["question"] = ""
+    if outcome not in Review.REFUSING:
+        words["explanation"] = ""
     if outcome != Review.Outcome.DEFERRED:
         deferred_until = None
     if words["reasons"].keys() - {finding.rule for finding in found.findings}:
         raise Refused(_("The findings are no longer what they were. Please open the screening again."))
 
-    wrong = _missing_words(outcome, words, deferred_until, today=timezone.localdate(now))
+    wrong = _missing_words(outcome, words, deferred_until, found=found, today=timezone.localdate(now))
     valid_from = valid_until = None
     if outcome in Review.CLEARING:
         if no := why_not_clearable(found, by=by, request=request, now=now):
@@ -417,8 +431,10 @@ def _still_found(request: ReviewRequest, assessment: Assessment, *, now: datetim
     return found
 
 
-def _missing_words(outcome: str, words: dict[str, Any], deferred_until: date | None, *, today: date) -> dict[str, Any]:
-    """What an outcome needs and is not there, by field, whatever was found."""
+def _missing_words(
+    outcome: str, words: dict[str, Any], deferred_until: date | None, *, found: rules.Assessment, today: date
+) -> dict[str, Any]:
+    """What an outcome needs and is not there, by field; words for each finding apart."""
     wrong: dict[str, Any] = {}
     if not words["statement"]:
         wrong["statement"] = _("Please sign the statement.")
@@ -426,6 +442,8 @@ def _missing_words(outcome: str, words: dict[str, Any], deferred_until: date | N
         wrong["conditions"] = _("Write the conditions.")
     if outcome == Review.Outcome.NEEDS_INFORMATION and not words["question"]:
         wrong["question"] = _("Write the question to the patient.")
+    if outcome in Review.REFUSING and not words["explanation"] and not to_address(found):
+        wrong["explanation"] = _("Write why. Nothing was found, so only your words give the patient a reason.")
     if deferred_until is not None and not today < deferred_until <= today + timedelta(days=LONGEST_WAIT_DAYS):
         wrong["deferred_until"] = _("Give a day after today, or leave it empty for a wait without a date.")
     return wrong

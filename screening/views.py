@@ -502,7 +502,16 @@ def decision(request: HttpRequest, review_uuid: uuid.UUID) -> HttpResponse:
     result = results.result_of(review.response, today=review.assessment.on, now=now)
     counts = review.outcome in Review.CLEARING and clearance.still_counts(review, now=now)
     context = {"review": review, "result": result, "counts": counts, "standing": _standing(review)}
+    context["explanation"] = _explanation(review)
     return render(request, "screening/decision.html", context)
+
+
+def _explanation(review: Review) -> str:
+    """Why, in the clinician's words for the patient; empty where there are none, or they cannot be read."""
+    try:
+        return str(clearance.words_of(review).get("explanation", ""))
+    except SealBroken:
+        return ""
 
 
 def _standing(review: Review) -> list[str]:

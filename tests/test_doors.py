@@ -7,8 +7,10 @@ are read by their patient and by clinicians, and by nobody else on any page, in 
 import re
 
 import pytest
+from django.test import Client
 
 from outbox.models import Message
+from tests.booking import steps
 from tests.make import ROLES, make_user
 from tests.scene import ANSWER, QUESTION, SECRETS, Scene
 
@@ -64,6 +66,32 @@ def test_answers_and_a_clinicians_words_are_read_by_their_patient_and_clinicians
     for role in ("Clinician", "Lead clinician"):
         assert {ANSWER, QUESTION} <= found.pop(role)
     assert not any(found.values()), found
+
+
+EXPLANATION = "harebell"
+
+
+def test_why_somebody_was_refused_is_read_by_them_and_by_clinicians_only(scene):
+    refused = steps.decide(scene.waiting, "not-suitable", explanation=EXPLANATION)
+    own, answers = (
+        f"/screening/decision/{refused.uuid}/",
+        f"/admin/screening/questionnaireresponse/{refused.response.uuid}/",
+    )
+    visit, carla = f"/admin/booking/appointment/{scene.waiting.uuid}/change/", scene.waiting.patient
+    paths = [*(address.path for address in scene.addresses()), own, answers, visit]
+    paths += [f"/appointments/{scene.waiting.uuid}/", f"/admin/clinic/patient/{carla.pk}/change/"]
+    seeing = set()
+    for who in ("nobody", "anna", "berta", "superuser", *ROLES):
+        for path in paths:
+            answer = scene.people[who].get(path)
+            if EXPLANATION in answer.content.decode(errors="replace") + answer.get("Location", ""):
+                seeing.add((who, path))
+    assert seeing == {("Clinician", answers), ("Lead clinician", answers)}
+    browser = Client()
+    browser.force_login(carla.user)
+    assert EXPLANATION in browser.get(own).content.decode()
+    sent = Message.objects.filter(kind="not_possible")
+    assert sent and not any(EXPLANATION in f"{one.subject} {one.text} {one.html} {one.calendar}" for one in sent)
 
 
 @pytest.mark.parametrize("who", ["Front desk", "Manager", "superuser"])

@@ -110,11 +110,11 @@ def test_a_clinician_says_no_and_the_patient_reads_why(site, someone, eyes, by, 
     visit = waiting_visit()
     clinician = by(someone())
     open_review(clinician, eyes, visit)
-    decide(clinician, eyes, visit, outcome)
+    decide(clinician, eyes, visit, outcome, explanation="Your skin has to be calm first.")
     visit.refresh_from_db()
     assert (visit.status, visit.cancelled_by) == (status, "clinician")
     told = last_message(visit.patient.email, "not_possible")
-    assert not re.search("suit|acne|scar|keloid|wait until", told.text, re.I)
+    assert not re.search("suit|acne|scar|keloid|wait until|calm", told.text, re.I)
 
     patient = by(someone(width=360, height=740))
     page = patient.page
@@ -122,6 +122,7 @@ def test_a_clinician_says_no_and_the_patient_reads_why(site, someone, eyes, by, 
     page.goto(f"/appointments/{visit.uuid}/")
     eyes.check(page)
     patient.press(page.get_by_role("link", name="Read why"))
+    expect(page.locator("main")).to_contain_text("Your skin has to be calm first.")
     eyes.check(page)
     expect(page.locator("main").get_by_role("link", name=re.compile(r"\+\d"))).not_to_have_count(0)
 
@@ -130,6 +131,6 @@ def test_a_clinician_wants_to_see_somebody_first(site, someone, eyes, by):
     visit = waiting_visit()
     clinician = by(someone())
     open_review(clinician, eyes, visit)
-    decide(clinician, eyes, visit, "consultation-required")
+    decide(clinician, eyes, visit, "consultation-required", explanation="We would like to see your skin.")
     visit.refresh_from_db()
     assert (visit.status, visit.treatment.kind) in {("booked", "consultation"), ("cancelled", "treatment")}

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from screening import clearance, responses, reviews
+from screening.models import Review
 from tests.make import NOW, TODAY, area, make_user
 
 VISIT = TODAY + timedelta(days=9)
@@ -48,6 +49,8 @@ def decide(request, outcome="cleared", *, by=None, now=NOW, reasons=None, **word
         words.setdefault("conditions", "Test patch first.")
     if outcome == "needs-information":
         words.setdefault("question", "When did it heal?")
+    if outcome in Review.REFUSING:
+        words.setdefault("explanation", "Your skin has to be calm first.")
     return reviews.decide(
         request,
         outcome=outcome,

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from clinic import registry
 from clinic.models import User
-from screening import responses, reviews
+from screening import clearance, responses, reviews
 from screening.admin import OwnPages
 from screening.models import (
     Questionnaire,
@@ -450,9 +450,15 @@ def test_on_a_narrow_page_the_decision_is_one_press_away(waiting):
     assert words.index('id="answers-rest"') < words.index('id="decide"') < words.index('href="#findings"')
 
 
+def shown_to(client, request) -> str:
+    """What the page carries about the sentences that would be signed on it."""
+    page = client.get(reverse("admin:screening_reviewrequest_review", args=[request.uuid]))
+    return page.context["shown"] if page.status_code == 200 else ""
+
+
 def post(request, user=None, **data):
     client = signed_in(user or make_user(role="Clinician"))
-    data = {"identity": "on", "day": VISIT.isoformat(), **data}
+    data = {"identity": "on", "day": VISIT.isoformat(), "shown": shown_to(client, request), **data}
     return client.post(reverse("admin:screening_reviewrequest_decide", args=[request.uuid]), data)
 
 
@@ -492,6 +498,56 @@ def test_with_nothing_found_it_is_one_statement_and_one_button(patient, treatmen
     assert (review.outcome, review.decided_by, review.valid_until) == ("cleared", user, TODAY + 90 * DAY)
 
 
+NOTHING_AGAINST = "and see no reason against Microneedling: acne scars, face on the days this covers."
+LOOKED_PAST = "I have written why each finding does not stop Microneedling: acne scars, face on the days this covers."
+DECIDED = "and decided about Microneedling: acne scars, face."
+
+
+@pytest.mark.parametrize(
+    ("answers", "outcome", "signed"),
+    [
+        ({}, "cleared", NOTHING_AGAINST),
+        ({}, "cleared-with-conditions", NOTHING_AGAINST),
+        ({}, "not-suitable", DECIDED),
+        ({"dark-marks": "not-sure"}, "cleared", NOTHING_AGAINST),  # advice only: nothing to look past
+        (LOOK, "cleared", LOOKED_PAST),
+        (LOOK, "cleared-with-conditions", LOOKED_PAST),
+        (LOOK, "needs-information", DECIDED),
+        (GIVEN, "deferred", DECIDED),
+    ],
+)
+def test_what_is_signed_is_what_stood_beside_the_button(
+    patient, treatment, questionnaire, harmless, answers, outcome, signed
+):
+    answer(questionnaire, {**harmless, **answers}, patient)
+    request = ask(patient, treatment)
+    page = " ".join(review_page(request).content.decode().split())
+    words = {f"reason-{rule}": "Looked at it." for rule in ("diabetes-controlled",) if answers == LOOK}
+    more = {"conditions": "Test patch.", "question": "Since when?", "explanation": "Not now."}
+    assert post(request, outcome=outcome, **words, **more).status_code == 302
+    statement = clearance.words_of(Review.objects.get())["statement"]
+    assert statement.endswith(signed) and statement.startswith("I have read every answer of Ada Whitlock, born 4 May")
+    form = page[page.index('<form id="decision"') :]
+    beside = form if outcome != "cleared" or answers == LOOK else page
+    assert f"{statement}</p>" in beside
+    if answers == GIVEN:  # nobody can clear it
+        assert NOTHING_AGAINST not in page and LOOKED_PAST not in page
+    else:
+        assert (NOTHING_AGAINST in page) is (answers != LOOK) and (LOOKED_PAST in page) is (answers == LOOK)
+
+
+def test_a_name_corrected_meanwhile_is_read_before_it_is_signed(patient, treatment, questionnaire, harmless):
+    answer(questionnaire, harmless, patient)
+    request = ask(patient, treatment)
+    shown = shown_to(signed_in(make_user(role="Clinician")), request)
+    patient.name = "Ada Whitmore"
+    patient.save(update_fields=["name"])
+    page = post(request, outcome="cleared", shown=shown)
+    assert page.status_code == 422 and "What you sign has changed meanwhile." in page.content.decode()
+    assert "every answer of Ada Whitmore" in page.content.decode()
+    assert not Review.objects.exists()
+
+
 def test_sign_and_next_opens_the_next(patient, treatment, questionnaire, harmless):
     user = make_user(role="Clinician")
     mine = make_patient(user=user)
@@ -515,7 +571,7 @@ def test_words_that_were_written_are_kept_when_something_is_missing(patient, tre
     page = post(request, outcome="cleared", **{"reason-diabetes-controlled": "HbA1c seen, 48."})
     words = page.content.decode()
     assert page.status_code == 422
-    assert words.count("<title>Error:") == 1
+    assert words.split("<title>")[1].split("|")[0].count("Error:") == 1
     assert "HbA1c seen, 48." in words
     assert 'href="#id_reason-cold-sores-not-sure"' in words and 'id="id_reason-cold-sores-not-sure"' in words
     assert not Review.objects.exists()
@@ -541,6 +597,10 @@ def test_words_that_were_written_are_kept_when_something_is_missing(patient, tre
         ({"outcome": "needs-information"}, "Write the question to the patient."),
         ({"outcome": "cleared", "day": "2027-01-01"}, "The visit has been moved"),
         ({"outcome": "cleared", "day": "x"}, "The visit has been moved"),
+        ({"outcome": "cleared", "shown": "x"}, "What you sign has changed meanwhile."),
+        ({"outcome": "not-suitable"}, "Write why."),
+        ({"outcome": "deferred", "explanation": "   "}, "Write why."),
+        ({"outcome": "consultation-required", "explanation": "a" * 5000}, "4000"),
         ({"outcome": "cleared", "note": "a" * 3000}, "2000"),
         ({"outcome": "cleared", "reason-no-such": "x"}, "no longer what they were"),
     ],
@@ -612,10 +672,11 @@ def test_ones_own_can_be_seen_but_not_decided(treatment, questionnaire, harmless
 
 
 def test_the_second_of_two_is_told(waiting):
-    decide(waiting, "not-suitable", by=make_user(role="Clinician", name="Dr Ines Fuchs"), reasons={})
     client = signed_in(make_user(role="Clinician"))
+    data = {"outcome": "deferred", "identity": "on", "day": VISIT.isoformat(), "shown": shown_to(client, waiting)}
+    decide(waiting, "not-suitable", by=make_user(role="Clinician", name="Dr Ines Fuchs"), reasons={})
     url = reverse("admin:screening_reviewrequest_decide", args=[waiting.uuid])
-    done = client.post(url, {"outcome": "deferred", "identity": "on", "day": VISIT.isoformat()}, follow=True)
+    done = client.post(url, data, follow=True)
     assert "Already decided by Dr Ines Fuchs" in done.content.decode()
     assert Review.objects.count() == 1
 
@@ -650,7 +711,12 @@ def test_titles_addresses_messages_and_the_log_hold_nothing_clinical(waiting, pa
     title = client.get(url).content.decode().split("<title>")[1].split("</title>")[0]
     done = client.post(
         reverse("admin:screening_reviewrequest_decide", args=[waiting.uuid]),
-        {"outcome": "not-suitable", "identity": "on", "day": VISIT.isoformat()},
+        {
+            "outcome": "not-suitable",
+            "identity": "on",
+            "day": VISIT.isoformat(),
+            "shown": shown_to(client, waiting),
+        },
         follow=True,
     )
     said = [str(message) for message in done.context["messages"]]

@@ -116,6 +116,36 @@ def test_a_no_comes_with_reasons_and_somebody_to_call(
     assert [word for word in NEVER if word in text] == []
 
 
+EXPLAINED = "Your skin is <sore>.\n\nWe would like it calm first."
+
+
+def test_a_refusal_is_explained_to_the_patient_and_to_clinicians(client, patient, treatment, questionnaire, harmless):
+    response = answer(questionnaire, harmless, patient)
+    review = decide(ask(patient, treatment), "not-suitable", explanation=EXPLAINED)
+    client.force_login(patient.user)
+    page = client.get(reverse("screening:decision", args=[review.uuid])).content.decode()
+    assert "<p>Your skin is &lt;sore&gt;.</p>" in page and "We would like it calm first." in page
+    client.force_login(make_user(role="Clinician"))
+    history = client.get(reverse("admin:screening_questionnaireresponse_change", args=[response.uuid]))
+    assert "Your skin is &lt;sore&gt;." in history.content.decode()
+    review.response.data_key.delete()
+    client.force_login(patient.user)
+    page = client.get(reverse("screening:decision", args=[review.uuid]))
+    assert page.status_code == 200 and "sore" not in page.content.decode()
+
+
+def test_decisions_from_before_there_were_explanations_are_shown_without(
+    client, patient, treatment, questionnaire, harmless, monkeypatch
+):
+    answer(questionnaire, harmless, patient)
+    review = decide(ask(patient, treatment), "not-suitable")
+    old = {"statement": "I have read it.", "reasons": {}, "conditions": "", "question": ""}
+    monkeypatch.setattr("screening.clearance.words_of", lambda review: old)
+    client.force_login(patient.user)
+    page = client.get(reverse("screening:decision", args=[review.uuid]))
+    assert page.status_code == 200 and 'id="why"' not in page.content.decode()
+
+
 def test_worry_over_looks_is_never_named_back(client, patient, treatment, questionnaire, harmless):
     given = {"appearance-distress": "yes", "appearance-distress-stops-you": "yes"}
     answer(questionnaire, {**harmless, **given}, patient)

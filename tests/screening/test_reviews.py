@@ -423,6 +423,33 @@ def test_if_an_appointment_cannot_follow_nothing_is_decided(patient, treatment, 
     assert request.closed_at is None
 
 
+@pytest.mark.parametrize("outcome", Review.REFUSING)
+def test_a_refusal_gives_a_reason_from_the_rules_or_in_words(patient, treatment, questionnaire, harmless, outcome):
+    """What the patient reads: a finding of effect review or worse, or else the clinician's words, or both."""
+    request = waits(patient, treatment, questionnaire, harmless)
+    error = refused(decide, request, outcome, explanation=" ")
+    assert list(error.message_dict) == ["explanation"]
+    review = decide(request, outcome, explanation=" Your skin is sore. ")
+    assert clearance.words_of(review)["explanation"] == "Your skin is sore."
+
+
+@pytest.mark.parametrize(
+    ("changes", "needed"), [({"dark-marks": "not-sure"}, True), (LOOK, False), ({"cold-sores": "now"}, False)]
+)
+def test_advice_alone_is_no_reason(patient, treatment, questionnaire, harmless, changes, needed):
+    request = waits(patient, treatment, questionnaire, {**harmless, **changes})
+    if needed:
+        refused(decide, request, "not-suitable", explanation="")
+    else:
+        assert clearance.words_of(decide(request, "not-suitable", explanation=""))["explanation"] == ""
+
+
+@pytest.mark.parametrize("outcome", ["cleared", "cleared-with-conditions", "needs-information"])
+def test_nothing_else_is_explained(patient, treatment, questionnaire, harmless, outcome):
+    request = waits(patient, treatment, questionnaire, harmless)
+    assert clearance.words_of(decide(request, outcome, explanation="Left over."))["explanation"] == ""
+
+
 def test_the_second_of_two_clinicians_is_told_who_was_first(patient, treatment, questionnaire, harmless, clinician):
     request = waits(patient, treatment, questionnaire, harmless)
     second = make_user(role="Clinician")
@@ -437,6 +464,7 @@ def test_the_second_of_two_clinicians_is_told_who_was_first(patient, treatment, 
             assessment=assessment,
             reasons={},
             statement="x",
+            explanation="x",
         )
     assert Review.objects.count() == 1
 

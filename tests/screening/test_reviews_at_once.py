@@ -49,8 +49,9 @@ def test_two_clinicians_at_once_make_one_decision(patient, treatment, questionna
     assessment = reviews.open_for_reading(request, by=people[0], now=NOW)
 
     def signs(by, outcome):
+        words = {"statement": "I have read all.", "explanation": "" if outcome == "cleared" else "Not now."}
         return lambda: reviews.decide(
-            request, outcome=outcome, by=by, now=NOW, assessment=assessment, reasons={}, statement="I have read all."
+            request, outcome=outcome, by=by, now=NOW, assessment=assessment, reasons={}, **words
         )
 
     results = at_once(signs(people[0], "cleared"), signs(people[1], "not-suitable"))

@@ -427,7 +427,7 @@ class Maker:
             now=at + timedelta(minutes=6),
             assessment=assessment,
             reasons=reasons,
-            statement=reviews.statement_for(request, outcome),
+            statement=reviews.statement_for(request, outcome, found),
             **words,
         )
 
@@ -570,19 +570,30 @@ class Maker:
             Review.Outcome.DEFERRED,
             at=at + timedelta(hours=6),
             deferred_until=self.now.date() + timedelta(days=42),
+            explanation="The spots on your cheeks have to heal first. Needles could spread them.",
         )
 
     def not_suitable(self) -> None:
         """The clinician said no, with other choices."""
         at = self.now - timedelta(days=3)
         visit = self.ask("acne-scars-face", self.now.date() + timedelta(days=3), at=at, finding="relative", days=15)
-        self.decide(visit, Review.Outcome.NOT_SUITABLE, at=at + timedelta(hours=6))
+        self.decide(
+            visit,
+            Review.Outcome.NOT_SUITABLE,
+            at=at + timedelta(hours=6),
+            explanation="Scars grow thick in your family. We would like to talk about gentler ways.",
+        )
 
     def talk_first(self) -> None:
         """The clinician wants to see them before any treatment: the same time becomes a consultation."""
         at = self.now - timedelta(days=1)
         visit = self.ask("acne-scars-face", self.now.date() + timedelta(days=4), at=at, finding="nickel", days=15)
-        self.decide(visit, Review.Outcome.CONSULTATION_REQUIRED, at=at + timedelta(hours=6))
+        self.decide(
+            visit,
+            Review.Outcome.CONSULTATION_REQUIRED,
+            at=at + timedelta(hours=6),
+            explanation="We would like to hear more about your skin and metal before anybody treats it.",
+        )
 
     def by_phone(self) -> None:
         """Rang us: a treatment with the form still to come, or a consultation."""
