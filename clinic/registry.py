@@ -1,4 +1,4 @@
-"""Where apps leave what pages of the project package gather: panels, who treats whom, who was seen when.
+"""Where apps leave what others need of them: panels, who treats whom, who was seen when, which headings are needed.
 
 `clinic` imports no app; each app registers here from its AppConfig.ready().
 """
@@ -46,6 +46,7 @@ _panels: list[Panel] = []
 _treats: list[Callable] = []
 _seen: list[Callable] = []
 _known: list[Callable] = []
+_headings: list[Callable[[str], set[str]]] = []
 
 
 def register_panel(panel: Panel) -> None:
@@ -100,3 +101,16 @@ def register_seen(last_seen: Callable) -> None:
 def last_consultation(patient_id: int, now: datetime) -> date | None:
     """The local day on which this patient was last seen in a fulfilled consultation; None: not that anybody knows."""
     return max((day for last_seen in _seen if (day := last_seen(patient_id, now)) is not None), default=None)
+
+
+def register_headings(needed_on: Callable[[str], set[str]]) -> None:
+    """`needed_on(slug) -> set[str]`: ids of headings on a page of education that something leads to now.
+
+    Screening registers it: its findings lead to the paragraph that explains them."""
+    if needed_on not in _headings:
+        _headings.append(needed_on)
+
+
+def headings_needed_on(slug: str) -> set[str]:
+    """Ids of the headings that this page of education has to keep."""
+    return {heading for needed_on in _headings for heading in needed_on(slug)}

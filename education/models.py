@@ -19,6 +19,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from clinic.models import User
+from clinic.registry import headings_needed_on
 from education import pictures, rendering
 
 REVIEW_LASTS_DAYS = 365  # at most; a clinician may choose a shorter time
@@ -218,7 +219,8 @@ class Article(models.Model):
 
         `short_answer`: one to three lines. `sources`: dicts of key, title, kind, year, url, strength, in order.
         `by`: the author, who needs `change_article`; None only for the content shipped with the software.
-        Raises PermissionDenied, or ValidationError with one message for each problem of the body, with its line.
+        Raises PermissionDenied, or ValidationError with one message for each problem of the body, with its line; also
+        for a heading that is missing though findings of the active questions lead to it (`clinic.registry`).
         Writes one revision and its sources; saving the very same words again writes nothing and returns the newest.
         """
         if by is not None:
@@ -230,7 +232,11 @@ class Article(models.Model):
         if len(set(keys)) != len(keys):
             raise ValidationError({"sources": _("Two sources have the same short name.")})
         found = rendering.problems(
-            body, sources=keys, pictures_known=set(Picture.objects.values_list("name", flat=True))
+            body,
+            sources=keys,
+            pictures_known=set(Picture.objects.values_list("name", flat=True)),
+            # A shipped text knows only the shipped questions; whoever writes the next version is told.
+            headings_needed=headings_needed_on(self.slug) if by is not None else (),
         )
         if found:
             raise ValidationError({"body": [str(problem) for problem in found]})

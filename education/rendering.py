@@ -48,13 +48,13 @@ ATTRIBUTES = {"a": {"href"}, "h2": {"id"}, "h3": {"id"}, "h4": {"id"}, "ol": {"s
 
 @dataclass(frozen=True)
 class Problem:
-    """Something an editor has to put right, with the line (from 1) it is on."""
+    """Something an editor has to put right, with the line (from 1) it is on; 0 where no line is to blame."""
 
     line: int
     message: str
 
     def __str__(self) -> str:
-        return _("Line %(line)d: %(message)s") % {"line": self.line, "message": self.message}
+        return _("Line %(line)d: %(message)s") % vars(self) if self.line else self.message
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,16 @@ def _prepare(body: str):
     return tokens, headings
 
 
-def problems(body: str, *, sources: Sequence[str] = (), pictures_known: Collection[str] = ()) -> list[Problem]:
+def problems(
+    body: str,
+    *,
+    sources: Sequence[str] = (),
+    pictures_known: Collection[str] = (),
+    headings_needed: Collection[str] = (),
+) -> list[Problem]:
     """What stops a body from being saved: unknown placeholders, sources or pictures, missing or doubled heading ids,
     headings of level 1, links that are neither https nor inside this site. `sources` are the keys of the revision's
-    sources; `pictures_known` the names of uploaded pictures.
+    sources; `pictures_known` the names of uploaded pictures; `headings_needed` ids that something else leads to.
     """
     found = []
     lines = body.replace("\r\n", "\n").split("\n")
@@ -149,6 +155,9 @@ def problems(body: str, *, sources: Sequence[str] = (), pictures_known: Collecti
             message = _("The id “%(id)s” is already used in line %(line)d.")
             found.append(Problem(number, message % {"id": heading.id, "line": seen[heading.id]}))
         seen.setdefault(heading.id, number)
+    for identifier in sorted(set(headings_needed) - seen.keys()):
+        message = _("The questions lead to #%(id)s on this page: keep a heading with {#%(id)s}.")
+        found.append(Problem(0, message % {"id": identifier}))
     for token in tokens:
         for child in token.children or []:
             number = (token.map or [0])[0] + 1

@@ -16,7 +16,7 @@ from clinic.models import Clinic, Treatment
 from screening import assessment as rules
 from screening import clearance
 from screening.forms import steps_of
-from screening.models import QuestionnaireResponse, Review
+from screening.models import Questionnaire, QuestionnaireResponse, Review, Rule
 
 # The answer about worry over appearance is never named back (LOOK): its reasons may invite to a talk, but no link
 # leads to a paragraph that says why.
@@ -155,6 +155,12 @@ def _reasons(found: rules.Assessment) -> Iterator[Reason]:
             paragraph=paragraph if named else "",
             stops=finding.effect in rules.BLOCKING,
         )
+
+
+def headings_needed_on(slug: str) -> set[str]:
+    """The ids of headings of that education page which findings of the active questionnaires lead to. One query."""
+    leading = Rule.objects.filter(questionnaire__in=Questionnaire.objects.active(), anchor__startswith=f"{slug}#")
+    return {anchor.partition("#")[2] for anchor in leading.values_list("anchor", flat=True)} - {""}
 
 
 def _words(text: str) -> str:

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from clinic import registry
+from clinic.models import User
 from education import rendering
 from education.content import default_articles, load_default_articles
 from education.models import Article
@@ -138,3 +141,26 @@ def test_every_paragraph_that_findings_point_to_is_there(name):
         slug, _hash, paragraph = anchor.partition("#")
         assert paragraph in pages[slug], anchor
     assert anchors or "recheck" in name
+
+
+def saved(article, editor, body):
+    return article.save_draft(
+        title="Who should wait", summary="x", short_answer="x", body=body, sources=[], by=editor, now=timezone.now()
+    )
+
+
+def test_a_heading_that_findings_lead_to_is_not_taken_out(article, questionnaire, editor):
+    needed = registry.headings_needed_on("who-should-wait")
+    assert len(needed) > 20
+    kept = "".join(f"## Heading {{#{one}}}\n\nWords.\n\n" for one in sorted(needed - {"rosacea"}))
+    with pytest.raises(ValidationError) as refused:
+        saved(article, editor, kept)
+    assert refused.value.messages == ["The questions lead to #rosacea on this page: keep a heading with {#rosacea}."]
+    assert saved(article, editor, kept + "### Red cheeks {#rosacea}\n\nWords.\n")
+
+
+def test_only_active_questions_and_only_this_page_need_a_heading(article, questionnaire, editor):
+    assert registry.headings_needed_on("aftercare") == set()
+    publishing.retire(questionnaire, by=User.objects.get(email="lea@clinic.example"), now=timezone.now())
+    assert registry.headings_needed_on("who-should-wait") == set()
+    assert saved(article, editor, "Nobody has to wait.\n")
