@@ -141,7 +141,7 @@ class ArticleAdmin(AsksFiltersOnly):
                     messages.success(request, _("Saved as version %(version)d.") % {"version": saved.version})
                     return redirect("admin:education_article_change", saved.article_id)
         body = form["body"].value() or ""
-        text = render_body(body).text
+        page = render_body(body)
         context = {
             **self.admin_site.each_context(request),
             "title": latest.title if latest else _("New page"),
@@ -152,8 +152,8 @@ class ArticleAdmin(AsksFiltersOnly):
             "form": form,
             "sources": sources,
             "errors": form.errors or sources.total_error_count(),
-            "reading": readability(text),
-            "long_sentences": long_sentences(text),
+            "reading": readability(page.prose),
+            "long_sentences": long_sentences(page.text),
             "versions": versions,
             "may_write": may_write,
             "may_publish": holds(request.user, "publish_article"),
@@ -194,7 +194,7 @@ class ArticleAdmin(AsksFiltersOnly):
         article = revision.article
         context = {
             **article_context(article, revision, now=timezone.now()),
-            "reading": readability(revision.text),
+            "reading": readability(render_body(revision.body).prose),
             "long_sentences": long_sentences(revision.text),
         }
         return render(request, "education/preview.html", context)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 WORD = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)*")
-SENTENCE_END = re.compile(r"[.!?]+(?=\s|$)|\n+")
+SENTENCE_END = re.compile(r"[.!?]+[\"”’)]*(?=\s|$)|\n+")
 VOWELS = re.compile(r"[aeiouy]+")
 
 
@@ -42,7 +42,11 @@ def syllables(word: str) -> int:
 
 
 def readability(text: str) -> Readability:
-    """Counts of a plain text (no markup). A line break ends a sentence: list items and headings count as one each."""
+    """Counts of a plain text (no markup). A line break ends a sentence.
+
+    The formula is made for running text: of a page give it `Page.prose`, or each heading and each item of two words
+    counts as a very easy sentence.
+    """
     words = WORD.findall(text)
     sentences = [part for part in SENTENCE_END.split(text) if WORD.search(part)]
     return Readability(len(words), max(len(sentences), 1), sum(syllables(word) for word in words))

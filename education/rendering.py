@@ -21,6 +21,8 @@ from education import blocks, pictures
 PLACEHOLDER = re.compile(r"\{\{\s*(?P<kind>[a-z]+)\s*:\s*(?P<name>[a-z0-9, -]*?)\s*\}\}")
 ANY_BRACES = re.compile(r"\{\{.*?(?:\}\}|$)")
 HEADING_ID = re.compile(r"\s*\{#(?P<id>[^}]*)\}\s*$")
+HEADING = re.compile(r"<(h[2-4])\b.*?</\1>", re.DOTALL)
+WHOLE = re.compile(r"[.!?][\"”’)]*$")  # a line that ends as a sentence does
 GOOD_ID = re.compile(r"^[a-z][a-z0-9-]{0,79}$")
 GOOD_LINK = re.compile(r"^(https://|tel:\+?[0-9 ]+$|mailto:|/(?!/)|#)")
 
@@ -76,11 +78,12 @@ class Part:
 
 @dataclass
 class Page:
-    """A rendered body: its parts in order, its headings, and the same words as plain text."""
+    """A rendered body: its parts in order, its headings, the same words as plain text, and those of its sentences."""
 
     parts: list[Part] = field(default_factory=list)
     headings: list[Heading] = field(default_factory=list)
     text: str = ""
+    prose: str = ""
 
 
 def _markdown() -> MarkdownIt:
@@ -218,6 +221,7 @@ def render(body: str, *, sources: Sequence[str] = (), uploads: dict | None = Non
     add(html[position:])
     words.append(html[position:])
     page.text = _plain(" ".join(words))
+    page.prose = _sentences(" ".join(words))
     return page
 
 
@@ -243,3 +247,9 @@ def _plain(html: str) -> str:
 
     lines = [" ".join(entities.unescape(strip_tags(line)).split()) for line in html.split("\n")]
     return "\n".join(line for line in lines if line)
+
+
+def _sentences(html: str) -> str:
+    """The running text of HTML, one block a line: no headings, and no items or cells that are less than a sentence."""
+    lines = _plain(HEADING.sub("\n", html)).split("\n")
+    return "\n".join(line for line in lines if WHOLE.search(line))

@@ -168,7 +168,9 @@ def test_gives_no_depth(slug):
 
 @pytest.mark.parametrize("slug", ARTICLES)
 def test_can_be_read_at_the_age_of_eleven(slug):
-    result = readability(rendering.render(ARTICLES[slug].body).text)
+    """11 is the limit and 9 to 11 the aim. Most of these pages are for 6 to 8; easier does no harm."""
+    result = readability(rendering.render(ARTICLES[slug].body).prose)
+    assert result.sentences >= 10
     assert result.age <= 11, result.grade
 
 

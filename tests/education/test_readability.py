@@ -29,8 +29,12 @@ def test_hard_words_need_an_older_reader():
     assert hard.age >= 18
 
 
-def test_list_items_and_headings_are_sentences_of_their_own():
+def test_a_line_break_ends_a_sentence():
     assert readability("A heading\nOne item\nAnother item").sentences == 3
+
+
+def test_a_sentence_may_end_within_quotes_or_brackets():
+    assert readability("They say “it heals.” It does (slowly.) Wait.").sentences == 3
 
 
 def test_an_empty_text_has_no_age_to_speak_of():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from education import rendering
+from education import blocks, rendering
 
 
 def html(body, **kw):
@@ -106,3 +106,13 @@ def test_says_nothing_about_a_good_text():
 def test_odd_text_never_fails(body):
     rendering.problems(body)
     rendering.render(body)
+
+
+def test_headings_and_bare_items_are_no_running_text():
+    page = rendering.render(
+        "## Does it hurt? {#pain}\n\nA *little*. It passes.\n\nBring:\n\n- a hat\n- water\n- Call us first.\n\n"
+        "| When | What |\n|---|---|\n| Day 1 | Your skin is red. |\n\n{{ block: sun }}\n"
+    )
+    assert page.prose.split("\n") == ["A little. It passes.", "Call us first.", "Your skin is red.", str(blocks.SUN)]
+    assert "Does it hurt?" in page.text
+    assert "a hat" in page.text
