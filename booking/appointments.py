@@ -783,17 +783,23 @@ def turn_into_consultation(
     return make_consultation(appointment, now=now)
 
 
-def make_consultation(appointment: Appointment, *, now: datetime) -> Appointment:
-    if not appointment.treatment.needs_screening:
-        raise NotAllowed(_("This is not a treatment."))
+def consultation_for(appointment: Appointment) -> Treatment | None:
+    """The consultation that the same person gives and that fits into its time, or None."""
     consultations = Treatment.objects.offered().filter(
         kind=Treatment.Kind.CONSULTATION, practitioners=appointment.practitioner_id
     )
     for consultation in consultations.order_by("order", "name"):
         times = _times(consultation, appointment.starts_at)
         if times["ends_at"] <= appointment.ends_at and times["busy_until"] <= appointment.busy_until:
-            break
-    else:
+            return consultation
+    return None
+
+
+def make_consultation(appointment: Appointment, *, now: datetime) -> Appointment:
+    if not appointment.treatment.needs_screening:
+        raise NotAllowed(_("This is not a treatment."))
+    consultation = consultation_for(appointment)
+    if consultation is None:
         raise NotAllowed(_("A consultation does not fit into this time. Please choose another time, or call us."))
     notices.drop(appointment)
     nothing_waits(appointment, now=now)
@@ -803,7 +809,7 @@ def make_consultation(appointment: Appointment, *, now: datetime) -> Appointment
         now=now,
         treatment=consultation,
         area=None,
-        **times,
+        **_times(consultation, appointment.starts_at),
         **_price(consultation, appointment.day),
         review=None,
         answer_by=None,

@@ -14,5 +14,6 @@ urlpatterns = [
     path("appointments/<uuid:uuid>/", views.appointment, name="appointment"),
     path("appointments/<uuid:uuid>/move/", views.move, name="move"),
     path("appointments/<uuid:uuid>/cancel/", views.cancel, name="cancel"),
+    path("appointments/<uuid:uuid>/talk/", views.talk, name="talk"),
     path("appointments/<uuid:uuid>/calendar.ics", views.calendar, name="calendar"),
 ]

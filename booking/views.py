@@ -5,6 +5,7 @@ Every page works without JavaScript. A GET changes nothing about an appointment;
 """
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
@@ -30,6 +31,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from booking import appointments, availability, links
 from booking import ics as calendars
+from booking.changing import in_the_house, left_to_staff
 from booking.forms import ChosenTimeForm, DetailsForm
 from booking.models import Appointment, HoldDetails, WorkingHours
 from booking.templatetags.booking_words import day as day_in_words
@@ -641,7 +643,8 @@ def take_details(request: HttpRequest, held: Appointment, now: datetime) -> Http
 
 def too_young(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponse:
     """No online booking of any kind under 18: the time is given back and nothing that was typed is kept."""
-    appointments.release(held, now=now)
+    with suppress(appointments.NotAllowed):  # it has ended already
+        appointments.release(held, now=now)
     for key in (HOLD, DETAILS, WANTED):
         request.session.pop(key, None)
     return render(request, "booking/too_young.html")
@@ -660,7 +663,11 @@ def more_time(request: HttpRequest, held: Appointment, now: datetime) -> HttpRes
 
 def give_back(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponseBase:
     """The patient lets the time go."""
-    appointments.release(held, now=now)
+    try:
+        appointments.release(held, now=now)
+    except appointments.NotAllowed:  # it ended, or became an appointment, a moment before
+        held.refresh_from_db()
+        return no_longer_held(request, held, now)
     request.session.pop(HOLD, None)
     messages.info(request, _("We gave that time back. You can choose another one."))
     return redirect(times_like(held))
@@ -670,7 +677,8 @@ def not_me(request: HttpRequest, held: Appointment, now: datetime) -> HttpRespon
     """Somebody else is signed in here: signs them out. A time held in their name is given back, another one stays."""
     theirs = held.patient_id is not None or (held.response is not None and held.response.patient_id is not None)
     if theirs:
-        appointments.release(held, now=now)
+        with suppress(appointments.NotAllowed):  # it has ended already
+            appointments.release(held, now=now)
     keep = {} if theirs else {key: request.session.get(key) for key in (HOLD, DETAILS, "screening")}
     logout(request)
     for key, value in keep.items():
@@ -714,19 +722,30 @@ def times_like(held: Appointment) -> str:
 
 
 def gone(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponse:
-    """Somebody else has the time now: says so, with other times; what was typed is kept for the next one."""
+    """The time could not be kept: see `not_kept`. It is no longer the one that this browser holds."""
     request.session.pop(HOLD, None)
-    context = {"held": held, "other_times": times_like(held), "kept": bool(kept_details(request, now))}
+    return not_kept(request, held, now)
+
+
+def not_kept(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponse:
+    """Says whether somebody else has the time, with other times; what was typed is kept for the next one."""
+    somebody = Appointment.objects.occupying().filter(
+        practitioner=held.practitioner_id, starts_at__lt=held.busy_until, busy_until__gt=held.starts_at
+    )
+    context = {
+        "held": held,
+        "taken": held.starts_at <= now or somebody.exclude(pk=held.pk).exists(),
+        "other_times": times_like(held),
+        "kept": bool(kept_details(request, now)),
+    }
     return render(request, "booking/gone.html", context)
 
 
 def no_longer_held(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponseBase:
     """A hold that became an appointment leads there; one that ended says so."""
-    if held.status == Appointment.Status.CANCELLED and (
-        held.patient_id is None or held.cancel_reason == Appointment.Reason.HOLD_EXPIRED
-    ):
-        context = {"held": held, "other_times": times_like(held), "kept": bool(kept_details(request, now))}
-        return render(request, "booking/gone.html", context)
+    status = Appointment.Status
+    if held.status == status.CANCELLED and held.previous_status == status.PROPOSED:
+        return not_kept(request, held, now)
     return redirect("booking:appointment", held.uuid)
 
 
@@ -738,7 +757,8 @@ class State:
     """How an appointment stands, for its patient: a code that the templates know, and what may be done now.
 
     code: question, form, asked, booked, here, done, missed, refused, cancelled, void. prepare: whether the pages about
-    preparing and aftercare belong to it.
+    preparing and aftercare belong to it. near: "here", somebody who waits in the house; "call", it began to wait so
+    late that they call before they travel; else empty.
     """
 
     code: str
@@ -746,6 +766,8 @@ class State:
     may_cancel: bool
     late: bool  # cancelling now is later than the notice the clinic asks for
     prepare: bool
+    may_talk: bool  # a consultation at the same time instead
+    near: str
 
     @property
     def is_open(self) -> bool:
@@ -772,7 +794,15 @@ def state_of(visit: Appointment, clinic: Clinic | None, now: datetime) -> State:
     to_come = visit.status in (status.PENDING, status.BOOKED) and now < visit.starts_at
     late = visit.is_late(clinic, now=now)
     prepare = visit.treatment.needs_screening and code in ("question", "form", "asked", "booked", "here", "done")
-    return State(code, to_come and not late, to_come, to_come and late, prepare)
+    return State(
+        code,
+        may_move=to_come and not late,
+        may_cancel=to_come,
+        late=to_come and late,
+        prepare=prepare,
+        may_talk=to_come and visit.status == status.PENDING and visit.treatment.needs_screening,
+        near="here" if in_the_house(visit) else "call" if left_to_staff(visit) else "",
+    )
 
 
 @never_cache
@@ -916,6 +946,36 @@ def cancel(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
             return render(request, "booking/cancel.html", context | {"sentence": problem.sentence})
         return redirect("booking:appointment", visit.uuid)
     return render(request, "booking/cancel.html", context)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def talk(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
+    """A consultation at the same time, in place of a treatment that waits. GET asks and says what it costs, POST does
+    it. Never by the link of a message alone: it says what the visit is for."""
+    now = timezone.now()
+    found = seen(request, uuid, now)
+    if found is None or not found[1]:
+        return not_yours(request)
+    visit, whole = found
+    context = about(visit, whole, now)
+    if not context["state"].may_talk:
+        return redirect("booking:appointment", visit.uuid)
+    consultation = appointments.consultation_for(visit)
+    if request.method == "POST" and consultation is not None:
+        try:
+            appointments.turn_into_consultation(visit, by="patient", now=now)
+        except appointments.NotAllowed as problem:
+            context["sentence"] = problem.sentence
+        else:
+            messages.success(request, _("It is a talk now, at the same time. We have sent you a message about it."))
+            return redirect("booking:appointment", visit.uuid)
+    context |= {
+        "fitting": consultation,
+        "price": consultation.price_on(visit.day) if consultation else None,
+        **not_now(visit.treatment),
+    }
+    return render(request, "booking/talk.html", context)
 
 
 @never_cache

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from booking import appointments
 from booking.models import Appointment, HoldDetails
+from booking.sweep import sweep
 from clinic.models import Location, Patient
 from outbox.models import Message
 from tests import make
@@ -415,6 +416,40 @@ def test_giving_the_time_back(client, surgery):
     assert "We gave that time back" in words(response)
     assert Appointment.objects.get().status == "cancelled"
     assert "hold" not in client.session
+
+
+@pytest.mark.parametrize(
+    ("signed_in", "data", "said"),
+    [
+        (False, {"action": "release"}, "We do not keep that time any longer"),
+        (True, {"action": "release"}, "We do not keep that time any longer"),
+        (True, {"action": "not-me"}, "You are signed out"),
+        (False, DETAILS | {"birth_date_year": "2010"}, "Under 18 we do not book online"),
+    ],
+)
+def test_a_hold_that_ended_a_moment_before_breaks_no_page(client, surgery, monkeypatch, signed_in, data, said):
+    patient = patient_who_signs_in(client) if signed_in else None
+    held = steps.held(surgery, treatment=surgery.consultation, patient=patient)
+    put(client, hold=str(held.uuid))
+    release = appointments.release
+
+    def twice(hold, *, now):
+        release(hold, now=now)
+        return release(hold, now=now)
+
+    monkeypatch.setattr(appointments, "release", twice)
+    response = client.post(reverse("booking:hold", args=[held.uuid]), data, follow=True)
+    assert said in words(response)
+
+
+def test_a_time_that_was_let_go_and_that_nobody_took_is_not_said_to_be_taken(client, surgery, clock):
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation, steps.slot(surgery).key))])
+    client.post(page, DETAILS)
+    clock.now += timedelta(minutes=75)
+    assert sweep(now=clock.now)["holds"] == 1
+    for response in (client.get(page), client.post(page, {"action": "more-time"}), client.post(page, DETAILS)):
+        text = words(response)
+        assert "It may still be free" in text and "not free now" not in text
 
 
 def test_an_expired_hold_can_still_be_confirmed(client, surgery, clock):

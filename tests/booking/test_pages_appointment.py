@@ -8,6 +8,7 @@ import icalendar
 import pytest
 from allauth.account.models import EmailAddress
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -36,7 +37,7 @@ def page_of(visit, name: str = "appointment") -> str:
     return reverse(f"booking:{name}", args=[visit.uuid])
 
 
-PAGES = ["appointment", "move", "cancel", "calendar"]
+PAGES = ["appointment", "move", "cancel", "talk", "calendar"]
 
 
 # ---------------------------------------------------------------- how it stands
@@ -104,6 +105,39 @@ def test_ones_own_page_asks_no_more_for_three_questions_than_for_one(client, sur
         steps.asked(surgery, steps.VISIT + timedelta(weeks=weeks), patient=patient)
     Appointment.objects.filter(status="pending").update(information_asked_at=NOW)
     assert (Appointment.objects.filter(status="pending").count(), asked()) == (3, once)
+
+
+def test_what_was_put_back_shortly_before_names_no_time_that_is_past(client, surgery, patient, clock):
+    visit = steps.booked(surgery, patient=patient)
+    clock.now = visit.starts_at - timedelta(minutes=50)
+    steps.answered(surgery, patient, now=clock.now)
+    for browser in (client, Client()):
+        browser.get(links.make_link(visit, links.SEE, clock.now))
+        if browser is client:
+            client.force_login(patient.user)
+        for clock.now in (visit.starts_at - timedelta(minutes=40), visit.starts_at + timedelta(minutes=1)):
+            response = browser.get(page_of(visit))
+            text = words(response)
+            assert "A clinician looks at your new answers" in text
+            assert "Please call us before you travel. " + str(surgery.location.phone) in text
+            for wrong in ("We answer by", "late", "do not travel yet"):
+                assert wrong not in text
+        clock.now = visit.starts_at - timedelta(minutes=45)
+
+
+@pytest.mark.parametrize("question", [True, False])
+def test_whoever_is_in_the_house_is_not_told_about_travelling(client, surgery, patient, clock, question):
+    visit = steps.booked(surgery, patient=patient)
+    clock.now = visit.starts_at - timedelta(minutes=5)
+    appointments.arrive(visit, by=surgery.desk, now=clock.now)
+    steps.answered(surgery, patient, now=clock.now)
+    if question:
+        steps.decide(visit, "needs-information", now=clock.now)
+    client.force_login(patient.user)
+    text = words(client.get(page_of(visit)))
+    assert ("Read the question and answer" if question else "You are here") in text
+    assert "travel" not in text
+    assert question or "You are here" in words(client.get(reverse("my")))
 
 
 def test_a_form_that_is_due_leads_to_the_questions(client, surgery, patient):
@@ -214,9 +248,9 @@ def test_a_wrong_and_a_foreign_uuid_look_the_same(client, surgery, name):
     assert client.get(foreign).status_code == 404  # staff have their own pages
 
 
-@pytest.mark.parametrize("name", ["move", "cancel"])
+@pytest.mark.parametrize("name", ["move", "cancel", "talk"])
 def test_nobody_else_can_act(client, surgery, name):
-    visit = steps.booked(surgery)
+    visit = steps.asked(surgery)
     data = {"start": steps.slot(surgery, clock="14:00").key}
     assert client.post(page_of(visit, name), data).status_code == 302
     patient_who_signs_in(client)
@@ -476,6 +510,60 @@ def test_after_the_start_it_cannot_be_cancelled(client, surgery, patient, clock)
     client.post(page_of(visit, "cancel"))
     visit.refresh_from_db()
     assert visit.status == "booked"
+
+
+# ---------------------------------------------------------------- a talk instead
+
+
+def test_a_treatment_that_waits_can_become_a_talk_at_the_same_time(client, surgery, patient):
+    visit = steps.asked(surgery, patient=patient)
+    assert page_of(visit, "talk") in client.get(page_of(visit)).content.decode()
+    text = words(client.get(page_of(visit, "talk")))
+    for said in (surgery.consultation.name, "Thursday 11 March, 10:00", surgery.practitioner.name, "£40"):
+        assert said in text
+    visit.refresh_from_db()
+    assert visit.status == "pending"
+    assert "It is a talk now" in words(client.post(page_of(visit, "talk"), follow=True))
+    visit.refresh_from_db()
+    assert (visit.status, visit.treatment, visit.price) == ("booked", surgery.consultation, 40)
+    assert visit.starts_at == make.at(steps.VISIT, "10:00")
+    assert steps.messages(visit) == ["booked"]
+    assert client.post(page_of(visit, "talk")).url == page_of(visit)  # twice changes nothing
+    assert page_of(visit, "talk") not in client.get(page_of(visit)).content.decode()
+
+
+def test_a_talk_that_does_not_fit_is_said(client, surgery, patient):
+    visit = steps.asked(surgery, patient=patient)
+    surgery.practitioner.treatments.remove(surgery.consultation)
+    for response in (client.get(page_of(visit, "talk")), client.post(page_of(visit, "talk"))):
+        assert "A talk does not fit into this time" in words(response)
+        assert times_of(surgery.consultation) in response.content.decode()
+    visit.refresh_from_db()
+    assert (visit.status, visit.treatment) == ("pending", surgery.treatment)
+
+
+def test_only_what_waits_and_is_to_come_becomes_a_talk(client, surgery, patient, clock):
+    visit = steps.booked(surgery, patient=patient)
+    assert page_of(visit, "talk") not in client.get(page_of(visit)).content.decode()
+    assert client.post(page_of(visit, "talk")).url == page_of(visit)
+    clock.now = visit.starts_at - timedelta(minutes=1)
+    steps.answered(surgery, patient, now=clock.now)
+    client.force_login(patient.user)
+    assert page_of(visit, "talk") in client.get(page_of(visit)).content.decode()
+    clock.now = visit.starts_at
+    assert client.post(page_of(visit, "talk")).url == page_of(visit)
+    visit.refresh_from_db()
+    assert visit.treatment == surgery.treatment
+
+
+def test_a_link_alone_makes_no_talk(client, surgery):
+    visit = steps.asked(surgery)
+    client.get(links.make_link(visit, links.SEE, NOW))
+    assert page_of(visit, "talk") not in client.get(page_of(visit)).content.decode()
+    for response in (client.get(page_of(visit, "talk")), client.post(page_of(visit, "talk"))):
+        assert response.url.startswith(reverse("account_login"))
+    visit.refresh_from_db()
+    assert visit.status == "pending"
 
 
 # ---------------------------------------------------------------- my page
