@@ -103,15 +103,18 @@ class OwnDayPages(StaffPages):
             asked = is_treatment and clearance.rechecked(visit.whose, on=visit.day)
             steps = None if asked else steps
         conditions, may_read = None, True
+        said_today: list[str] = []
         if is_treatment:
             try:
+                said_today = clearance.said_of_last_session(visit.whose, on=visit.day, by=request.user, now=now)
                 conditions = clearance.conditions_of(visit.review_id, patient=visit.whose, by=request.user, now=now)
             except PermissionDenied:
                 may_read = False
-        before = (
+        before = list(  # the last of each area
             Appointment.objects.with_names()
             .filter(patient=visit.patient, status=Status.FULFILLED, starts_at__lt=visit.starts_at)
-            .order_by("-starts_at")
+            .order_by("area_id", "-starts_at")
+            .distinct("area_id")
         )
         errors = dict(form.errors)
         for step in steps or []:
@@ -134,8 +137,9 @@ class OwnDayPages(StaffPages):
             errors=errors if request.method == "POST" else {},
             conditions=conditions,
             may_read=may_read,
-            last=before.filter(area=visit.area).first() if visit.area_id else None,
-            last_visit=before.first(),
+            said_today=said_today,
+            last=next((one for one in before if visit.area_id and one.area_id == visit.area_id), None),
+            last_visit=max(before, key=lambda one: one.starts_at, default=None),
             can_undo=visit.status == Status.FULFILLED and now <= visit.status_changed_at + appointments.UNDO,
             can_stop=visit.status in (Status.PENDING, Status.BOOKED, Status.ARRIVED, Status.CHECKED_IN),
             my_day=reverse("admin:booking_appointment_my_day"),

@@ -42,6 +42,7 @@ WITHDRAWN = "withdrawn"
 FINISHED = (QuestionnaireResponse.Status.COMPLETED, QuestionnaireResponse.Status.AMENDED)
 BIRTH_DATE = "age-date-of-birth"
 AREAS = "treatment-area"
+AFTER_LAST_SESSION = "recheck-problems"
 # Effects that a clinician has to address one by one.
 TO_ADDRESS = ("review", "defer", "contraindicated")
 # Needs of a finding that only seeing the patient meets, and how long a consultation counts (DESIGN section 5).
@@ -464,17 +465,21 @@ class Conditions:
     response_uuid: uuid.UUID
 
 
+def _must_treat(by: User, patient: Patient, now: datetime) -> None:
+    may = by.has_perm("screening.view_answers") or (
+        by.has_perm("screening.view_own_patients_answers") and patient.pk in patients_treated_by(by, now)
+    )
+    if not may:
+        raise PermissionDenied
+
+
 def conditions_of(review_id: int | None, *, patient: Patient, by: User, now: datetime) -> Conditions | None:
     """The conditions of the decision that a visit of this patient stands on; None where it stands on none.
 
     Only for who may read every answer, or treats this patient about now (DESIGN section 1); others get
     PermissionDenied. `readable` is False where the sealed words cannot be opened: then nobody knows the conditions.
     """
-    may = by.has_perm("screening.view_answers") or (
-        by.has_perm("screening.view_own_patients_answers") and patient.pk in patients_treated_by(by, now)
-    )
-    if not may:
-        raise PermissionDenied
+    _must_treat(by, patient, now)
     if review_id is None:
         return None
     found = Review.objects.filter(pk=review_id, patient=patient, outcome__in=Review.CLEARING)
@@ -517,17 +522,35 @@ def recheck(patient: Patient, answers: dict[str, Any], *, by: User, today: date,
 
 def rechecked(patient: Patient, *, on: date) -> bool:
     """Whether the last short re-check of that local day found nothing that a clinician has to look at."""
-    last = (
-        QuestionnaireResponse.objects.filter(
-            patient=patient,
-            questionnaire__purpose=Questionnaire.Purpose.RECHECK,
-            status__in=FINISHED,
-            answered_on=on,
-        )
-        .order_by("-completed_at", "-id")
-        .first()
-    )
+    last = _rechecks(patient, on).first()
     return last is not None and not last.reopens
+
+
+def said_of_last_session(patient: Patient, *, on: date, by: User, now: datetime) -> list[str]:
+    """What the last short re-check of that local day holds about problems after the last session, as it was answered;
+    empty where it was not asked, or cannot be read. Only for whom `conditions_of` answers; others get PermissionDenied.
+    """
+    _must_treat(by, patient, now)
+    last = _rechecks(patient, on).select_related("data_key").first()
+    if last is None:
+        return []
+    try:
+        items = _responses().items_of(last)
+    except sealing.SealBroken:
+        log.exception("A re-check could not be read.")
+        return []
+    about = [item for item in items if AFTER_LAST_SESSION in (item["link_id"], item["parent"])]
+    return [str(words) for item in about for words in item["labels"] or [item["value"]]]
+
+
+def _rechecks(patient: Patient, on: date):
+    """The finished re-checks of a local day, newest first."""
+    return QuestionnaireResponse.objects.filter(
+        patient=patient,
+        questionnaire__purpose=Questionnaire.Purpose.RECHECK,
+        status__in=FINISHED,
+        answered_on=on,
+    ).order_by("-completed_at", "-id")
 
 
 def _uuid(text: Any) -> uuid.UUID | None:

@@ -154,7 +154,70 @@ def test_the_last_session_is_named(nurse, surgery, clock, here):
     page = nurse.read("visit", here.uuid)
     assert "First session on this area." in page
     assert "Tuesday 16 February 2027" in page
-    assert str(talk.practitioner) in page
+    assert f"{talk.treatment}, {talk.practitioner}, {talk.location}" in page
+    assert "Ask how the skin was afterwards." in page
+
+
+def test_the_last_session_on_the_area_comes_before_a_later_visit(nurse, surgery, here):
+    fields = {"status": "fulfilled", "patient": here.patient, "treatment": surgery.consultation}
+    for day, area in (("2027-01-12", make.area()), ("2027-01-05", make.area()), ("2027-02-16", None)):
+        make.make_appointment(**fields, practitioner=surgery.practitioner, area=area, starts_at=make.at(day))
+    page = nurse.read("visit", here.uuid)
+    assert "Last session on this area:" in page
+    assert "Tuesday 12 January 2027" in page
+    assert "Tuesday 16 February 2027" not in page
+    assert "Tuesday 5 January 2027" not in page
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ({}, "No"),
+        ({"recheck_problems": "not-sure"}, "I am not sure"),
+        ({"recheck_problems": "yes", "recheck_problems_what": "okapimarks"}, "Yes: okapimarks"),
+    ],
+)
+def test_what_was_said_today_of_the_last_session_stands_beside_it(nurse, surgery, clock, here, answers, words):
+    before = {"status": "fulfilled", "patient": here.patient, "starts_at": make.at("2027-02-16")}
+    make.make_appointment(treatment=surgery.consultation, practitioner=surgery.practitioner, **before)
+    steps.rechecked(here, **answers)
+    page = nurse.read("visit", here.uuid)
+    assert "Problems after the last session, asked today:" in page
+    assert f"<strong>{words}</strong>" in page
+    assert "Ask how the skin was afterwards." not in page
+    clock.now += timedelta(days=1)
+    assert "okapimarks" not in Staff(surgery.desk).read("change", here.uuid)
+
+
+def test_what_was_said_of_the_last_session_is_for_who_treats_now_only(surgery, here):
+    steps.rechecked(here)
+    who = {"patient": here.patient, "on": here.local_date, "now": here.starts_at}
+    for user in (surgery.desk, surgery.manager, make.make_user("Practitioner")):
+        with pytest.raises(clearance.PermissionDenied):
+            clearance.said_of_last_session(by=user, **who)
+    for user in (surgery.practitioner.user, surgery.clinician):
+        assert clearance.said_of_last_session(by=user, **who) == ["No"]
+    another_day = who | {"on": here.local_date - timedelta(days=1)}
+    assert clearance.said_of_last_session(by=surgery.clinician, **another_day) == []
+
+
+def test_what_cannot_be_read_of_the_last_session_is_left_out(surgery, here):
+    from screening.models import DataKey
+
+    steps.rechecked(here)
+    DataKey.objects.filter(response__questionnaire__purpose="recheck").delete()
+    who = {"patient": here.patient, "on": here.local_date, "now": here.starts_at}
+    assert clearance.said_of_last_session(by=surgery.clinician, **who) == []
+
+
+def test_a_visit_stays_within_twelve_queries(nurse, surgery, here):
+    before = {"status": "fulfilled", "patient": here.patient, "starts_at": make.at("2027-02-16")}
+    make.make_appointment(treatment=surgery.consultation, practitioner=surgery.practitioner, **before)
+    steps.rechecked(here)
+    nurse.read("visit", here.uuid)
+    with CaptureQueriesContext(connection) as queries:
+        nurse.read("visit", here.uuid)
+    assert len(queries) <= 12
 
 
 # --- the check-in
