@@ -1,13 +1,16 @@
 """`setup_clinic` and `demo`: believable, made once, never over real patients."""
 
 import pytest
+import time_machine
 from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from booking.models import Appointment
 from clinic.models import Clinic, Location, Patient, Practitioner, Room, Treatment
 from education.models import Article
-from screening.models import Questionnaire, Review
+from screening import responses, reviews
+from screening.models import Assessment, Effect, Questionnaire, QuestionnaireResponse, Review
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +69,39 @@ def test_the_demonstration_is_believable_holds_every_rule_and_is_made_once():
     before = rows()
     call_command("demo", verbosity=0)
     assert rows() == before
+
+
+def test_the_demonstration_shows_every_state_of_a_screening():
+    call_command("demo", verbosity=0)
+    assert Patient.objects.count() == 80
+    answers = QuestionnaireResponse.objects
+    assert set(answers.values_list("status", flat=True)) == set(QuestionnaireResponse.Status.values)
+    assert set(Review.objects.values_list("outcome", flat=True)) == set(Review.Outcome.values)
+    for effect in set(Effect.values) - {Effect.INCOMPLETE}:  # what is sent is never incomplete
+        assert Assessment.objects.filter(effect=effect).exists(), effect
+    found = [finding for assessment in Assessment.objects.all() for finding in responses.findings_of(assessment)]
+    waits = {finding.until is None for finding in found if finding.effect == Effect.DEFER}
+    assert waits == {True, False}, "waits with a date and without"
+    assert {finding.rule for finding in found} >= {
+        "waxing-under-7-days",
+        "keloid-yes",
+        "rosacea-now",
+        "isotretinoin-still-taking",
+    }
+    open_rows = reviews.worklist(timezone.now()).select_related("response__patient")
+    said = [
+        reviews.open_for_reading(row, by=Clinic.get().lead_clinician, now=timezone.now()).effect for row in open_rows
+    ]
+    assert {Effect.DEFER, Effect.CONTRAINDICATED} <= set(said), "a clinician has to say no to somebody"
+    call_command("check_invariants", verbosity=0)
+
+
+@pytest.mark.parametrize("when", ["2026-12-31T23:59:00Z", "2027-03-28T00:03:00Z", "2028-02-29T17:31:00Z"])
+def test_a_small_demonstration_is_made_at_any_instant(when):
+    with time_machine.travel(when, tick=False):
+        call_command("demo", patients=13, verbosity=0)
+        call_command("check_invariants", verbosity=0)
+    assert Patient.objects.count() == 13
 
 
 def test_a_database_with_real_patients_is_left_alone():

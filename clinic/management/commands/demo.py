@@ -153,7 +153,7 @@ FINDINGS: dict[str, dict] = {
     "relative": {"keloid": "relative", "keloid-who": "My mother"},
     "waxing": {"recent-procedures": ["waxing"], "recent-procedures-waxing-on": ago(3)},
     "keloid": {"keloid": "yes", "keloid-where": "Chest"},
-    "rosacea": {"rosacea": "now", "rosacea-where": "Cheeks", "rosacea-last-flare": ago(20)},
+    "rosacea": {"rosacea": "now", "rosacea-where": "Cheeks"},
     "isotretinoin": {"isotretinoin": "yes", "isotretinoin-still": "yes"},
 }
 
@@ -185,6 +185,8 @@ class Command(BaseCommand):
             return
         if Patient.objects.exists():
             raise CommandError("This database holds patients and is not a demonstration. Nothing was changed.")
+        if clinic is not None and set(PRICES) - set(Treatment.objects.values_list("slug", flat=True)):
+            raise CommandError("The treatments have other short names than a new clinic's. Nothing was changed.")
         now = timezone.now().replace(second=0, microsecond=0)
         with transaction.atomic():
             if clinic is None:
@@ -211,6 +213,9 @@ class Maker:
         self.now = now
         self.random = random.Random(2026)  # noqa: S311 -- invented people, nothing secret
         self.names = self.invented_names()
+        # What the rules say no to, turn by turn: a wait with a date, one without, and never.
+        self.noes = itertools.cycle(["waxing", "isotretinoin", "keloid"])
+        self.noes_by_phone = itertools.cycle(["rosacea", "isotretinoin"])
 
     def make(self, patients: int) -> None:
         """Everything, in the order in which a real clinic would do it."""
@@ -319,20 +324,27 @@ class Maker:
 
     def people(self, count: int) -> None:
         """`count` patients, their stories shared out as below; whatever finds no free time becomes a consultation."""
+        # A small demonstration takes every sixth or so: in this order it still has a desk's usual day.
         stories = [
-            (self.treated, 16),
+            (self.treated, 14),
+            (self.still_answering, 1),
+            (self.corrected, 1),
             (self.in_a_course, 6),
             (self.today, 10),
-            (self.waiting, 12),
-            (self.booked, 8),
+            (self.withdrawn, 1),
+            (self.waited_first, 1),
+            (self.waiting, 10),
+            (self.booked, 7),
             (self.did_not_come, 3),
-            (self.cancelled, 4),
+            (self.cancelled, 5),
             (self.asked_for_more, 3),
             (self.has_to_wait, 3),
             (self.not_suitable, 3),
             (self.talk_first, 2),
-            (self.by_phone, 4),
-            (self.talked, 6),
+            (self.by_phone_with_something_in_the_way, 2),
+            (self.by_phone, 3),
+            (self.talked, 2),
+            (self.answers_say_no, 3),
         ]
         planned = [story for story, weight in stories for _ in range(weight)]
         order = itertools.cycle(planned) if count > len(planned) else iter(self.spread(planned, count))
@@ -356,16 +368,20 @@ class Maker:
             answers[link_id] = value(today) if callable(value) else value
         return answers
 
-    def screened(self, patient: Patient, treatment: Treatment, finding: str, *, area: str, at: datetime):
-        """Finished answers of a patient."""
-        today = at.date()
-        response = responses.start(
+    def begun(self, patient: Patient, treatment: Treatment, *, at: datetime) -> QuestionnaireResponse:
+        """Answers of a patient, with nothing in them yet."""
+        return responses.start(
             questionnaire=self.questionnaire,
             treatment=treatment,
             privacy_version=settings.PRIVACY_VERSION,
             now=at,
             patient=patient,
         )
+
+    def screened(self, patient: Patient, treatment: Treatment, finding: str, *, area: str, at: datetime):
+        """Finished answers of a patient."""
+        today = at.date()
+        response = self.begun(patient, treatment, at=at)
         responses.save_answers(response, self.answers(patient, finding, area=area, today=today), now=at)
         return responses.complete(response, today=today, now=at + timedelta(minutes=8))
 
@@ -597,19 +613,76 @@ class Maker:
 
     def by_phone(self) -> None:
         """Rang us: a treatment with the form still to come, or a consultation."""
-        slug = self.random.choice(["acne-scars-face", "consultation"])
-        treatment, patient, at = self.treatments[slug], self.patient(), self.now - timedelta(hours=2)
+        self.phoned(self.random.choice(["acne-scars-face", "consultation"]), at=self.now - timedelta(hours=2))
+
+    def phoned(self, slug: str, *, at: datetime) -> Visit | None:
+        """A visit that the desk wrote down at the instant `at`; None where there is no room."""
+        treatment, patient = self.treatments[slug], self.patient()
         area = treatment.areas.first()
         slot = self.slot(treatment, self.now.date() + timedelta(days=6), days=14, at=at, patient=patient, area=area)
-        if slot:
+        if slot is None:
+            return None
+        return Visit(
+            patient,
             appointments.book_by_phone(
                 patient=patient, treatment=treatment, area=area, slot=slot, by=self.users["desk"], now=at
+            ),
+        )
+
+    def by_phone_with_something_in_the_way(self) -> None:
+        """Rang us, and the form that came back says no to the day: only a clinician takes the time away."""
+        visit = self.phoned("acne-scars-face", at=self.now - timedelta(hours=20))
+        if visit is not None and visit.appointment.area is not None:
+            self.screened(
+                visit.patient,
+                visit.appointment.treatment,
+                next(self.noes_by_phone),
+                area=visit.appointment.area.code,
+                at=self.now - timedelta(hours=3),
             )
 
-    def talked(self) -> None:
+    def talked(self) -> Visit:
         """Had a consultation."""
         at = self.days_ago(10, 60)
-        self.come_and_go(self.ask("consultation", at.date() + timedelta(days=2), at=at, days=5))
+        visit = self.ask("consultation", at.date() + timedelta(days=2), at=at, days=5)
+        self.come_and_go(visit)
+        return visit
+
+    def answers_say_no(self) -> None:
+        """Had a consultation and answered the questions; no time for a treatment can be asked for, or not yet."""
+        patient, at = self.talked().patient, self.now - timedelta(hours=self.random.randint(2, 20))
+        response = self.screened(patient, self.treatments["acne-scars-face"], next(self.noes), area="face", at=at)
+        responses.assess_on(response, on=at.date(), now=at + timedelta(minutes=8))
+
+    def waited_first(self) -> None:
+        """Has to wait some days after waxing, and chose a time after that."""
+        at = self.now - timedelta(hours=6)
+        visit = self.ask("acne-scars-face", self.now.date() + timedelta(days=6), at=at, finding="waxing", days=15)
+        assert visit.response is not None
+        responses.assess_on(visit.response, on=at.date(), now=at)
+
+    def still_answering(self) -> None:
+        """Had a consultation, and has begun to answer."""
+        treatment, at = self.treatments["acne-scars-face"], self.now - timedelta(minutes=20)
+        patient = self.talked().patient
+        response = self.begun(patient, treatment, at=at)
+        answers = self.answers(patient, "nothing", area="face", today=at.date())
+        some = dict(itertools.islice(answers.items(), 6))
+        responses.save_answers(response, some, now=at + timedelta(minutes=5))
+
+    def corrected(self) -> None:
+        """Asked for a time, then remembered something and answered again."""
+        at = self.now - timedelta(hours=18)
+        visit = self.ask("acne-scars-face", self.now.date() + timedelta(days=7), at=at, days=15)
+        again = self.now - timedelta(hours=4)
+        self.screened(visit.patient, visit.appointment.treatment, "aspirin", area="face", at=again)
+
+    def withdrawn(self) -> None:
+        """Somebody else's answers: a clinician withdrew them, and new ones are needed."""
+        at = self.now - timedelta(hours=26)
+        visit = self.ask("acne-scars-face", self.now.date() + timedelta(days=8), at=at, days=15)
+        assert visit.response is not None
+        reviews.mark_in_error(visit.response, by=self.users["clinician"], now=at + timedelta(hours=4))
 
     # ------------------------------------------------------------ what else a desk finds in the morning
 
