@@ -14,7 +14,7 @@ from django.contrib.auth.models import Permission, PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -22,6 +22,7 @@ from phonenumber_field.modelfields import PhoneNumberField
 
 from clinic.ages import age_on
 from clinic.days import day_in
+from clinic.names import same_name, share_a_word
 
 # No vowels and no look-alikes: a reference is read out on the phone and never spells a word.
 REFERENCE_LETTERS = "23456789BCDFGHJKMNPQRTVWXY"
@@ -173,15 +174,29 @@ class Clinic(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(10)],
         help_text=_("Patients are told the day. Times for new patients begin after it."),
     )
-    promise_time = models.TimeField(_("and by this time of that day"), default="17:00")
-    lead_hours = models.PositiveSmallIntegerField(_("shortest notice for a new booking (hours)"), default=4)
+    promise_time = models.TimeField(
+        _("and by this time of that day"),
+        default="17:00",
+        help_text=_("Usually 17:00. Patients are told this time. Times for new patients begin after it."),
+    )
+    lead_hours = models.PositiveSmallIntegerField(
+        _("shortest notice for a new booking (hours)"),
+        default=4,
+        help_text=_(
+            "Usually 4. Patients are offered no time that is sooner than this. The front desk may book sooner."
+        ),
+    )
     horizon_days = models.PositiveSmallIntegerField(
         _("how far ahead patients may book (days)"),
         default=90,
         validators=[MinValueValidator(7), MaxValueValidator(365)],
+        help_text=_("Usually 90, from 7 to 365. Patients are offered no later day. The front desk may book later."),
     )
     slot_minutes = models.PositiveSmallIntegerField(
-        _("times are offered every (minutes)"), default=15, validators=[MinValueValidator(5), MaxValueValidator(120)]
+        _("times are offered every (minutes)"),
+        default=15,
+        validators=[MinValueValidator(5), MaxValueValidator(120)],
+        help_text=_("Usually 15, from 5 to 120. With 15, a visit can begin at 9:00, 9:15, 9:30 and so on."),
     )
     notice_hours = models.PositiveSmallIntegerField(
         _("notice for moving or cancelling (hours)"),
@@ -189,7 +204,12 @@ class Clinic(models.Model):
         help_text=_("Later cancellations stay possible and are recorded as late; moving is not."),
     )
     hold_minutes = models.PositiveSmallIntegerField(
-        _("a chosen time is kept for (minutes)"), default=10, validators=[MinValueValidator(5), MaxValueValidator(60)]
+        _("a chosen time is kept for (minutes)"),
+        default=10,
+        validators=[MinValueValidator(5), MaxValueValidator(60)],
+        help_text=_(
+            "Usually 10, from 5 to 60. So long nobody else can take a time while its patient writes name and code."
+        ),
     )
     screening_valid_days = models.PositiveSmallIntegerField(
         _("answers count for (days)"),
@@ -367,10 +387,15 @@ class Treatment(models.Model):
     summary = models.TextField(_("summary"), max_length=600, help_text=_("Two or three plain sentences."))
     areas = models.ManyToManyField(Area, blank=True, related_name="treatments", verbose_name=_("areas it treats"))
     duration_minutes = models.PositiveSmallIntegerField(
-        _("minutes with the patient"), validators=[MinValueValidator(5), MaxValueValidator(480)]
+        _("minutes with the patient"),
+        validators=[MinValueValidator(5), MaxValueValidator(480)],
+        help_text=_("From 5 to 480. Patients see this length. Visits that are booked already keep theirs."),
     )
     buffer_minutes = models.PositiveSmallIntegerField(
-        _("minutes to clean the room afterwards"), default=10, validators=[MaxValueValidator(120)]
+        _("minutes to clean the room afterwards"),
+        default=10,
+        validators=[MaxValueValidator(120)],
+        help_text=_("Usually 10, at most 120. Room and practitioner are taken for it too. Patients do not see it."),
     )
     minimum_interval_days = models.PositiveSmallIntegerField(
         _("days between two sessions on the same area"),
@@ -378,8 +403,16 @@ class Treatment(models.Model):
         validators=[MaxValueValidator(365)],
         help_text=_("Counts for everybody, staff included. It does not apply to consultations."),
     )
-    sessions_min = models.PositiveSmallIntegerField(_("usual sessions, from"), default=1)
-    sessions_max = models.PositiveSmallIntegerField(_("usual sessions, to"), default=1)
+    sessions_min = models.PositiveSmallIntegerField(
+        _("usual sessions, from"),
+        default=1,
+        help_text=_("Usually 1. Patients read how many sessions most people need. It limits no booking."),
+    )
+    sessions_max = models.PositiveSmallIntegerField(
+        _("usual sessions, to"),
+        default=1,
+        help_text=_("Usually 1, and never fewer than “from”. It limits no booking."),
+    )
     order = models.PositiveSmallIntegerField(_("order"), default=0)
     is_active = models.BooleanField(_("offered"), default=True)
 
@@ -523,16 +556,24 @@ class Patient(models.Model):
         return age_on(self.birth_date, day)
 
     def likely_duplicates(self) -> models.QuerySet:
-        """Other patients born on the same day with the same name, phone or e-mail; shown before a new one is made."""
-        same = Q(name__iexact=self.name.strip())
+        """Other patients who may be the same person, those born on the same day first.
+
+        They have the same phone, e-mail or name, or were born on the same day and share a word of the name. Every name
+        is read (one query, and the result is another): the database does not compare names as people do.
+        """
+        others = Patient.objects.exclude(pk=self.pk)
+        alike = [
+            pk
+            for pk, name, born in others.values_list("pk", "name", "birth_date").iterator()
+            if same_name(name, self.name) or (born == self.birth_date and share_a_word(name, self.name))
+        ]
+        same = Q(pk__in=alike)
         if self.phone:
             same |= Q(phone=self.phone)
         if self.email:
             same |= Q(email__iexact=self.email)
-        words = self.name.split()
-        if words:
-            same |= Q(name__iendswith=words[-1])
-        return Patient.objects.filter(same, birth_date=self.birth_date).exclude(pk=self.pk)
+        born_elsewhen = Case(When(birth_date=self.birth_date, then=0), default=1)
+        return others.filter(same).order_by(born_elsewhen, "name", "id")
 
 
 class CallBack(models.Model):

@@ -15,6 +15,7 @@ from django.utils import timezone
 from clinic import admin as clinic_admin
 from clinic import panels
 from clinic.models import Area, CallBack, Clinic, Patient, Room, Treatment, TreatmentPrice, User
+from clinic.names import same_name
 from education.models import Article
 from outbox import messages
 from outbox.models import Message
@@ -389,6 +390,61 @@ def test_a_likely_double_is_shown_before_a_new_patient_is_made(client):
     assert Patient.objects.count() == 2
 
 
+DOUBLE = {"name": "Zoë Test-Person", "born": date(1990, 5, 4), "phone": "+447400555123", "email": "zoe@example.org"}
+
+
+@pytest.mark.parametrize(
+    ("given", "is_shown"),
+    [
+        ({"name": "Zoë Test-Person", "born": date(1991, 5, 4)}, True),  # a slip in the year
+        ({"name": "ZOE TEST PERSON"}, True),
+        ({"name": "Testperson, Zoe"}, True),
+        ({"name": "Zoë Testperson", "born": date(1954, 4, 5)}, True),
+        ({"name": "Somebody Else", "phone": DOUBLE["phone"]}, True),
+        ({"name": "Somebody Else", "email": "Zoe@Example.org"}, True),
+        ({"name": "Zoe Smith", "born": DOUBLE["born"]}, True),  # married
+        ({"name": "Zoe Smith"}, False),
+        ({"name": "Somebody Else", "born": DOUBLE["born"]}, False),
+        ({"name": "Test", "born": date(1954, 4, 5)}, False),
+    ],
+)
+def test_who_may_be_the_same_person(given, is_shown, django_assert_max_num_queries):
+    known = make.make_patient(
+        name=DOUBLE["name"], birth_date=DOUBLE["born"], phone=DOUBLE["phone"], email=DOUBLE["email"]
+    )
+    asked = Patient(
+        name=given["name"],
+        birth_date=given.get("born", date(1971, 1, 1)),
+        phone=given.get("phone", ""),
+        email=given.get("email", ""),
+    )
+    with django_assert_max_num_queries(2):
+        assert list(asked.likely_duplicates()) == ([known] if is_shown else [])
+
+
+def test_who_was_born_on_the_same_day_is_shown_first():
+    for year in (1980, 1985, 1990):
+        make.make_patient(name="Zoë Camilleri", birth_date=date(year, 5, 4))
+    found = Patient(name="Zoe Camilleri", birth_date=date(1985, 5, 4)).likely_duplicates()
+    assert [patient.birth_date.year for patient in found][0] == 1985 and len(found) == 3
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Ħaġar Żammit", "zammit hagar", True),
+        ("Łukasz Nowak", "Lukasz Nowak", True),
+        ("Anna-Maria Weiß", "Anna Maria Weiss", True),
+        ("Seán O'Neill", "Sean ONeill", True),
+        ("Иван Петров", "петров иван", True),
+        ("Anna Weiss", "Anna Weisz", False),
+        ("-", "'", False),
+    ],
+)
+def test_names_are_compared_as_people_do(one, other, same):
+    assert same_name(one, other) is same is same_name(other, one)
+
+
 def test_nobody_like_them_needs_no_tick(client):
     signed_in(client, "Front desk")
     make.make_patient(name="Ada Lovelace", birth_date=date(1990, 5, 4))
@@ -616,3 +672,21 @@ def test_a_places_zone_and_a_rooms_place_are_chosen_once(client):
     for name, row, field in (("clinic_location", room.location, "time_zone"), ("clinic_room", room, "location")):
         assert f'name="{field}"' in words(client, f"{name}_add")
         assert f'name="{field}"' not in words(client, f"{name}_change", row.pk)
+
+
+def test_every_rule_that_a_manager_sets_says_what_it_does(client):
+    signed_in(client, "Manager")
+    clinic, treatment = Clinic.get() or make.make_clinic(), make.make_treatment()
+    rules = {
+        reverse("admin:clinic_clinic_change", args=[clinic.pk]): [
+            *("promise_working_days", "promise_time", "lead_hours", "horizon_days", "slot_minutes", "notice_hours"),
+            *("hold_minutes", "screening_valid_days", "consultation_first"),
+        ],
+        reverse("admin:clinic_treatment_change", args=[treatment.pk]): [
+            *("duration_minutes", "buffer_minutes", "minimum_interval_days", "sessions_min", "sessions_max"),
+        ],
+    }
+    for address, names in rules.items():
+        page = client.get(address).content.decode()
+        for name in names:
+            assert f'id="id_{name}_helptext"' in page, name

@@ -1,0 +1,29 @@
+"""Whether two written names may be one person's: case, accents, hyphens and the order of words do not matter."""
+
+import re
+import unicodedata
+
+# Letters whose bar or tail is no accent that Unicode can take off.
+PLAIN = str.maketrans({"ħ": "h", "ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
+
+
+def plain(name: str) -> str:
+    """The name in small letters without accents."""
+    apart = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(letter for letter in apart if not unicodedata.combining(letter)).translate(PLAIN)
+
+
+def readings(name: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The words of a name, with hyphens and other marks left out, and with them read as spaces."""
+    text = plain(name)
+    return frozenset(re.sub(r"[^\w\s]", "", text).split()), frozenset(re.sub(r"[^\w\s]", " ", text).split())
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether these are the same words, in either reading."""
+    return any(mine and mine == theirs for mine, theirs in zip(readings(one), readings(other), strict=True))
+
+
+def share_a_word(one: str, other: str) -> bool:
+    """Whether a word stands in both, in any reading."""
+    return not frozenset.union(*readings(one)).isdisjoint(frozenset.union(*readings(other)))
