@@ -281,6 +281,14 @@ def test_an_appointment_in_every_status(house, someone, look):
         become(answer_by=answer_by)
         own.goto(f"{here}move/")
         look(own, "A clinician looks at the new day too")
+    with look.part("a talk instead"):
+        own.goto(here)
+        own.get_by_role("link", name="Change it to a talk").click()
+        look(own, "Would you rather talk first?", "The time stays the same")
+        visit.practitioner.treatments.remove(house.consultation)
+        own.reload()
+        look(own, "A talk does not fit into this time", "Times for a consultation")
+        visit.practitioner.treatments.add(house.consultation)
     with look.part("form due"):
         become(form_due_by=house.now + timedelta(days=1))
         both("Please answer our questions by", own_words="Answer the questions", link_words="Sign in and answer")
@@ -380,4 +388,20 @@ def test_an_appointment_in_every_status(house, someone, look):
         own.goto("/my/")
         look(own, "Past and cancelled", "Not finished: please confirm")
         appointments.release(held, now=house.now)
+    with look.part("put back on the day"):
+        near = house.booked(patient, days=40)
+        house.go_to(near.starts_at - timedelta(minutes=50))
+        house.answered(patient)
+        enter(own, patient.user)
+        enter(other)
+        other.goto(links.make_link(near, links.SEE, house.now))
+        own.goto(f"/appointments/{near.uuid}/")
+        for page in (own, other):
+            look(page, "A clinician looks at your new answers", "Please call us before you travel")
+        Appointment.objects.filter(pk=near.pk).update(previous_status="arrived")
+        for page in (own, other):
+            page.reload()
+            look(page, "Before we go on, a clinician looks at what is new")
+        own.goto("/my/")
+        look(own, "You are here")
     look.end()
