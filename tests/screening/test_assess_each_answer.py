@@ -487,6 +487,8 @@ def test_an_hba1c_wants_its_unit():
     assert "diabetes-hba1c-does-not-fit" in {f.rule for f in ask(given | {"diabetes-hba1c-unit": "percent"}).findings}
 
 
+CREAM = {"active-skincare-which": "retinol"}
+
 # the re-check: question, answer, follow-ups, effect, earliest
 RECHECK = [
     ("active-skin-infection", "yes", INFECTION, ILL, None),
@@ -498,10 +500,10 @@ RECHECK = [
     ("sun-tan", "yes", SUN, "defer", date(2026, 12, 4)),
     ("pregnancy", "yes", {}, "defer", None),
     ("pregnancy", "might-be", {}, "defer", None),
-    ("active-skincare", "yes", {"active-skincare-last-used": "2026-11-19"}, "advise", None),
-    ("active-skincare", "yes", {"active-skincare-last-used": "2026-11-20"}, "defer", date(2026, 11, 23)),
-    ("active-skincare", "yes", {"active-skincare-last-used": "2026-11-22"}, "defer", date(2026, 11, 25)),
-    ("active-skincare", "yes", {"active-skincare-last-used": "unknown"}, "defer", date(2026, 11, 25)),
+    ("active-skincare", "yes", CREAM | {"active-skincare-last-used": "2026-11-19"}, "advise", None),
+    ("active-skincare", "yes", CREAM | {"active-skincare-last-used": "2026-11-20"}, "defer", date(2026, 11, 23)),
+    ("active-skincare", "yes", CREAM | {"active-skincare-last-used": "2026-11-22"}, "defer", date(2026, 11, 25)),
+    ("active-skincare", "yes", CREAM | {"active-skincare-last-used": "unknown"}, "defer", date(2026, 11, 25)),
     ("active-skincare", "not-sure", {}, "advise", None),
     *[
         row
@@ -528,3 +530,6 @@ def test_a_quiet_recheck_finds_nothing():
     assert recheck().as_dict()["effect"] == "none"
     assert recheck(on=TODAY, without=["recheck-unwell"]).effect == "incomplete"
     assert recheck({"recheck-unwell": "yes"}).effect == "defer"
+    used_long_ago = {"active-skincare": "yes", "active-skincare-last-used": "2026-11-01"}
+    assert recheck(used_long_ago).incomplete == ("active-skincare-which",)
+    assert recheck(used_long_ago | CREAM).effect == "advise"

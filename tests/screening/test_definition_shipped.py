@@ -235,10 +235,8 @@ def test_a_question_means_the_same_in_both():
     full = shipped().by_link_id
     for question in shipped("microneedling-recheck").questions:
         if question.link_id in full:
-            assert (question.text, question.codes) == (
-                full[question.link_id].text,
-                full[question.link_id].codes,
-            )
+            same = full[question.link_id]
+            assert (question.text, question.codes, question.required) == (same.text, same.codes, same.required)
 
 
 @pytest.mark.parametrize("name", NAMES)
