@@ -2,7 +2,10 @@
 
 import json
 import math
+from collections import ChainMap
 from dataclasses import replace
+from datetime import timedelta
+from itertools import product
 
 import pytest
 from hypothesis import example, given, settings
@@ -341,23 +344,71 @@ def test_any_answers_give_an_outcome_that_agrees_with_itself(answers, on, said, 
         assert result.earliest == max(f.until for f in result.findings if f.effect == "defer")
 
 
-TRIGGERS = [
-    {"keloid": "yes", "keloid-where": "ear"},
-    {"rosacea": "now", "rosacea-where": "nose"},
-    {"pregnancy": "might-be"},
-    {"cold-sores": "now"},
-    {"broken-skin": "yes", "broken-skin-cause": "x"},
-    {"recent-procedures": ["filler"], "recent-procedures-filler-on": "2026-11-15"},
-    {"sun-tan": "yes", "sun-tan-kind": "tan", "sun-tan-when": "2026-11-20"},
-    {"active-acne": "a-few"},
-    {"eczema": "not-sure"},
-    {"numbing-safety": "not-sure"},
-    {"active-skincare": "not-sure"},
-    {"dark-marks": "yes", "dark-marks-how-long": "months"},
-    {"bleeding-disorder": "not-sure"},
-    {"diabetes": "yes", "diabetes-controlled": "no"},
-    {"changing-mole": "yes", "changing-mole-doctor": "no"},
-]
+def _named(condition) -> set[tuple[str, str]]:
+    """The answers, as (link_id, code), that a condition names."""
+    found = {(condition["answer"], code) for code in condition.get("is", ())} if "answer" in condition else set()
+    return found.union(*map(_named, [*condition.get("all", ()), *condition.get("any", ())]))
+
+
+def _values(question) -> list:
+    """Answers to one question: each code, or dates near and far and not known, or anything."""
+    if question.codes:
+        return [[code] for code in question.codes] if question.kind == "choices" else list(question.codes)
+    if question.kind in ("day", "date"):
+        days = [str(TODAY - timedelta(days=days)) for days in (2, 20, 60, 200, 300, 400, 4000)]
+        return days if question.kind == "day" else [*days, "2026-11", "2026", "unknown"]
+    return [question.minimum or 1] if question.kind == "number" else ["x"]
+
+
+def _required(link_id, value):
+    """The required follow-ups that an answer calls for."""
+    codes = value if isinstance(value, list) else [value]
+    return [
+        question
+        for question in shipped().questions
+        if question.parent == link_id
+        and question.required
+        and (not question.parent_codes or any(code in question.parent_codes for code in codes))
+    ]
+
+
+def _filled(question, value) -> dict:
+    """An answer with its required follow-ups, each answered with what means least, as far as that is known."""
+    answers = {question.link_id: value}
+    for follow_up in _required(question.link_id, value):
+        values = _values(follow_up)
+        mild = [v for v in values if (v[0] if isinstance(v, list) else v) in follow_up.no_finding]
+        answers |= _filled(follow_up, (mild or values)[0])
+    return answers
+
+
+def _led_to(question) -> dict:
+    """What has to be answered for a follow-up to be asked: its parents, with their other follow-ups."""
+    if not question.is_follow_up:
+        return {}
+    parent = shipped().by_link_id[question.parent]
+    code = question.parent_codes[0] if question.parent_codes else _values(parent)[0]
+    return _led_to(parent) | _filled(parent, [code] if parent.kind == "choices" else code)
+
+
+def _trigger(link_id, code) -> dict:
+    question = shipped().by_link_id[link_id]
+    return _led_to(question) | _filled(question, [code] if question.kind == "choices" else code)
+
+
+def _item(trigger) -> str:
+    return shipped().item_of(next(iter(trigger)))
+
+
+# Every code that a rule names or that leads to something by its follow-ups, with what is asked because of it.
+NAMED = set().union(*(_named(rule.when) for rule in shipped().rules))
+LEADING = {(q.link_id, code) for q in shipped().questions for code in q.codes if code not in q.no_finding}
+TRIGGERS = [_trigger(link_id, code) for link_id, code in sorted(NAMED | LEADING)]
+
+
+def test_the_triggers_are_whole_and_as_many_as_there_are():
+    assert len(TRIGGERS) > 120
+    assert not any(ask(trigger).incomplete for trigger in TRIGGERS)
 
 
 def _badness(result):
@@ -366,12 +417,12 @@ def _badness(result):
 
 
 @SETTINGS
-@given(picked=st.lists(st.sampled_from(range(len(TRIGGERS))), unique=True, min_size=1), on=DAYS)
+@given(picked=st.lists(st.sampled_from(TRIGGERS), unique_by=_item, min_size=1, max_size=8), on=DAYS)
 def test_an_answer_that_triggers_never_makes_it_milder(picked, on):
     """Triggers are added one by one to harmless answers; no step makes the outcome better or loses a finding."""
     changes, before = {}, ask(on=on, answered_on=TODAY)
-    for number in picked:
-        changes |= TRIGGERS[number]
+    for trigger in picked:
+        changes |= trigger
         after = ask(changes, on=on, answered_on=TODAY)
         assert _badness(after) >= _badness(before)
         assert rules(after) >= rules(before)
@@ -404,3 +455,32 @@ def test_leaving_a_required_item_out_always_blocks(answers, gone):
     assert gone in result.incomplete
     assert result.blocks
     assert result.earliest is None
+
+
+# ---------------------------------------------------------------- a follow-up left out
+
+
+def _variants(question):
+    """All ways to answer a question with its required follow-ups."""
+    for value in _values(question):
+        below = [list(_variants(follow_up)) for follow_up in _required(question.link_id, value)]
+        for parts in product(*below):
+            yield dict(ChainMap({question.link_id: value}, *parts))
+
+
+FOLLOW_UPS = [question for question in shipped().questions if question.is_follow_up and question.required]
+
+
+@pytest.mark.parametrize("question", FOLLOW_UPS, ids=lambda question: question.link_id)
+def test_a_follow_up_left_out_is_never_milder_than_any_answer_to_it(question):
+    """For each answer that calls for it: silence is read as the worst of what could have been said."""
+    parent = shipped().by_link_id[question.parent]
+    for value in _values(parent):
+        if question not in _required(parent.link_id, value):
+            continue
+        above = _led_to(parent) | _filled(parent, value)
+        below = {key for part in _variants(question) for key in part}
+        silent = ask({key: told for key, told in above.items() if key not in below})
+        assert question.link_id in silent.incomplete
+        for said in _variants(question):
+            assert _badness(silent) >= _badness(ask(above | said)), (value, said)
