@@ -397,6 +397,7 @@ def test_a_reply_stands_before_everything_else(patient, treatment, questionnaire
     words = review_page(reviews.worklist(NOW).get()).content.decode()
     assert "The patient replied, 1 March 2027, 10:00" in words and "I have a &lt;rash&gt; now." in words
     assert words.index("How is your skin?") < words.index("I have a &lt;rash&gt; now.") < words.index("No findings")
+    assert "Decide something else" not in words  # not one press past it
 
 
 def test_a_reply_about_older_answers_stays_with_what_is_earlier(patient, treatment, questionnaire, harmless):
