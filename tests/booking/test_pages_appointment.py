@@ -556,6 +556,21 @@ def test_only_what_waits_and_is_to_come_becomes_a_talk(client, surgery, patient,
     assert visit.treatment == surgery.treatment
 
 
+def test_asking_whether_to_talk_asks_a_constant_number_of_queries(client, surgery, patient):
+    visit = steps.asked(surgery, patient=patient)
+
+    def queries():
+        with CaptureQueriesContext(connection) as found:
+            assert "Would you rather talk first?" in words(client.get(page_of(visit, "talk")))
+        return len(found)
+
+    queries()
+    once = queries()
+    for minutes in (60, 90):
+        make.make_consultation(duration_minutes=minutes, order=0).practitioners.set(surgery.practitioners)
+    assert queries() == once <= 12
+
+
 def test_a_link_alone_makes_no_talk(client, surgery):
     visit = steps.asked(surgery)
     client.get(links.make_link(visit, links.SEE, NOW))
