@@ -147,7 +147,12 @@ def test_a_demonstration_on_a_developers_machine_does_not_ask(client, boss, sett
 
 @pytest.mark.parametrize("debug", ["true", "false"])
 def test_no_variable_switches_the_second_factor_off(debug):
-    env = {**os.environ, "DEBUG": debug, "DATABASE_URL": "postgresql://a:b@db.example/c", "STAFF_SECOND_FACTOR": "false"}
+    env = {
+        **os.environ,
+        "DEBUG": debug,
+        "DATABASE_URL": "postgresql://a:b@db.example/c",
+        "STAFF_SECOND_FACTOR": "false",
+    }
     env |= {"EMAIL_URL": "smtp://mail.example", "DEFAULT_FROM_EMAIL": "us@clinic.example"}
     code = "from clinic import settings; print(settings.STAFF_SECOND_FACTOR)"
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)

@@ -690,3 +690,20 @@ def test_every_rule_that_a_manager_sets_says_what_it_does(client):
         page = client.get(address).content.decode()
         for name in names:
             assert f'id="id_{name}_helptext"' in page, name
+
+
+def test_the_first_staff_page_has_one_name_and_its_headings_begin_alike(client):
+    user = make.make_user(is_staff=True, is_superuser=True)
+    user.groups.set(Group.objects.all())
+    client.force_login(user)
+    headings = re.findall(r'<h3 id="app-\w+">(.)', client.get("/admin/").content.decode())
+    assert len(headings) > 4 and "".join(headings).isupper()
+    patient = make.make_patient()
+    pages = [
+        reverse(f"admin:{name}_changelist")
+        for name in ("screening_reviewrequest", "booking_appointment", "education_article", "clinic_patient")
+    ]
+    pages += [reverse(f"admin:clinic_patient_{page}", args=[patient.pk]) for page in ("change", "history")]
+    for address in [*pages, reverse("admin:clinic_patient_add")]:
+        page = client.get(address).content.decode()
+        assert "Today</a>" in page and "Home</a>" not in page, address
