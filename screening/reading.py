@@ -226,7 +226,8 @@ def refusals(decisions: Iterable[Decided], today: date) -> list[Decided]:
     return [
         item
         for item in latest.values()
-        if item.review.outcome in Review.REFUSING and not (item.review.deferred_until and item.review.deferred_until <= today)
+        if item.review.outcome in Review.REFUSING
+        and not (item.review.deferred_until and item.review.deferred_until <= today)
     ]
 
 
