@@ -85,7 +85,7 @@ class HitsAppointments(KeptAdmin):
             messages.warning(request, f"{words} {_('All that have to be moved are listed below.')}")
             return redirect("admin:booking_appointment_to_move")
         way = reverse("admin:booking_appointment_to_move")
-        messages.warning(request, format_html('{} <a href="{}">{}</a>', words, way, _("See which, and move them")))
+        messages.warning(request, format_html('{} <a href="{}">{}</a>', words, way, _("See which have to be moved")))
         return response
 
 

@@ -423,7 +423,7 @@ def test_who_goes_on_with_the_form_gets_the_way_to_the_list(manager, surgery, bu
     assert "/timeoff/" in answer.redirect_chain[-1][0]
     words = words_of(answer)
     assert "One upcoming appointment cannot stand any more." in words
-    assert f'<a href="{Staff.address("to_move")}">See which, and move them</a>' in words
+    assert f'<a href="{Staff.address("to_move")}">See which have to be moved</a>' in words
     assert "below" not in words.split("cannot stand any more.")[1].split("</li>")[0]
 
 
