@@ -439,7 +439,8 @@ class _Given:
     usable: bool = True  # False: triggers still count, but the question stays unanswered
 
 
-def _blank(value: Any) -> bool:
+def is_blank(value: Any) -> bool:
+    """Whether somebody has answered nothing: no value, only spaces, or an empty list."""
     return value is None or (isinstance(value, str) and not value.strip()) or (isinstance(value, list) and not value)
 
 
@@ -491,7 +492,7 @@ def _read_all(questionnaire: Questionnaire, answers: Any, answered_on: date):
         return given, unreadable
     for question in questionnaire.questions:
         value = answers.get(question.link_id)
-        if _blank(value):
+        if is_blank(value):
             continue
         answer, fault = _read(question, value)
         if answer is not None:

@@ -499,13 +499,13 @@ def recheck_steps(data=None, *, today: date) -> list | None:
 
     today: the local day of the visit. Each has `tree()` for the template and `answers()` once it is valid.
     """
-    from screening import forms, reviews  # both read this module
+    from screening import forms, reviews, steps  # they read this module
 
     questionnaire = reviews.recheck_questionnaire()
     if questionnaire is None:
         return None
-    steps = forms.steps_of(questionnaire.definition())
-    return [forms.StepForm(data, step=step, answers={}, today=today) for step in steps]
+    asked = steps.steps_of(questionnaire.definition())
+    return [forms.StepForm(data, step=step, answers={}, today=today) for step in asked]
 
 
 def recheck(patient: Patient, answers: dict[str, Any], *, by: User, today: date, now: datetime) -> bool:

@@ -6,7 +6,6 @@ answer calls for it. What an answer means is not its business: nothing here hint
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -19,77 +18,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from clinic.forms import AnsweredOnce, ThreePartDateField
-from screening.assessment import Question, Questionnaire, Section, read_date
+from screening.assessment import Question, is_blank, read_date
 from screening.clearance import BIRTH_DATE
+from screening.steps import Step
 
 LONGEST_TEXT = 2000
 LONGEST_REPLY = 4000
 DECLARATION = gettext_lazy(
     "What I have written is true, as far as I know. If something changes before my visit, I will tell you."
 )
-
-
-# ---------------------------------------------------------------- steps
-
-
-@dataclass(frozen=True)
-class Step:
-    """One page of the form: a group of questions, each follow-up after its parent."""
-
-    number: int
-    title: str
-    intro: str
-    questions: tuple[Question, ...]
-
-
-def steps_of(questionnaire: Questionnaire) -> list[Step]:
-    """The pages of a questionnaire, one a section; the birth date always stands first, on a page of its own."""
-    birth = tuple(question for question in questionnaire.questions if question.link_id == BIRTH_DATE)
-    rest = [question for question in questionnaire.questions if question.link_id != BIRTH_DATE]
-    pages: list[tuple[Section, tuple[Question, ...]]] = []
-    for section in questionnaire.sections:
-        questions = tuple(question for question in rest if question.section == section.code)
-        if birth and section.code == birth[0].section:
-            pages.insert(0, (section, birth))
-        if questions:
-            pages.append((section, questions))
-    return [
-        Step(number, section.title, section.intro, questions)
-        for number, (section, questions) in enumerate(pages, start=1)
-    ]
-
-
-def first_gap(questionnaire: Questionnaire, answers: Mapping[str, Any], *, today: date) -> int | None:
-    """The number of the first step with a required answer missing, or None."""
-    asked = set(questionnaire.asked(answers, answered_on=today))
-    for step in steps_of(questionnaire):
-        if any(q.required and q.link_id in asked and q.link_id not in answers for q in step.questions):
-            return step.number
-    return None
-
-
-def urgent_words(questions: tuple[Question, ...], answers: Mapping[str, Any]) -> list[str]:
-    """Advice that cannot wait until the form is sent (H13), for the answers given."""
-    found = []
-    for question in questions:
-        value = answers.get(question.link_id)
-        codes = value if isinstance(value, list) else [value]
-        if question.urgent and any(code in question.urgent_codes for code in codes):
-            found.append(question.urgent)
-    return list(dict.fromkeys(found))
-
-
-def standing_words(questions: tuple[Question, ...], answers: Mapping[str, Any]) -> list[str]:
-    """What is said whatever comes of it, such as not to stop a medicine (H16): the notices of questions whose answer
-    leads to something. A refusal must tempt nobody to change what a doctor prescribed."""
-    found = []
-    for question in questions:
-        value = answers.get(question.link_id)
-        codes = value if isinstance(value, list) else [value]
-        answered = not _is_blank(value) and any(code not in question.no_finding for code in codes)
-        if question.urgent and not question.urgent_codes and answered:
-            found.append(question.urgent)
-    return list(dict.fromkeys(found))
 
 
 # ---------------------------------------------------------------- fields
@@ -207,7 +144,7 @@ class StepForm(AnsweredOnce):
             elif question.kind == "choices":
                 self._check_list(question)
             needed = question.is_follow_up and question.required and not self.lenient
-            if needed and name not in self.errors and _is_blank(cleaned.get(name)):
+            if needed and name not in self.errors and is_blank(cleaned.get(name)):
                 self.add_error(name, self.fields[name].error_messages["required"])
         return cleaned
 
@@ -218,7 +155,7 @@ class StepForm(AnsweredOnce):
             value = self.cleaned_data.get(question.link_id)
             if isinstance(value, date):
                 value = value.isoformat()
-            found[question.link_id] = None if _is_blank(value) else value
+            found[question.link_id] = None if is_blank(value) else value
         return found
 
     def tree(self) -> list[dict[str, Any]]:
@@ -250,7 +187,7 @@ class StepForm(AnsweredOnce):
             return False  # the parent is asked again first
         value = self.cleaned_data.get(question.parent)
         if not question.parent_codes:
-            return not _is_blank(value)
+            return not is_blank(value)
         codes = value if isinstance(value, list) else [value]
         return any(code in question.parent_codes for code in codes)
 
@@ -269,10 +206,6 @@ class StepForm(AnsweredOnce):
         if len(chosen) > 1 and any(code in question.exclusive for code in chosen):
             words = _("You chose “%(label)s” and something else. Please choose one or the other.")
             self.add_error(question.link_id, words % {"label": alone[0]})
-
-
-def _is_blank(value: Any) -> bool:
-    return value is None or value == [] or (isinstance(value, str) and not value.strip())
 
 
 def _when(parent: Question, codes: tuple[str, ...]) -> str:

@@ -165,7 +165,7 @@ def save_answers(
         raise ValueError(f"No such question: {', '.join(sorted(unknown))}")
     document = _document(stored)
     answers = {item["link_id"]: item["value"] for item in document["items"]} | dict(changes)
-    answers = _only_asked(definition, {key: value for key, value in answers.items() if not _is_blank(value)}, now)
+    answers = _only_asked(definition, {key: value for key, value in answers.items() if not rules.is_blank(value)}, now)
     document["items"] = _snapshots(definition, answers)
     stored.document = seal(stored, "answers", document)
     stored.seen_at = now if seen else stored.seen_at
@@ -360,10 +360,6 @@ def _locked(response: QuestionnaireResponse) -> QuestionnaireResponse:
     if stored.status != IN_PROGRESS:
         raise AlreadySent
     return stored
-
-
-def _is_blank(value: Any) -> bool:
-    return value is None or value == [] or (isinstance(value, str) and not value.strip())
 
 
 def _day(value: Any) -> date | None:

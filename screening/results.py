@@ -15,8 +15,8 @@ from django.utils.translation import gettext
 from clinic.models import Clinic, Treatment
 from screening import assessment as rules
 from screening import clearance
-from screening.forms import steps_of
 from screening.models import Questionnaire, QuestionnaireResponse, Review, Rule
+from screening.steps import steps_of
 
 # The answer about worry over appearance is never named back (LOOK): its reasons may invite to a talk, but no link
 # leads to a paragraph that says why.

@@ -38,13 +38,10 @@ from screening.forms import (
     StartForm,
     StepForm,
     fingerprint,
-    first_gap,
-    standing_words,
-    steps_of,
-    urgent_words,
 )
 from screening.models import Questionnaire, QuestionnaireResponse, Review
 from screening.sealing import SealBroken
+from screening.steps import first_gap, standing_words, steps_of, urgent_words
 
 SESSION_KEY = "screening"
 _PLACE = re.compile(r"[0-9]{1,3}|check|result")

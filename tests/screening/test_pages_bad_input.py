@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from clinic.models import CallBack
 from screening import responses as verbs
 from screening.assessment import Question, assess
-from screening.forms import LONGEST_TEXT, StepForm, steps_of
+from screening.forms import LONGEST_TEXT, StepForm
 from screening.models import QuestionnaireResponse
+from screening.steps import steps_of
 from tests.make import NOW, TODAY, make_patient, make_questionnaire, make_response, make_user
 from tests.screening.conftest import shipped
 from tests.screening.test_pages import words

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from screening.forms import StepForm, steps_of
+from screening.forms import StepForm
+from screening.steps import steps_of
 from tests.make import TODAY
 from tests.screening.conftest import shipped
 

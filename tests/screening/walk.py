@@ -1,7 +1,7 @@
 """Walks through the screening pages as a browser without JavaScript would."""
 
-from screening.forms import Step, steps_of
 from screening.models import QuestionnaireResponse
+from screening.steps import Step, steps_of
 
 
 def post_data(step: Step, answers: dict) -> dict:
