@@ -65,6 +65,15 @@ def test_staff_need_the_desk_and_a_reason(surgery):
     assert appointment.status == "booked"
 
 
+def test_when_its_day_is_over_the_desk_cancels_nothing_any_more(surgery):
+    appointment = steps.talk(surgery)
+    late = {"by": "staff", "user": surgery.desk, "reason": "mistake"}
+    with pytest.raises(NotAllowed, match="This day is over"):
+        appointments.cancel(appointment, now=make.at(steps.VISIT + timedelta(days=1), "00:01"), **late)
+    evening = make.at(steps.VISIT, "23:00")
+    assert appointments.cancel(appointment, now=evening, **late).status == "cancelled"
+
+
 def test_a_pending_one_leaves_the_worklist(surgery):
     appointment = steps.asked(surgery)
     appointments.cancel(appointment, by="patient", now=NOW)

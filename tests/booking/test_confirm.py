@@ -9,13 +9,17 @@ from booking import appointments
 from booking.appointments import NotAllowed, Taken, TooClose
 from booking.models import Appointment, HoldDetails
 from outbox.models import Message
+from screening import reviews
 from screening.clearance import BirthDateDiffers
 from screening.models import QuestionnaireResponse, ReviewRequest
 from tests import make
 from tests.booking import steps
-from tests.make import NOW
+from tests.make import NOW, TODAY
+from tests.screening import decisions
 
 pytestmark = pytest.mark.django_db
+
+TOMORROW = TODAY + timedelta(days=1)
 
 
 def test_a_consultation_is_booked_at_once(surgery):
@@ -69,6 +73,21 @@ def test_with_a_clearance_a_treatment_is_booked_at_once(surgery):
     )
     assert second.status == "booked"
     assert second.review_id == first.review_id
+
+
+def test_who_is_no_longer_cleared_is_not_promised_an_answer_after_the_visit(surgery):
+    """Held as a cleared patient may, for tomorrow; then the clinician asks something before it is confirmed."""
+    patient = make.make_patient()
+    asked = steps.asked(surgery, patient=patient)
+    review = steps.decide(asked)
+    appointments.cancel(asked, by="patient", now=NOW)
+    hold = steps.held(surgery, TOMORROW, "14:00", patient=patient, response_id=asked.response_id)
+    reviews.reopen(review, now=NOW)
+    decisions.decide(steps.request_of(asked), "needs-information", now=NOW, question="Which cream?")
+    with pytest.raises(NotAllowed, match="choose a later time"):
+        appointments.confirm(hold, patient=patient, now=NOW)
+    hold.refresh_from_db()
+    assert hold.status == "proposed"
 
 
 def test_twice_changes_nothing(surgery):
