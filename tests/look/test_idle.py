@@ -8,7 +8,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.make import make_clinic, make_patient, make_user
 
-IDLE = 6  # seconds; a page that is used says so every 2
+IDLE = 3  # seconds; a page that is used says so every second
 LOCKED = re.compile(r"/accounts/locked/\?next=")
 
 
@@ -45,8 +45,8 @@ def use(page: Page, seconds: float) -> None:
 
 def test_a_screen_that_was_used_and_left_alone_asks_for_the_password(at_work):
     page = open_patients(at_work)
-    use(page, 3)  # the server has heard of it later than the page
-    page.wait_for_url(LOCKED, timeout=IDLE * 2000)
+    use(page, 2)  # the server has heard of it later than the page
+    page.wait_for_url(LOCKED, timeout=IDLE * 4000)
     expect(page.get_by_role("heading", name="You have been signed out")).to_be_visible()
     page.get_by_role("link", name="Sign in again").click()
     expect(page.locator("input[name=password]")).to_be_visible()
@@ -59,8 +59,8 @@ def test_a_screen_that_was_used_and_left_alone_asks_for_the_password(at_work):
 def test_a_tab_stays_open_while_another_is_used_and_counts_from_then(at_work):
     left = open_patients(at_work)
     other = open_patients(at_work)
-    use(other, IDLE + 2)
+    use(other, IDLE + 1)
     expect(left.get_by_text("Rosa Testperson")).to_be_visible()
     assert "/admin/clinic/patient/" in left.url
-    left.wait_for_url(LOCKED, timeout=IDLE * 2000)
-    other.wait_for_url(LOCKED, timeout=IDLE * 1000)
+    left.wait_for_url(LOCKED, timeout=IDLE * 4000)
+    other.wait_for_url(LOCKED, timeout=IDLE * 4000)
