@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import ClassVar
 
 from django.conf import settings
 from django.test import Client
@@ -32,24 +31,9 @@ from tests.screening.conftest import harmless_answers
 # on 320 pixels is looked at everywhere.
 PHONE, LAPTOP = (360, 740), (1366, 768)
 
-# What a page is made of, without its words: every kind of element with what it stands in, the headings in their order,
-# and the attributes that axe asks for.
-SHAPE = """() => {
-  const own = ["role", "type", "aria-label", "aria-labelledby", "aria-describedby", "aria-invalid", "alt", "for"];
-  const kind = (e) => e.localName + "." + e.className + own.map((name) => e.hasAttribute(name) ? name : "").join();
-  const path = (e) => kind(e.parentElement) + ">" + kind(e);
-  const all = [...document.body.querySelectorAll("*")].filter((e) => !e.closest("svg") || e.localName === "svg");
-  return [...new Set(all.map(path))].sort().join("\\n") + [...all].filter((e) => /^h[1-6]$/.test(e.localName)).map(
-    (e) => e.localName + e.id).join();
-}"""
-
 
 class Looker:
     """Looks at one state after the other and tells at the end about all that is wrong."""
-
-    # Shapes of pages in which axe has found nothing. It takes most of the time, and has nothing to add about the same
-    # page with other words.
-    known: ClassVar[set[str]] = set()
 
     def __init__(self, eyes) -> None:
         self.eyes = eyes
@@ -65,13 +49,10 @@ class Looker:
         self.told += [f"{page.url} does not say “{said}”: {text[:300]}" for said in missing]
         told = [text for text in self.eyes.complaints if not re.search("status of 50[03]", text)]
         self.eyes.complaints[:] = told
-        shape = page.evaluate(SHAPE)
         width, height = LAPTOP if "/admin/" in page.url else PHONE
         page.set_viewport_size({"width": width, "height": height})
-        self.eyes.axe = shape not in self.known
         try:
             self.eyes.check(page)
-            self.known.add(shape)
         except AssertionError as problem:
             self.told.append(f"{words} at {width} px: {problem}")
             self.eyes.complaints.clear()
