@@ -97,8 +97,9 @@ class Question:
     A follow-up has a `parent` and is asked when the parent's answer is one of `parent_codes`; with no codes it is asked
     whenever the parent is answered. `no_finding` names the codes that rightly lead to nothing; every other code must be
     named by a rule. `exclusive` names codes that contradict any other in a list ("none"). `tense` says which side of
-    the day of answering a date must be on. `urgent` is advice to show at once, under `urgent_codes` or, without codes,
-    always.
+    the day of answering a date must be on, and `reaches_back` (a PERIOD) how long before it the question asks about:
+    the form asks for an older date again; the rules never read this. `urgent` is advice to show at once, under
+    `urgent_codes` or, without codes, always.
     """
 
     link_id: str
@@ -113,6 +114,7 @@ class Question:
     no_finding: tuple[str, ...] = ()
     exclusive: tuple[str, ...] = ()
     tense: str = "past"
+    reaches_back: Mapping[str, Any] | None = None
     minimum: float | None = None
     maximum: float | None = None
     unit: str = ""
@@ -131,6 +133,13 @@ class Question:
     def may_be_unknown(self) -> bool:
         """May the patient say "I do not remember"? Only for dates; never the birth date or a due date."""
         return self.kind == "date"
+
+    def is_before_its_time(self, given: GivenDate, answered_on: date) -> bool:
+        """Is the whole of this date longer ago than the question reaches back, counted from the local day of answering?
+        A month or a year of which one day fits is not, nor is a date not remembered."""
+        if not self.reaches_back:
+            return False
+        return answered_on > plus(given.counts_as(answered_on), self.reaches_back)
 
 
 @dataclass(frozen=True)
@@ -1083,6 +1092,13 @@ def _question_faults(question: Question, sections: set[str], seen: Mapping[str, 
         yield f"unknown kind {question.kind}"
     if question.tense not in ("past", "future"):
         yield f"unknown tense {question.tense}"
+    if question.reaches_back is not None:
+        if question.kind != "date" or question.tense != "past":
+            yield "only a date in the past can have reaches_back"
+        try:
+            _period(question.reaches_back)
+        except RuleError as error:
+            yield f"reaches_back: {error}"
     is_choice = question.kind in ("choice", "choices")
     if is_choice and not question.choices:
         yield "has no choices"

@@ -47,6 +47,7 @@ _QUESTION = {
     "no_finding",
     "exclusive",
     "tense",
+    "reaches_back",
     "minimum",
     "maximum",
     "unit",
@@ -203,6 +204,7 @@ class _Reader:
                 no_finding=self.codes(node, "no_finding", about),
                 exclusive=self.codes(node, "exclusive", about),
                 tense=self.text(node, "tense", about) or "past",
+                reaches_back=self.data(node, "reaches_back", about),
                 minimum=self.number(node, "minimum", about),
                 maximum=self.number(node, "maximum", about),
                 unit=self.text(node, "unit", about),
@@ -399,7 +401,9 @@ def _build(kind: type, data: Mapping[str, Any]) -> Any:
 
 # ---------------------------------------------------------------- the rows of the database
 
-_OF_QUESTION = ("no_finding", "exclusive", "tense", "minimum", "maximum", "unit", "urgent", "urgent_codes")
+_OF_QUESTION = (
+    *("no_finding", "exclusive", "tense", "reaches_back", "minimum", "maximum", "unit", "urgent", "urgent_codes"),
+)
 _OF_RULE = ("ask_again", "override_condition", "public")
 
 

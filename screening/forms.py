@@ -198,6 +198,9 @@ class StepForm(AnsweredOnce):
             return
         if question.tense == "past" and given.first > self.today:
             self.add_error(question.link_id, _("This date has not come yet. Please look at it again."))
+        elif question.is_before_its_time(given, self.today):
+            words = _("This is longer ago than we asked about. Please change the date or what you chose above it.")
+            self.add_error(question.link_id, words)
 
     def _check_list(self, question: Question) -> None:
         chosen = list(dict.fromkeys(self.cleaned_data.get(question.link_id) or []))

@@ -77,6 +77,13 @@ def test_a_small_definition_is_read_whole():
         ("code: only", "code: only\n    code: twice", 6, "duplicate key"),
         ('"no": "No"', "no-label:", 13, "answer no-label: code and label are texts"),
         ("kind: choice", "kind: choice\n        required: maybe", 11, "question keloid: required is true or false"),
+        ("kind: choice", "kind: choice\n        reaches_back: {months: 1}", 8, "only a date in the past can have"),
+        (
+            "kind: choice",
+            "kind: date\n        reaches_back: {moons: 1}",
+            8,
+            "question keloid: reaches_back: not a period",
+        ),
         ("    title: Only step", "    title: [", 8, "expected"),
     ],
 )

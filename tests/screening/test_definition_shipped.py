@@ -324,6 +324,35 @@ def test_blood_thinners_always_say_do_not_stop_your_medicine():
             assert sentence in rule.advice, rule.id
 
 
+def test_no_date_can_be_older_than_its_question_without_a_word():
+    """A question about "the last ..." either has a rule for a date before that, or its form asks for the date again."""
+    asks_again = {"isotretinoin-last-dose"} | {
+        f"recent-procedures-{code}-on"
+        for code in ("botulinum", "filler", "laser-light-peel", "needling", "waxing", "operation")
+    }
+    spoken_of = {"sun-tan-when", "scar-healed-on", "weak-immunity-steroids-ended", "cancer-treatment-ended"}
+    questionnaire = shipped()
+
+    assert {question.link_id for question in questionnaire.questions if question.reaches_back} == asks_again
+    assert all(questionnaire.by_link_id[link_id].reaches_back == {"months": 12} for link_id in asks_again)
+    about_the_last = {
+        question.link_id
+        for question in questionnaire.questions
+        if question.kind == "date" and "the last" in _asked_above(questionnaire, question)
+    }
+    assert about_the_last == (asks_again | spoken_of) - {"scar-healed-on"}
+
+
+def _asked_above(questionnaire, question) -> str:
+    """The words of the answers and questions that lead to this one."""
+    words = ""
+    while question.parent:
+        parent = questionnaire.by_link_id[question.parent]
+        labels = [choice.label for choice in parent.choices if choice.code in question.parent_codes]
+        words, question = f"{words} {parent.text} {' '.join(labels)}", parent
+    return words
+
+
 def test_a_changing_mole_is_sent_to_the_gp_at_once():
     question = shipped().by_link_id["changing-mole"]
 

@@ -115,6 +115,38 @@ def test_questions_of_other_steps_or_of_none_are_not_written(walker, harmless):
     assert "pregnancy" not in stored(walker) and walker.response.status == "in-progress"
 
 
+ASKED_FOR_A_YEAR = [
+    ({"isotretinoin": "yes", "isotretinoin-still": "no"}, "isotretinoin-last-dose"),
+    *[
+        ({"recent-procedures": [code]}, f"recent-procedures-{code}-on")
+        for code in ("botulinum", "filler", "laser-light-peel", "needling", "waxing", "operation")
+    ],
+]
+
+
+@pytest.mark.django_db
+def test_a_date_before_the_year_that_was_asked_about_is_asked_again_and_stays(walker, harmless):
+    """H02: 2016 typed for 2026 would need no wait (ANSWERS: more than 12 months before treatment, no finding)."""
+    number = walker.number_of("isotretinoin")
+    walker.fill_in(harmless, until=number)
+    a_year_ago = TODAY.replace(year=TODAY.year - 1)
+    for chosen, link_id in ASKED_FOR_A_YEAR:
+        before = stored(walker)
+        for older in (a_year_ago - timedelta(days=1), a_year_ago.replace(year=TODAY.year - 10)):
+            for said in (f"{older:%Y-%m-%d}", f"{older.year - 1}", f"{older.year - 1}-12"):
+                page = walker.step(number, harmless | chosen | {link_id: said})
+                assert "This is longer ago than we asked about." in words(page), (link_id, said)
+                assert f'value="{said[:4]}"' in page.content.decode()
+                assert stored(walker) == before
+        for said in (f"{a_year_ago:%Y-%m-%d}", f"{a_year_ago:%Y-%m}", f"{a_year_ago.year}", "unknown"):
+            assert walker.step(number, harmless | chosen | {link_id: said}).status_code == 302, (link_id, said)
+            assert stored(walker)[link_id] == said
+    # whoever takes the answer above back is not asked for the date any more
+    older = {"isotretinoin-last-dose": "2016", "recent-procedures-filler-on": "2016"}
+    assert walker.step(number, harmless | older).status_code == 302
+    assert not older.keys() & stored(walker).keys()
+
+
 @pytest.mark.django_db
 def test_a_text_that_is_too_long_stays_on_the_page_and_is_not_stored(walker, harmless):
     walker.fill_in(harmless, until=5)
