@@ -22,6 +22,7 @@ PLACEHOLDER = re.compile(r"\{\{\s*(?P<kind>[a-z]+)\s*:\s*(?P<name>[a-z0-9, -]*?)
 ANY_BRACES = re.compile(r"\{\{.*?(?:\}\}|$)")
 HEADING_ID = re.compile(r"\s*\{#(?P<id>[^}]*)\}\s*$")
 HEADING = re.compile(r"<(h[2-4])\b.*?</\1>", re.DOTALL)
+RUN_IN_LABEL = re.compile(r"(<(?:p|li)>\s*)<strong>(?:[^<.!?\s]+ ?){1,4}\.</strong>\s*(?=[^\s<])")
 WHOLE = re.compile(r"[.!?][\"”’)]*$")  # a line that ends as a sentence does
 GOOD_ID = re.compile(r"^[a-z][a-z0-9-]{0,79}$")
 GOOD_LINK = re.compile(r"^(https://|tel:\+?[0-9 ]+$|mailto:|/(?!/)|#)")
@@ -250,6 +251,7 @@ def _plain(html: str) -> str:
 
 
 def _sentences(html: str) -> str:
-    """The running text of HTML, one block a line: no headings, and no items or cells that are less than a sentence."""
-    lines = _plain(HEADING.sub("\n", html)).split("\n")
+    """The running text of HTML, one block a line: no headings, no labels that open a paragraph or an item in bold
+    ("Do not."), and no items or cells that are less than a sentence."""
+    lines = _plain(RUN_IN_LABEL.sub(r"\1", HEADING.sub("\n", html))).split("\n")
     return "\n".join(line for line in lines if WHOLE.search(line))

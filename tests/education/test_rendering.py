@@ -116,3 +116,17 @@ def test_headings_and_bare_items_are_no_running_text():
     assert page.prose.split("\n") == ["A little. It passes.", "Call us first.", "Your skin is red.", str(blocks.SUN)]
     assert "Does it hurt?" in page.text
     assert "a hat" in page.text
+
+
+def test_a_label_that_opens_a_paragraph_is_no_sentence_of_it():
+    page = rendering.render(
+        "**Do not.** Do not pick at it.\n\n- **Days 1 to 2.** It fades.\n\n**Call us.**\n\n"
+        "**Tell us even if you think it does not matter.** We ask.\n"
+    )
+    assert page.prose.split("\n") == [
+        "Do not pick at it.",
+        "It fades.",
+        "Call us.",
+        "Tell us even if you think it does not matter. We ask.",
+    ]
+    assert "Days 1 to 2. It fades." in page.text
