@@ -35,4 +35,5 @@ if settings.DEBUG:
     urlpatterns.append(path("dev/", include("outbox.urls")))
 
 handler400 = "clinic.views.bad_request"
+handler500 = "clinic.views.server_error"
 handler429 = "clinic.views.too_many"

@@ -7,7 +7,7 @@ from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseServerError, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from clinic import accounts, idle
+from clinic.context import last_known
 from clinic.forms import AnsweredOnce, ThreePartDateField
 from clinic.models import Practitioner, Treatment
 from clinic.registry import panels_for, patient_is_known
@@ -170,6 +171,11 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         return render(request, "400.html", status=400)
     except Exception:  # a header so broken that not even the page can be drawn (the Host, say)
         return HttpResponseBadRequest("Bad request", content_type="text/plain")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Something broke on our side, perhaps the database: the page is drawn without asking anything of it."""
+    return HttpResponseServerError(render_to_string("500.html", {"clinic": last_known()}))
 
 
 def too_many(request: HttpRequest) -> HttpResponse:

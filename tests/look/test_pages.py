@@ -4,6 +4,7 @@ import gzip
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from allauth.account.adapter import get_adapter
@@ -14,6 +15,7 @@ from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
+from clinic import views
 from clinic.forms import ThreePartDateField
 from clinic.models import Clinic, Location
 
@@ -121,6 +123,25 @@ def test_error_pages_that_django_renders_alone_need_no_database_and_no_request(t
 def test_the_page_for_a_broken_server_names_files_that_are_here():
     for url in re.findall(r"href=\"/static/([^\"]+)\"", render_to_string("500.html")):
         assert (STATIC / url).is_file(), url
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_demo", [True, False])
+def test_a_broken_server_still_says_whom_to_call_and_asks_the_database_nothing(
+    client, clinic, place, monkeypatch, django_assert_num_queries, is_demo
+):
+    type(clinic).objects.filter(pk=clinic.pk).update(is_demo=is_demo)
+    client.get("/privacy/")  # some page, on a day on which all was well
+    client.raise_request_exception = False
+    monkeypatch.setattr("clinic.views.Practitioner.objects", Mock(filter=Mock(side_effect=ValueError("why"))))
+    answer = client.get("/")
+    page = answer.content.decode()
+    assert answer.status_code == 500
+    with django_assert_num_queries(0):
+        assert views.server_error(RequestFactory().get("/")).content == answer.content
+    assert "Something went wrong on our side" in page
+    assert 'href="tel:+442079460958"' in page
+    assert ("Demonstration: content not signed off" in page) is is_demo
 
 
 def test_an_unknown_address_is_our_404(client, clinic, place):
