@@ -240,6 +240,8 @@ class AccountAdapter(DefaultAccountAdapter):
             return response
         methods = {record["method"] for record in get_authentication_records(request, user)}
         if ("code" in methods) == gets_codes(user):
+            if user.is_staff:
+                drop_unproven_address(user)
             return None
         messages.error(request, _("Please sign in the other way, or call us."))
         return redirect("account_login")
@@ -249,8 +251,21 @@ class AccountAdapter(DefaultAccountAdapter):
         return where_to(request)
 
 
+def drop_unproven_address(user: User) -> None:
+    """Forgets that this member of staff has not proven the address. allauth notes it whenever somebody asks for a link
+    to choose a password, and then lets nobody set up a second factor: so that who registers with an address of
+    another's cannot lock them out. Nobody registers here; the address of staff is the manager's word."""
+    EmailAddress.objects.filter(user=user, verified=False).delete()
+
+
 class MFAAdapter(DefaultMFAAdapter):
     """The second factor of staff. Its secrets are encrypted in the database (STACK: allauth keeps them in clear)."""
+
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "incorrect_code": _("This code does not fit. Look at the app again: it shows a new one every half minute."),
+        # Where a link to choose a password was asked for between signing in and this page: see drop_unproven_address.
+        "unverified_email": _("Please sign out and sign in again. Then set up the app."),
+    }
 
     def encrypt(self, text: str) -> str:
         """`text` under the newest of DATA_KEYS."""

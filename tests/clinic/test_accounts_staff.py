@@ -8,6 +8,7 @@ import time
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
@@ -62,6 +63,36 @@ def test_without_a_second_factor_the_admin_leads_to_setting_one_up(client, boss)
     assert client.get("/admin/").url == SET_UP
     set_up(client)
     assert client.get("/admin/").status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)  # allauth tells of it on commit
+def test_somebody_new_gets_from_the_invitation_to_the_staff_pages(client, boss):
+    sign_in(client)
+    set_up(client)
+    desk = Group.objects.get(name="Front desk").pk
+    client.post(
+        "/admin/clinic/user/add/", {"email": "new@example.org", "name": "Nina", "is_active": "on", "roles": desk}
+    )
+    theirs = Client()
+    link = Message.objects.get(to="new@example.org").text.split("http://testserver")[1].split()[0]
+    choose = theirs.get(link, follow=True).request["PATH_INFO"]
+    theirs.post(choose, {"password1": PASSWORD, "password2": PASSWORD})
+    # whoever knows the address may ask for a link to it at any time: it changes nothing
+    Client().post("/accounts/password/reset/", {"email": "new@example.org"})
+    assert sign_in(theirs, "new@example.org").url == "/admin/"
+    assert theirs.get("/admin/").url == SET_UP
+    set_up(theirs)
+    assert theirs.get("/admin/").status_code == 200
+
+
+def test_a_link_asked_for_after_signing_in_is_told_in_our_words(client, boss):
+    sign_in(client)
+    Client().post("/accounts/password/reset/", {"email": "boss@example.org"})
+    client.post(client.get(SET_UP).url, {"password": PASSWORD})
+    assert "Please sign out and sign in again." in client.get(SET_UP, follow=True).content.decode()
+    client.post("/accounts/logout/")
+    sign_in(client)
+    set_up(client)
 
 
 @pytest.mark.django_db(transaction=True)  # allauth tells of it on commit
