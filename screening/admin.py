@@ -614,27 +614,27 @@ class QuestionnaireAdmin(OwnPages):
             mine=questionnaire.proposed_by_id == user.pk,
         )
 
-    def _act(self, request: HttpRequest, pk: int, verb) -> HttpResponse:
+    def _act(self, request: HttpRequest, pk: int, verb, done: str) -> HttpResponse:
         questionnaire = self._questionnaire(pk)
         try:
             verb(questionnaire, by=signed_in(request), now=timezone.now())
         except publishing.Refused as refused:
             messages.error(request, " ".join(refused.messages))
         else:
-            messages.success(request, _("Saved."))
+            messages.success(request, done)
         return redirect(reverse("admin:screening_questionnaire_change", args=[pk]))
 
     def propose(self, request: HttpRequest, pk: int) -> HttpResponse:
         """This person stands behind the draft."""
-        return self._act(request, pk, publishing.propose)
+        return self._act(request, pk, publishing.propose, _("You propose it. A lead clinician can publish it now."))
 
     def publish(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Another person puts it in force."""
-        return self._act(request, pk, publishing.publish)
+        return self._act(request, pk, publishing.publish, _("Published. These are the questions from now on."))
 
     def retire(self, request: HttpRequest, pk: int) -> HttpResponse:
         """It is no longer asked."""
-        return self._act(request, pk, publishing.retire)
+        return self._act(request, pk, publishing.retire, _("Retired. Nobody is asked these questions any more."))
 
 
 def _item_of(definition, rule) -> str | None:

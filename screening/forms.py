@@ -197,10 +197,13 @@ class StepForm(AnsweredOnce):
         if given is None or given.precision == "unknown":
             return
         if question.tense == "past" and given.first > self.today:
-            self.add_error(question.link_id, _("This date has not come yet. Please look at it again."))
+            words = _("%(question)s This date has not come yet. Please look at it again.")
+            self.add_error(question.link_id, words % {"question": question.text})
         elif question.is_before_its_time(given, self.today):
-            words = _("This is longer ago than we asked about. Please change the date or what you chose above it.")
-            self.add_error(question.link_id, words)
+            words = _(
+                "%(question)s This is longer ago than we asked about. Please change the date or what you chose above it."
+            )
+            self.add_error(question.link_id, words % {"question": question.text})
 
     def _check_list(self, question: Question) -> None:
         chosen = list(dict.fromkeys(self.cleaned_data.get(question.link_id) or []))
