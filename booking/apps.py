@@ -38,6 +38,7 @@ class BookingConfig(AppConfig):
         register_treats(patients_of)
         register_seen(last_consultation)
         register_panel(Panel("my", 10, "booking/my_appointments.html", my_appointments))
+        register_panel(Panel("dashboard", 1, "admin/booking/panels/nobody_yet.html", nobody_yet))
         register_panel(Panel("dashboard", 10, "admin/booking/panels/desk.html", desk_today, "booking.run_desk"))
         register_panel(Panel("dashboard", 11, "admin/booking/panels/my_day.html", own_day, "booking.check_in"))
         register_panel(Panel("opening", 20, "admin/booking/panels/opening.html", opening))
@@ -48,6 +49,13 @@ def my_appointments(request, now):
     from booking import views
 
     return views.my_appointments(request, now)
+
+
+def nobody_yet(request, now):
+    """Shown to everybody until the first visit: a new clinic begins with what is missing."""
+    from booking import panels
+
+    return panels.nobody_yet(request, now)
 
 
 def desk_today(request, now):

@@ -55,6 +55,11 @@ def desk_today(request: HttpRequest, now: datetime) -> dict:
     return {"places": rows, "to_do": [(task.title, len(task.rows) + task.more) for task in tasks]}
 
 
+def nobody_yet(request: HttpRequest, now: datetime) -> dict | None:
+    """For a clinic that has not had a single visit asked for; None from the first one on."""
+    return None if Appointment.objects.exists() else {}
+
+
 def own_day(request: HttpRequest, now: datetime) -> dict | None:
     """A practitioner's own visits today; None for somebody who is not one."""
     user = signed_in(request)

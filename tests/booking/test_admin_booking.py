@@ -625,6 +625,15 @@ def test_before_opening_with_nothing_at_all(db, clock):
     assert "Offer something that has a price" in page
 
 
+def test_until_the_first_visit_everybody_is_led_to_what_is_missing(surgery):
+    browsers = [Staff(make.make_user(role)).client for role in ("Manager", "Front desk", "Clinician", "Content editor")]
+    for browser in browsers:
+        assert "Before the first patient comes" in words_of(browser.get("/admin/"))
+    steps.talk(surgery, TODAY, "15:00")
+    for browser in browsers:
+        assert "Before the first patient comes" not in words_of(browser.get("/admin/"))
+
+
 @pytest.mark.parametrize("half", [{"break_starts": time(12)}, {"break_ends": time(13)}])
 def test_half_a_break_is_refused_by_the_database_too(surgery, half):
     row = WorkingHours.objects.filter(practitioner=surgery.practitioner)
