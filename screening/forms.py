@@ -201,7 +201,8 @@ class StepForm(AnsweredOnce):
             self.add_error(question.link_id, words % {"question": question.text})
         elif question.is_before_its_time(given, self.today):
             words = _(
-                "%(question)s This is longer ago than we asked about. Please change the date or what you chose above it."
+                "%(question)s This is longer ago than we asked about. "
+                "Please change the date or what you chose above it."
             )
             self.add_error(question.link_id, words % {"question": question.text})
 
