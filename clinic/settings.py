@@ -171,20 +171,27 @@ CRISPY_TEMPLATE_PACK = "bootstrap5"
 
 # Database: any PostgreSQL from 15 on, or the embedded one. The site speaks as the web role, which owns nothing;
 # `manage.py migrate` and the tests speak as the owner (docs/adr/0002).
+def database_address(name: str) -> dict:
+    """The connection that a variable names; {} without it."""
+    url = os.environ.get(name, "").strip()
+    if not url:
+        return {}
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ImproperlyConfigured(f"{name} must be a postgresql:// address: the rules live in PostgreSQL.")
+    try:
+        return environ.Env.db_url_config(url)
+    except ValueError:  # what it says of itself may hold the password
+        raise ImproperlyConfigured(f"{name} is no address of a database: look at its port.") from None
+
+
+web_database, owner_database = database_address("DATABASE_URL"), database_address("DATABASE_OWNER_URL")
+
+
 def database() -> dict:
     """The connection of this process, as web role or as owner."""
     owner = os.environ.get("DATABASE_ROLE") == "owner"
-    url = os.environ.get("DATABASE_URL", "").strip()
-    if url:
-        if owner:
-            url = os.environ.get("DATABASE_OWNER_URL", "").strip() or url
-        if not url.startswith(("postgresql://", "postgres://")):
-            raise ImproperlyConfigured("DATABASE_URL must be a postgresql:// address: the rules live in PostgreSQL.")
-        try:
-            config = environ.Env.db_url_config(url)
-        except ValueError:  # what it says of itself may hold the password
-            raise ImproperlyConfigured("DATABASE_URL is no address of a database: look at its port.") from None
-    else:
+    config = owner_database if owner and owner_database else web_database
+    if not web_database:
         if not DEBUG and not truth("ALLOW_LOCALDB", False):
             raise ImproperlyConfigured(
                 "Set DATABASE_URL: the embedded PostgreSQL is for development (or ALLOW_LOCALDB=true)."
@@ -206,11 +213,8 @@ def database() -> dict:
 
 # `manage.py localdb` starts and stops the server and must not need it.
 DATABASES = {} if sys.argv[1:2] == ["localdb"] else {"default": database()}
-DATABASE_WEB_ROLE = (
-    environ.Env.db_url_config(os.environ["DATABASE_URL"]).get("USER", "")
-    if os.environ.get("DATABASE_URL") and os.environ.get("DATABASE_OWNER_URL")
-    else ("" if os.environ.get("DATABASE_URL") else "clinic_web")
-)
+# Whose rights `migrate` sets; "" where the site speaks as the owner, or nobody says who owns.
+DATABASE_WEB_ROLE = "clinic_web" if not web_database else web_database.get("USER", "") if owner_database else ""
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Room for many counters: with Django's 300 rows, somebody could push the limits of others out of the table.

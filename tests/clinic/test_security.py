@@ -188,6 +188,7 @@ PRODUCTION = {
     "DEBUG": "false",
     "PUBLIC_URL": "https://clinic.example",
     "DATABASE_URL": "postgresql://a:b@db.example/c",
+    "DATABASE_OWNER_URL": "",
     "EMAIL_URL": "smtp://mail.example",
     "DEFAULT_FROM_EMAIL": "us@clinic.example",
 }
@@ -221,6 +222,8 @@ def test_an_https_address_switches_everything_on():
         ("EMAIL_URL", "pigeon://post"),
         ("EMAIL_URL", "smtp://user:pass@mail.example:port"),
         ("DATABASE_URL", "postgresql://a:pass@db.example:port/c"),
+        ("DATABASE_OWNER_URL", "postgresql://a:pass@db.example:port/c"),
+        ("DATABASE_OWNER_URL", "mysql://a:pass@db.example/c"),
     ],
 )
 def test_a_missing_or_wrong_setting_stops_the_start_with_its_name(name, value):

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import call_command
-from django.db import connection
 
+from tests.elsewhere import address_of_database
 from tests.journey.conftest import sign_in
 from tests.journey.hands import Mouse
 from tests.journey.test_1_patient import answer_the_questions, ask_for_a_time, read_and_look, read_and_sign
@@ -56,8 +56,8 @@ def served(transactional_db, settings, tmp_path):
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "clinic.settings",
-        "DATABASE_ROLE": "web",
-        "LOCALDB_NAME": str(connection.settings_dict["NAME"]),
+        "DATABASE_URL": address_of_database(),
+        "DATABASE_OWNER_URL": "",
         "PUBLIC_URL": address,
     }
     gunicorn = [sys.executable, "-m", "gunicorn", "clinic.wsgi", "--bind", f"127.0.0.1:{port}"]

@@ -10,15 +10,14 @@ import threading
 import time
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from outbox import messages, worker
 from outbox.models import Message
+from tests.elsewhere import address_of_database
 
 COUNT = 45
 
@@ -80,16 +79,6 @@ def server(request):
     made.go_on.set()
     made.shutdown()
     made.server_close()
-
-
-def address_of_database():
-    """The database of the test as an address for another process."""
-    at = connection.get_connection_params()
-    host, port = at.get("host", ""), at.get("port", "")
-    who = quote(at.get("user", "")) + (f":{quote(at['password'])}" if at.get("password") else "")
-    if host.startswith("/"):
-        return f"postgresql://{who}@/{at['dbname']}?host={host}" + (f"&port={port}" if port else "")
-    return f"postgresql://{who}@{host}" + (f":{port}" if port else "") + f"/{at['dbname']}"
 
 
 @pytest.fixture
