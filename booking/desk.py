@@ -33,6 +33,7 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 
 from booking.appointments import NO_SHOW_AFTER, UNDO
+from booking.changing import in_the_house
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from booking.notices import local_text
 from booking.sweep import WARNINGS
@@ -149,6 +150,11 @@ class Line:
         return self.readiness == READY
 
     @property
+    def is_up_to_patient(self) -> bool:
+        """Whether the patient has to say something before a clinician can look."""
+        return self.readiness == UPDATE_DUE
+
+    @property
     def say(self) -> str:
         """What to say on the phone; nothing of whoever is here, or whose time is over."""
         visit = self.visit
@@ -157,13 +163,17 @@ class Line:
                 return ""
             when = f"{self.start:%H:%M}" if self.may_arrive else local_text(visit.starts_at, visit.location)
             return _("“You are booked for %(when)s. Please come five minutes early.”") % {"when": when}
-        if self.readiness == UPDATE_DUE:
+        if self.is_up_to_patient:
             if visit.form_due_by:
                 return _("“Please fill in the form we sent you by %(when)s. Then a clinician looks at it.”") % {
                     "when": local_text(visit.form_due_by, visit.location)
                 }
             if visit.information_asked_at:
                 return _("“A clinician has a question for you. Please open the link we sent you and answer it.”")
+            if in_the_house(visit):
+                return _(
+                    "“Please answer all the questions again, on your page. Then a clinician looks at what is new.”"
+                )
             return _("“Please answer the questions again before you come. You find them on your page.”")
         if self.readiness == WAITING:
             if visit.answer_by and visit.answer_by < self.now:
@@ -449,7 +459,7 @@ class Task:
 def attention(now: datetime) -> dict[str, QuerySet[Appointment]]:
     """What somebody should do something about, for "to do": each a QuerySet with names, nearest first.
 
-    form_due: a form we wait for; to_move: see `cannot_stand`; review_soon: not decided and less than a day away;
+    form_due: a form we wait for; to_move: see `cannot_stand`; review_soon: less than a day away and not confirmed;
     not_closed: past days' visits still open.
     """
     visits = Appointment.objects.with_names().order_by("starts_at", "pk")
@@ -480,7 +490,7 @@ def visits_to_do(*, now: datetime) -> list[Task]:
     """The part of `to_do` that is about visits. One query."""
     titles = {
         "to_move": _("Time to be moved"),
-        "review_soon": _("No answer from a clinician yet"),
+        "review_soon": _("Soon, and not confirmed yet"),
         "form_due": _("Form due"),
         "not_closed": _("Past days, still open"),
     }

@@ -24,9 +24,10 @@ from screening import clearance
 
 Status = Appointment.Status
 DAY = timedelta(days=1)
-LOOK_FIRST = gettext_lazy(
-    "Not today: a clinician has to look first. The answers are kept and the visit is back to “asked for”. "
-    "Please tell the patient, kindly, that they hear from us."
+SOMETHING_NEW = gettext_lazy(
+    "Not like this: something is new. What was said is kept, and the visit is back to “asked for”. "
+    "Please ask the patient, kindly, to answer all the questions again on their own page; then a clinician decides. "
+    "If that cannot be today, end the visit."
 )
 
 
@@ -175,7 +176,7 @@ class OwnDayPages(StaffPages):
                 form.add_error(None, " ".join(error.messages))
                 return None
             if not nothing_new:
-                messages.warning(request, LOOK_FIRST)
+                messages.warning(request, SOMETHING_NEW)
                 return redirect("admin:booking_appointment_visit", visit.uuid)
         if not form_ok:
             return None
@@ -210,7 +211,7 @@ class OwnDayPages(StaffPages):
                 if nothing_new:
                     messages.success(request, _("Kept: nothing new."))
                 else:
-                    messages.warning(request, LOOK_FIRST)
+                    messages.warning(request, SOMETHING_NEW)
                 return here
         is_wrong = bool(refused) or any(step.errors for step in steps)
         return self.page(

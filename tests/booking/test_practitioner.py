@@ -287,13 +287,15 @@ def test_something_new_sends_the_visit_to_a_clinician(nurse, surgery, here, ques
     }
     answer = nurse.post("visit", here.uuid, follow=True, **filled(questions, **changed))
     words = words_of(answer)
-    assert "Not today: a clinician has to look first." in words
+    assert "Please ask the patient, kindly, to answer all the questions again" in words
+    assert "the patient has to answer all the questions first" in words
     assert "Nothing is done today without that." in words
     here.refresh_from_db()
     assert (here.status, here.identity_confirmed_at) == ("pending", None)
     assert not clearance.rechecked(here.patient, on=here.local_date)
     desk = Staff(surgery.desk)
     assert "okapiboil" not in desk.read("desk") + desk.read("change", here.uuid)
+    assert "Please answer all the questions again, on your page." in desk.read("change", here.uuid)  # they are here
 
 
 def test_something_new_is_kept_although_nobody_agreed(nurse, here, questions):
@@ -456,7 +458,7 @@ def test_something_that_comes_up_later_is_recorded_and_stops_the_visit(nurse, he
     here.refresh_from_db()
     assert here.status == "checked-in"
     answer = nurse.post("again", here.uuid, follow=True, **form | {"active-skin-infection": "not-sure"})
-    assert "a clinician has to look first" in words_of(answer)
+    assert "the patient has to answer all the questions first" in words_of(answer)
     here.refresh_from_db()
     assert (here.status, here.agreed_at) == ("pending", None)
     assert nurse.get("again", here.uuid).status_code == 302

@@ -199,7 +199,7 @@ def test_a_visit_in_every_state_for_who_treats(house, someone, look, settings):
         steps.rechecked(visit, now=house.now, pregnancy="yes")
         enter(page, visit.practitioner.user)
         page.goto(f"/admin/booking/appointment/{visit.uuid}/visit/")
-        look(page, "Not confirmed: a clinician has to look first")
+        look(page, "Not confirmed: the patient has to answer all the questions first")
     look.end()
 
 
