@@ -169,7 +169,9 @@ class PhonePages(StaffPages):
             return days, None
         wanted |= {"practitioner": who, "location": where, "exclude": exclude, "earliest": first + SHOWN_DAYS * DAY}
         later = availability.first_free(treatment, now=now, **wanted)
-        return [], later.starts_at.astimezone(diary.zones[later.location_id]).date() if later else None
+        # That looks further ahead than the diary: a place whose hours begin late is in its answer only.
+        place = next((place for place in form.places if later and place.pk == later.location_id), None)
+        return [], later.starts_at.astimezone(place.zone).date() if later and place else None
 
     def by_day(self, form: TimesForm, slots: list[Slot]) -> list:
         """Slots as [(local day, [(who and where, [(key, clock)])])]."""

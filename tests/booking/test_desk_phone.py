@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from booking import appointments
-from booking.models import Appointment
+from booking.models import Appointment, WorkingHours
 from clinic.models import Patient
 from tests import make
 from tests.booking import steps
@@ -406,6 +406,17 @@ def test_a_week_without_times_names_the_next_free_day(desk, surgery):
     assert "first=2027-03-22" in page
     visit = steps.talk(surgery, date(2027, 4, 1))
     assert "Next free: Monday 22 March 2027" in desk.read("move", visit.uuid, query=f"?first={TODAY}")
+
+
+def test_hours_that_begin_far_ahead_name_the_first_day_too(desk, surgery):
+    visit = steps.talk(surgery)
+    opens = TODAY + timedelta(days=77)  # more than sixty days ahead, and within the horizon
+    WorkingHours.objects.update(valid_from=opens)
+    for page in (
+        desk.read("phone_times", make.make_patient().uuid, query=wish(surgery, slot="")),
+        desk.read("move", visit.uuid),
+    ):
+        assert "Next free: Monday 17 May 2027" in page
 
 
 def test_nobody_free_at_all_is_said(desk, surgery):
