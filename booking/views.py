@@ -756,7 +756,8 @@ def no_longer_held(request: HttpRequest, held: Appointment, now: datetime) -> Ht
 class State:
     """How an appointment stands, for its patient: a code that the templates know, and what may be done now.
 
-    code: question, form, asked, booked, here, done, missed, refused, cancelled, void. prepare: whether the pages about
+    code: question, form, asked, booked, here, done, missed, refused, ended (by the practitioner; there is no decision
+    to read), cancelled, void. prepare: whether the pages about
     preparing and aftercare belong to it. near: "here", somebody who waits in the house; "call", it began to wait so
     late that they call before they travel; else empty.
     """
@@ -817,7 +818,7 @@ def appointment(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
     if visit.status == Appointment.Status.PROPOSED:
         return redirect("booking:hold", visit.uuid) if whole else not_yours(request)
     context = about(visit, whole, now)
-    if visit.patient is not None and visit.treatment.needs_screening:
+    if visit.patient is not None:
         reading = where_to_read(context["state"], visit, visit.patient)
         context |= reading if whole else {"state": reading.get("state", context["state"])}
     if not whole:
@@ -837,15 +838,17 @@ def how_to_see_more(request: HttpRequest) -> dict:
 
 
 def where_to_read(state: State, visit: Appointment, patient: Patient) -> dict:
-    """The patient's page of a clinician's question or decision. An answered question is none any more."""
+    """The patient's page of a clinician's question or refusal. An answered question is none any more."""
     if state.code == "question":
         asked = clearance.open_questions(patient).get((visit.treatment_id, visit.area_id))
         if asked is None:
             return {"state": replace(state, code="asked")}
         return {"reply_url": reverse("screening:reply", args=[asked])}
     if state.code == "refused":
-        decided = clearance.decision_of(patient, visit.treatment, area=visit.area)
-        return {"decision_url": reverse("screening:decision", args=[decided])} if decided else {}
+        decided = clearance.refusal_of(patient, visit.treatment, area=visit.area)
+        if decided is None:  # the practitioner ended it; the last decision about the answers may be a yes
+            return {"state": replace(state, code="ended")}
+        return {"decision_url": reverse("screening:decision", args=[decided])}
     return {}
 
 

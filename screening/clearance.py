@@ -347,10 +347,11 @@ def still_counts(review: Review, *, now: datetime) -> bool:
     return found.cleared and found.review_id == review.pk
 
 
-def decision_of(patient: Patient, treatment: Treatment, *, area: Area | None) -> uuid.UUID | None:
-    """The uuid of the latest decision about this patient, treatment and area, for a link to its page."""
-    found = Review.objects.filter(patient=patient, treatment=treatment, area=area).order_by("-id")
-    return found.values_list("uuid", flat=True).first()
+def refusal_of(patient: Patient, treatment: Treatment, *, area: Area | None) -> uuid.UUID | None:
+    """The uuid of the latest decision about this patient, treatment and area, for a link to its page; None where that
+    is no refusal, or nobody has decided."""
+    latest = Review.objects.filter(patient=patient, treatment=treatment, area=area).order_by("-id").first()
+    return latest.uuid if latest is not None and latest.outcome in Review.REFUSING else None
 
 
 def open_questions(patient: Patient) -> dict[tuple[int, int | None], uuid.UUID]:

@@ -166,6 +166,23 @@ def test_a_decision_against_it_says_where_to_read_why_and_nothing_else(client, s
     assert "Put it in my calendar" not in text
 
 
+@pytest.mark.parametrize("make_visit", [steps.booked, steps.talk])
+def test_what_the_practitioner_ended_leads_to_no_decision_that_says_yes(client, surgery, patient, make_visit):
+    visit = make_visit(surgery, patient=patient)
+    by = visit.practitioner.user
+    appointments.cancel(visit, by="clinician", user=by, reason=Appointment.Reason.CLINICAL, now=NOW)
+    somebody = Client()
+    somebody.get(links.make_link(visit, links.SEE, NOW))
+    for browser in (client, somebody):
+        response = browser.get(page_of(visit))
+        text = words(response)
+        assert "This appointment does not take place. Please do not travel." in text
+        assert "Please call us: we tell you why" in text
+        assert "ead why" not in text
+        assert "/screening/decision/" not in response.content.decode()
+    assert "Does not take place" in words(client.get(reverse("my")))
+
+
 @pytest.mark.parametrize(
     "reason, said",
     [
