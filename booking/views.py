@@ -31,7 +31,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from booking import appointments, availability, links
 from booking import ics as calendars
-from booking.changing import in_the_house, left_to_staff
+from booking.availability import Slot
+from booking.changing import in_the_house, left_to_staff, lock, verb
 from booking.forms import ChosenTimeForm, DetailsForm
 from booking.models import Appointment, HoldDetails, WorkingHours
 from booking.templatetags.booking_words import day as day_in_words
@@ -302,9 +303,9 @@ def slots(request: HttpRequest, slug: str) -> HttpResponseBase:
         try:
             return choose(request, wish, leave, form.cleaned_data, kept=kept, now=now)
         except appointments.Taken:
-            context["taken"] = True
+            context |= {"taken": True, "kept": kept_by(request, now)}
             request.session.pop(WANTED, None)
-            finder = Finder(wish, clinic=clinic, now=now, patient=patient_of(request), exclude=kept_by(request, now))
+            finder = Finder(wish, clinic=clinic, now=now, patient=patient_of(request), exclude=context["kept"])
         except appointments.TooClose as problem:
             context["sentence"] = too_close(problem)
         except appointments.NotAllowed as problem:
@@ -352,8 +353,8 @@ def choose(
 ) -> HttpResponseBase:
     """What a chosen time leads to: the questions first, or the time held. Raises what `appointments.hold` raises.
 
-    Consequences: a time this browser held before is given back; the new one is in the session. Browsers that hold
-    nothing yet count: one address on the internet cannot keep every time there is (429).
+    Consequences: a time this browser held before is given back, once the new one is held; that is in the session.
+    Browsers that hold nothing yet count: one address on the internet cannot keep every time there is (429).
     """
     if leave.state == "area":
         raise appointments.NotAllowed(_("Choose the part of your body first. Then choose a time."))
@@ -362,10 +363,9 @@ def choose(
         return redirect(questions_for(wish))
     if kept is None and patient_of(request) is None and not ratelimit.consume(request, action="hold"):
         return ratelimit.respond_429(request)
-    key = own_key(request, chosen["request_key"] or uuid4())
-    if kept is not None and kept.request_key != key:
-        appointments.release(kept, now=now)
-    held = appointments.hold(
+    key = own_key(request, chosen["request_key"] or uuid4(), chosen["start"])
+    held = hold_instead(
+        kept if kept is not None and kept.request_key != key else None,
         treatment=wish.treatment,
         slot=chosen["start"],
         area=wish.area if wish.treatment.needs_screening else None,
@@ -378,6 +378,21 @@ def choose(
     request.session.pop(WANTED, None)
     details_again(request, held, now)
     return redirect("booking:hold", held.uuid)
+
+
+@verb
+def hold_instead(kept: Appointment | None, *, slot: Slot, patient: Patient | None, now: datetime, **wanted):
+    """Holds a time in place of the one that was kept before: both, or neither, so that who loses the new one still has
+    the old one. The old one goes first, for they may lie across each other."""
+    if kept is not None:
+        lock(
+            practitioners=[kept.practitioner_id, slot.practitioner_id],
+            rooms=[kept.room_id, slot.room_id],
+            patients=[kept.patient_id, patient.pk if patient else None],
+        )
+        with suppress(appointments.NotAllowed):  # it has ended already
+            appointments.release(kept, now=now)
+    return appointments.hold(slot=slot, patient=patient, now=now, **wanted)
 
 
 def details_again(request: HttpRequest, held: Appointment, now: datetime) -> None:
@@ -419,10 +434,13 @@ def kept_details(request: HttpRequest, now: datetime) -> dict:
     return typed
 
 
-def own_key(request: HttpRequest, sent: UUID) -> UUID:
-    """The key of a form, bound to this browser: with a key that somebody else sent, it is another key."""
+def own_key(request: HttpRequest, sent: UUID, slot: Slot) -> UUID:
+    """The key of a form and a time, bound to this browser: with a key that somebody else sent, it is another key. So it
+    is for another time on the same form ("Back" shows it once more), and for a time that was given back since."""
     get_token(request)
-    return uuid5(sent, request.META["CSRF_COOKIE"])
+    key = uuid5(sent, f"{request.META['CSRF_COOKIE']} {slot.key}")
+    freed = Appointment.objects.filter(request_key=key, status=Appointment.Status.CANCELLED)
+    return uuid4() if freed.exists() else key
 
 
 def questions_for(wish: Wish) -> str:

@@ -198,6 +198,34 @@ def test_choosing_another_time_gives_the_first_one_back(client, surgery):
     assert (first.status, second.status) == ("cancelled", "proposed")
 
 
+def test_whoever_loses_another_time_keeps_the_first_one(client, surgery):
+    first = Appointment.objects.get(uuid=held_uuid(choose(client, surgery.consultation)))
+    assert f"{first.local_start:%H:%M}" == "13:00"
+    near = {"practitioner": first.practitioner, "day": first.local_date}
+    # The second lies across the first, which has to be given back for it.
+    for wanted, somebodys in (("15:00", "15:00"), ("13:15", "13:45")):
+        steps.held(surgery, clock=somebodys, treatment=surgery.consultation, **near)
+        page = choose(client, surgery.consultation, steps.slot(surgery, clock=wanted, **near).key)
+        first.refresh_from_db()
+        assert first.status == "proposed"
+        assert "That time has just been taken" in words(page)
+        assert "We keep" in words(page)
+    moved = choose(client, surgery.consultation, steps.slot(surgery, clock="13:00", **near).key)
+    first.refresh_from_db()
+    assert first.status == "cancelled"
+    assert Appointment.objects.get(uuid=held_uuid(moved)).status == "proposed"
+
+
+def test_another_time_with_the_same_form_is_another_time(client, surgery):
+    """With "Back" the browser shows the form that was sent before."""
+    day, key = steps.VISIT, str(uuid.uuid4())
+    for clock in ("13:00", "14:45", "13:00"):
+        wanted = steps.slot(surgery, day, clock)
+        held = Appointment.objects.get(uuid=held_uuid(choose(client, surgery.consultation, wanted.key, request_key=key)))
+        assert (held.status, held.starts_at) == ("proposed", wanted.starts_at)
+    assert Appointment.objects.filter(status="proposed").count() == 1
+
+
 def test_a_practitioner_and_a_place_can_be_chosen(client, surgery):
     other = make.make_location(name="Valletta", slug="valletta", time_zone="Europe/Malta")
     make.make_room(other)
