@@ -26,6 +26,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from clinic import accounts
 from clinic.models import (
     Area,
     CallBack,
@@ -414,11 +415,14 @@ class StaffAdmin(SearchesInPrivate, KeptAdmin):
         return ["email", "name", "is_active", "roles"]
 
     def save_model(self, request, obj, form, change) -> None:
-        """A new one is staff, without a password until they choose one."""
+        """A new one is staff, without a password until they choose one. Another address ends what the old one opens."""
         if not change:
             obj.is_staff = True
             obj.set_unusable_password()
         obj.save()
+        if change and "email" in form.changed_data:
+            # For oneself this session goes on: one has just shown both steps in it.
+            accounts.forget_address(obj, keep=request.session.session_key if obj == request.user else None)
 
     def save_related(self, request, form, formsets, change) -> None:
         """Gives and takes the roles that may be given; the others stay."""
@@ -511,6 +515,30 @@ class PatientForm(forms.ModelForm):
         model = Patient
         fields = ["name", "birth_date", "phone", "email"]
 
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        user = self.instance.user
+        # Nobody at the desk takes over the account of a colleague who is also treated here.
+        self.sign_in = user if user is not None and not user.is_staff and not user.is_superuser else None
+        if self.sign_in is not None and "email" in self.fields:
+            self.fields["email"].help_text = _(
+                "They sign in with this address. If you change it, codes go to the new one, and they are signed out on "
+                "all devices. Without an address they cannot sign in."
+            )
+
+    def clean_email(self) -> str:
+        """Whoever signs in gets no address that somebody else signs in with: the code would open the other's record."""
+        email = self.cleaned_data["email"]
+        if self.sign_in is not None and email and "email" in self.changed_data:
+            other = User.objects.holding(email).exclude(pk=self.sign_in.pk).select_related("patient").first()
+            if other is not None:
+                patient = getattr(other, "patient", None)
+                raise ValidationError(
+                    _("%(name)s signs in with this address already. Ask for another one: two people cannot share it."),
+                    params={"name": f"{patient.name} ({patient.reference})" if patient else str(other)},
+                )
+        return email
+
     def clean_birth_date(self) -> date:
         """A day on which somebody can have been born."""
         day = self.cleaned_data["birth_date"]
@@ -565,6 +593,21 @@ class PatientAdmin(SearchesInPrivate, KeptAdmin):
         if sees_all or request.user.has_perm("clinic.change_clinic"):
             return patients
         return patients.filter(pk__in=patients_treated_by(request.user, timezone.now()))
+
+    def save_model(self, request, obj, form, change) -> None:
+        """With another address they sign in with that one (`accounts.move_sign_in`). Says when one is shared."""
+        super().save_model(request, obj, form, change)
+        if change and form.sign_in is not None and "email" in form.changed_data:
+            accounts.move_sign_in(obj, form.sign_in)
+        if obj.shares_address():
+            messages.warning(
+                request,
+                _(
+                    "Somebody else signs in with this e-mail address. %(name)s cannot answer the questions with it: ask "
+                    "for another address."
+                )
+                % {"name": obj.name},
+            )
 
     def get_search_results(self, request, queryset, search_term):
         """By what people say of themselves."""

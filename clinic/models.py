@@ -65,6 +65,12 @@ class UserManager(BaseUserManager["User"]):
         """A technical administrator. Grants nothing in `screening` (DESIGN section 1)."""
         return self._create(email, password, **{"is_staff": True, "is_superuser": True, **fields})
 
+    def holding(self, email: str) -> models.QuerySet["User"]:
+        """Which patient or member of staff signs in with an address. An account without either is nobody's: a code was
+        asked for, and no more."""
+        somebody = Q(is_staff=True) | Q(is_superuser=True) | Q(patient__isnull=False)
+        return self.filter(somebody, email__iexact=email)
+
 
 class User(AbstractBaseUser, PermissionsMixin):
     """Somebody who signs in: a patient by an e-mailed code, staff by password and second factor."""
@@ -554,6 +560,10 @@ class Patient(models.Model):
     def age_on(self, day: date) -> int:
         """Whole years on a local day, see `clinic.ages`."""
         return age_on(self.birth_date, day)
+
+    def shares_address(self) -> bool:
+        """Whether somebody else signs in with this address: then no code sent there ever opens this record."""
+        return bool(self.email) and self.user_id is None and User.objects.holding(self.email).exists()
 
     def likely_duplicates(self) -> models.QuerySet:
         """Other patients who may be the same person, those born on the same day first.

@@ -7,11 +7,12 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from clinic import accounts
-from clinic.models import User
+from clinic.models import Patient, User
 from outbox.models import Message
 from tests.make import make_clinic, make_patient, make_user
 
@@ -267,8 +268,6 @@ def test_a_patient_cannot_get_a_password(client):
 
 
 def test_signing_out_elsewhere_ends_the_other_session(client, django_user_model):
-    from django.test import Client
-
     patient_user()
     other = Client()
     for browser in (client, other):
@@ -350,3 +349,104 @@ def test_a_record_that_somebody_signs_in_to_is_not_asked_for(client):
     make_patient(email="shared@example.org", user=patient_user("mine@example.org"))
     client.post(ASK, {"email": "shared@example.org"})
     assert not Message.objects.exists()
+
+
+# --- another address, written by the desk
+
+
+def written_by_the_desk(patient, email):
+    """The desk saves the patient's page with this address; the answer."""
+    desk = Client()
+    desk.force_login(make_user("Front desk"))
+    data = {"name": patient.name, "birth_date": f"{patient.birth_date:%d/%m/%Y}", "phone": "", "email": email}
+    page = reverse("admin:clinic_patient_change", args=[patient.pk])
+    assert "They sign in with this address" in desk.get(page).content.decode()
+    return desk.post(page, data, follow=True)
+
+
+def test_a_corrected_address_is_the_one_to_sign_in_with(client):
+    anna = make_patient(name="Anna Adams", email="ana@example.org", user=patient_user("ana@example.org"))
+    signed_in_by_code(client, "ana@example.org")
+    on_its_way = Client()
+    on_its_way.post(ASK, {"email": "ana@example.org"})
+    begun = accounts.user_for("anna@example.org")  # they tried the right address themselves, and proved it
+    EmailAddress.objects.filter(user=begun).update(verified=True)
+    written_by_the_desk(anna, "Anna@Example.org")
+    assert client.get("/my/").status_code == 302, "the other mailbox is signed out"
+    code = Message.objects.filter(to="ana@example.org").latest("pk").text.split("code: ")[1].split()[0]
+    assert on_its_way.post(WRITE, {"code": code}).status_code == 302
+    assert on_its_way.get("/my/").status_code == 302
+    written = Message.objects.filter(to="ana@example.org").count()
+    Client().post(ASK, {"email": "ana@example.org"})
+    assert Message.objects.filter(to="ana@example.org").count() == written
+    signed_in_by_code(client, "anna@example.org")
+    assert anna.reference in client.get("/my/").content.decode()
+    assert (User.objects.filter(is_staff=False).count(), Patient.objects.count()) == (1, 1)
+    address = EmailAddress.objects.get(user__patient=anna)
+    assert (address.email, address.verified) == ("anna@example.org", True)
+
+
+def test_a_new_address_is_unproven_and_another_field_changes_nothing(client):
+    anna = make_patient(email="anna@example.org", user=patient_user("anna@example.org"))
+    signed_in_by_code(client, "anna@example.org")
+    anna.name = "Anna Miller"
+    written_by_the_desk(anna, "anna@example.org")
+    assert "Anna Miller" in client.get("/my/").content.decode()
+    assert EmailAddress.objects.get().verified
+    written_by_the_desk(anna, "new@example.org")
+    assert list(EmailAddress.objects.values_list("email", "verified")) == [("new@example.org", False)]
+
+
+@pytest.mark.parametrize("holder", ["patient", "staff"])
+def test_an_address_that_somebody_signs_in_with_is_refused_in_words(holder):
+    if holder == "patient":
+        other = make_patient(name="Berta Bauer", user=patient_user("taken@example.org"))
+        said = f"Berta Bauer ({other.reference}) signs in with this address already"
+    else:
+        make_user("Front desk", name="Dora", email="taken@example.org")
+        said = "Dora signs in with this address already"
+    anna = make_patient(name="Anna Adams", email="anna@example.org", user=patient_user("anna@example.org"))
+    answer = written_by_the_desk(anna, "Taken@example.org")
+    assert said in answer.content.decode()
+    anna.refresh_from_db()
+    assert anna.email == anna.user.email == "anna@example.org"
+
+
+def test_without_an_address_nobody_signs_in_until_there_is_one_again(client):
+    anna = make_patient(email="anna@example.org", user=patient_user("anna@example.org"))
+    signed_in_by_code(client, "anna@example.org")
+    written_by_the_desk(anna, "")
+    assert client.get("/my/").status_code == 302
+    Message.objects.update(state="dropped")
+    signed_in_by_code(client, "anna@example.org")  # whoever has that mailbox now
+    page = client.get("/my/").content.decode()
+    assert anna.reference not in page and "Your date of birth" not in page
+    Patient.objects.filter(pk=anna.pk).update(email="new@example.org")
+    client.post("/accounts/logout/")
+    signed_in_by_code(client, "new@example.org")
+    client.post("/my/birth-date/", born(anna.birth_date))
+    assert anna.reference in client.get("/my/").content.decode()
+
+
+def test_the_desk_does_not_take_over_a_colleague_who_is_treated_here():
+    boss = make_user("Manager", email="boss@example.org")
+    patient = make_patient(name="Bo Boss", email="boss@example.org", user=boss)
+    desk = Client()
+    desk.force_login(make_user("Front desk"))
+    data = {"name": "Bo Boss", "birth_date": "04/05/1990", "phone": "", "email": "desk@example.org"}
+    assert desk.post(reverse("admin:clinic_patient_change", args=[patient.pk]), data).status_code == 302
+    boss.refresh_from_db()
+    assert boss.email == "boss@example.org" and boss.is_active
+
+
+def test_a_shared_address_is_told_to_the_desk():
+    make_patient(name="Anna Adams", user=patient_user("home@example.org"))
+    desk = Client()
+    desk.force_login(make_user("Front desk"))
+    data = {"name": "Bert Adams", "birth_date": "04/05/1990", "phone": "", "email": "Home@example.org"}
+    page = desk.post(reverse("admin:clinic_patient_add"), data | {"is_somebody_new": "on"}, follow=True)
+    assert "Somebody else signs in with this e-mail address. Bert Adams cannot answer" in page.content.decode()
+    bert = Patient.objects.get(name="Bert Adams")
+    assert bert.shares_address()
+    Patient.objects.filter(pk=bert.pk).update(email="bert@example.org")
+    assert not Patient.objects.get(pk=bert.pk).shares_address()

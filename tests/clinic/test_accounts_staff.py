@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.contrib.auth.models import Group
@@ -368,3 +369,29 @@ def test_trying_many_names_from_one_place_is_stopped_whatever_the_headers_say():
         for number in range(12)
     ]
     assert "too many tries" in said[-1].content.decode() or said[-1].status_code == 429
+
+
+def test_another_address_for_staff_ends_what_the_old_one_opens(client, boss, settings):
+    settings.STAFF_SECOND_FACTOR = False
+    theirs, root = Client(), make_user(email="root@example.org", password=PASSWORD, is_staff=True, is_superuser=True)
+    Client().post("/accounts/password/reset/", {"email": "boss@example.org"})
+    link = Message.objects.get(to="boss@example.org").text.split("http://testserver")[1].split()[0]
+    EmailAddress.objects.update_or_create(user=boss, email=boss.email, defaults={"verified": True, "primary": True})
+    sign_in(theirs)
+    sign_in(client, root.email)
+
+    def written(user, email):
+        data = {"email": email, "name": user.name, "is_active": "on"}
+        assert client.post(reverse("admin:clinic_user_change", args=[user.pk]), data).status_code == 302
+
+    written(boss, "new@example.org")
+    assert theirs.get("/admin/").status_code == 302, "their sessions end"
+    assert "password1" not in Client().get(link, follow=True).content.decode(), "a link on its way opens nothing"
+    Client().post("/accounts/password/reset/", {"email": "boss@example.org"})
+    assert Message.objects.filter(to="boss@example.org").count() == 1
+    sign_in(theirs, "boss@example.org")
+    assert theirs.get("/admin/").status_code == 302
+    sign_in(theirs, "new@example.org")
+    assert theirs.get("/admin/").status_code == 200
+    written(root, "root2@example.org")
+    assert client.get("/admin/").status_code == 200, "one's own session goes on"
