@@ -129,13 +129,20 @@ class StepForm(AnsweredOnce):
             self.fields[question.link_id] = field
 
     def clean(self) -> dict[str, Any]:
-        """Drops follow-ups that were not called for, with whatever is wrong with them; requires those that were."""
+        """Drops follow-ups that were not called for, with whatever is wrong with them; requires those that were.
+
+        What somebody wrote by hand under an answer that does not call for it contradicts that answer (a boil described
+        under "No"), and nobody would read it: they are asked which is right.
+        """
         cleaned: dict[str, Any] = super().clean() or {}
         for question in self.step.questions:
             name = question.link_id
             if not self._is_called_for(question):
                 self.errors.pop(name, None)
                 cleaned[name] = None
+                if self._is_written_anyway(question):
+                    words = _("You wrote something at “%(question)s”. Please clear it, or change your answer here.")
+                    self.add_error(question.parent, words % {"question": question.text})
                 continue
             if name in self.errors:
                 continue
@@ -190,6 +197,15 @@ class StepForm(AnsweredOnce):
             return not is_blank(value)
         codes = value if isinstance(value, list) else [value]
         return any(code in question.parent_codes for code in codes)
+
+    def _is_written_anyway(self, question: Question) -> bool:
+        """Whether something was written now (not on an earlier visit to the page) that the answer above leaves no room
+        for. Choices do not count: without scripts nobody can take one back."""
+        name, kept = question.link_id, {} if question.kind in ("choice", "choices") else self.data
+        answer_above = self.cleaned_data.get(question.parent)
+        if question.parent in self.errors or is_blank(answer_above) or name not in self.changed_data:
+            return False
+        return any(str(kept.get(box, "")).strip() for box in self._boxes(name, self.fields[name]))
 
     def _check_date(self, question: Question) -> None:
         value = self.cleaned_data.get(question.link_id)

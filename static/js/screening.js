@@ -1,5 +1,5 @@
 // Hides follow-up questions whose parent's answer does not call for them. Without this file all of them are shown with
-// the words that say when they are meant, and the server drops those that do not apply.
+// the words that say when they are meant, and the server asks about what was written where it does not apply.
 "use strict";
 const chosenCodes = (name) => {
   const boxes = document.getElementsByName(name);
@@ -14,6 +14,8 @@ const showFollowUps = () => {
     const called = codes.length ? chosen.some((code) => codes.includes(code)) : chosen.length > 0;
     // Follow-ups come after their parents, so a hidden parent is already hidden here.
     block.hidden = !called;
+    const counts = called && !block.parentElement.closest("[data-follow-up][hidden]");
+    for (const box of block.querySelectorAll("input, textarea")) box.disabled = !counts; // hidden: not sent
   }
 };
 document.addEventListener("change", showFollowUps);

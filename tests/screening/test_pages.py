@@ -174,18 +174,32 @@ def test_a_follow_up_is_needed_only_when_its_parent_says_so(walker, harmless):
     assert walker.step(3, harmless | {"active-acne": "many", "active-acne-treatment": "no"}).status_code == 302
 
 
-def test_follow_ups_that_do_not_apply_are_dropped_with_their_mistakes(walker, harmless):
+def test_what_is_written_under_another_answer_is_asked_about(walker, harmless):
+    """H03: a boil described under “No” must not vanish. Without scripts every follow-up is on the page."""
     walker.fill_in(harmless, until=3)
-    page = walker.step(
-        3,
-        harmless,
-        **{
-            "active-skin-infection-what": "nothing",
-            "active-skin-infection-since_day": "99",
-            "cold-sores-per-year": "x",
-        },
-    )
-    assert page.status_code == 302
+    for written in (
+        {"active-skin-infection-what": "a boil on my cheek"},
+        {"active-skin-infection-since_day": "99"},
+        {"active-skin-infection-since_unknown": "on"},
+        {"cold-sores-per-year": "x"},
+    ):
+        page = walker.step(3, harmless, **written)
+        assert "Please clear it, or change your answer here." in words(page), written
+        assert "active-skin-infection" not in verbs.answers_of(walker.response)
+        assert next(iter(written.values())) in page.content.decode()
+    assert walker.step(3, harmless, **{"active-skin-infection-treated": "yes"}).status_code == 302  # cannot be unchosen
+    assert not [key for key in verbs.answers_of(walker.response) if key.startswith("active-skin-infection-")]
+
+
+def test_what_was_written_before_is_dropped_when_the_answer_above_changes(walker, harmless):
+    walker.fill_in(harmless, until=3)
+    details = {
+        "active-skin-infection-what": "a boil",
+        "active-skin-infection-since": "2027-02-20",
+        "active-skin-infection-treated": "no",
+    }
+    assert walker.step(3, harmless | {"active-skin-infection": "yes"} | details).status_code == 302
+    assert walker.step(3, harmless | details).status_code == 302  # now “No”; what stood below is sent along
     assert not [key for key in verbs.answers_of(walker.response) if key.startswith("active-skin-infection-")]
 
 
@@ -313,11 +327,11 @@ def test_a_list_has_as_many_answers_as_there_are(walker, harmless):
     assert verbs.answers_of(walker.response)["treatment-area"] == ["face", "chest"]
 
 
-def test_a_follow_up_that_was_not_called_for_may_say_what_it_likes(walker, harmless):
+def test_a_follow_up_that_was_not_called_for_is_asked_about_once(walker, harmless):
     number = walker.number_of("broken-skin-cause")
     walker.fill_in(harmless, until=number)
     page = walker.step(number, harmless, **{"broken-skin-cause": ["a burn", "nothing"]})
-    assert page.status_code == 302
+    assert list(page.context["form"].errors) == ["broken-skin"]
 
 
 # ---------------------------------------------------------------- under 18
