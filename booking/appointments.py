@@ -625,7 +625,8 @@ def move(appointment: Appointment, *, slot: Slot, by: str, user: User | None = N
     One UPDATE of the same row, so the reference and the calendar entry stay; history keeps the old time; an overbooked
     visit comes back to the practitioner's own lane. The clearance is asked for the new day: cleared is `booked`; not
     cleared goes (back) to `pending` and to the clinicians; days the rules say no to are refused. The price stays.
-    Consequences: messages that wait to be sent are taken back; one message with the new time.
+    Consequences: messages that wait to be sent are taken back; one message with the new time, and again the one that
+    asks for the form, or a clinician's question, where that is what it waits for.
     Raises Taken (with alternatives), TooClose, NotAllowed.
     """
     try:
@@ -664,7 +665,6 @@ def _move(appointment: Appointment, *, slot: Slot, by: str, user: User | None, n
         return appointment
     day = slot.starts_at.astimezone(location.zone).date()
     found = clearance_of(appointment, now=now, on=day)
-    asks_again = False
     if not found.cleared:
         if found.why in ("blocked", "not-suitable", "deferred"):
             raise NotAllowed(_("That day is not possible for this treatment. Please choose another, or call us."))
@@ -674,7 +674,6 @@ def _move(appointment: Appointment, *, slot: Slot, by: str, user: User | None, n
                 raise NotAllowed(when_possible(asking.earliest))
             if not asking.allowed and asking.why in ("rules", "decided"):
                 raise NotAllowed(when_possible(None))
-        asks_again = found.why != "needs-information"
     _free_holds(slot, treatment, patient=appointment.patient, now=now)
     free = _check_free(
         treatment,
@@ -706,9 +705,12 @@ def _move(appointment: Appointment, *, slot: Slot, by: str, user: User | None, n
     if found.cleared:
         if was == Status.PENDING:
             nothing_waits(appointment, now=now)
-    elif asks_again:
+    else:
         appointment = wait_for_answers(appointment, now=now, tell=False)
     notices.moved(appointment, now=now)
+    # What was written of these names the old time, if it has left at all.
+    notices.form_due(appointment, now=now)
+    notices.information_needed(appointment, now=now)
     return appointment
 
 
@@ -893,7 +895,8 @@ def undo(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
 
     A time that was freed is taken again only while it is free (Taken, TooClose). A treatment whose clearance no longer
     holds comes back as `pending`; a no-show is then refused. History keeps both steps. Consequences of undoing a
-    cancellation: the message about it is taken back, or if it went out the patient is told that it stands.
+    cancellation: the message about it is taken back; the patient is told that the visit stands unless they never heard
+    otherwise: what told them of it has left, the cancellation has not, and it is not back as `pending` after `booked`.
     Raises NotAllowed.
     """
     appointment = locked(appointment)
@@ -922,7 +925,8 @@ def undo(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
             raise NotAllowed(_("A clinician has to look at the answers first."))
     if appointment.status == Status.NOSHOW:
         return change(appointment, to, now=now, review_id=review_id)
-    untold = notices.drop(appointment, kinds=["cancelled"])
+    as_they_know = bool(notices.drop(appointment, kinds=["cancelled"])) and notices.has_left(appointment)
+    as_they_know = as_they_know and to == appointment.previous_status
     appointment = change(
         appointment,
         to,
@@ -936,8 +940,8 @@ def undo(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
         sequence=F("sequence") + 1,
     )
     if to == Status.PENDING:
-        return wait_for_answers(appointment, now=now, tell=not untold)
-    if not untold:
+        return wait_for_answers(appointment, now=now, tell=not as_they_know)
+    if not as_they_know:
         notices.booked(appointment, now=now)
     return appointment
 

@@ -313,13 +313,13 @@ def answer_by_for(appointment: Appointment, *, now: datetime) -> datetime | None
 def wait_for_answers(appointment: Appointment, *, now: datetime, tell: bool = True) -> Appointment:
     """A pending visit: to the clinicians with the answers we have, else to the patient with a form to fill in.
 
-    Whoever is in the house, or whose visit has begun, gets no form: staff ask them.
+    Whoever is in the house, or whose visit has begun, gets no form: staff ask them. Without `tell` the
+    patient is written to only about a form or a question that is new to them.
     """
     if clearance_of(appointment, now=now).why == "needs-information":
-        appointment = change(
-            appointment, now=now, information_asked_at=appointment.information_asked_at or now, form_due_by=None
-        )
-        if tell:
+        asked = appointment.information_asked_at
+        appointment = change(appointment, now=now, information_asked_at=asked or now, form_due_by=None)
+        if (tell or asked is None) and may_write(appointment, now=now):
             notices.information_needed(appointment, now=now)
         return appointment
     answer_by = answer_by_for(appointment, now=now)
@@ -343,5 +343,6 @@ def wait_for_answers(appointment: Appointment, *, now: datetime, tell: bool = Tr
     if before is not None and before > now:
         due = min(due, before)  # a form about something else does not buy time
     appointment = change(appointment, now=now, answer_by=None, form_due_by=due, information_asked_at=None)
-    notices.form_due(appointment, now=now)
+    if tell or due != before:
+        notices.form_due(appointment, now=now)
     return appointment

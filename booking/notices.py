@@ -62,8 +62,8 @@ def _queue(
 
 
 def _answer_by(appointment: Appointment) -> str:
-    if appointment.answer_by is None:
-        return ""
+    if appointment.answer_by is None or appointment.information_asked_at is not None:
+        return ""  # while we wait for them, we promise nothing
     return local_text(appointment.answer_by, appointment.room.location)
 
 
@@ -90,13 +90,15 @@ def booked(appointment: Appointment, *, now: datetime) -> Message | None:
 
 
 def moved(appointment: Appointment, *, now: datetime) -> Message | None:
-    """It has another time; with the calendar file where it is confirmed."""
+    """It has another time; with the calendar file where it is confirmed, else with what it waits for."""
     is_booked = appointment.status == Appointment.Status.BOOKED
     return _queue(
         "moved",
         f"moved:{appointment.sequence}",
         appointment,
         now=now,
+        is_waiting=not is_booked,
+        needs_answer=appointment.form_due_by is not None or appointment.information_asked_at is not None,
         answer_by="" if is_booked else _answer_by(appointment),
         calendar=ics.calendar_file(appointment, method=ics.PUBLISH, now=now) if is_booked else "",
     )
@@ -126,12 +128,16 @@ def not_possible(appointment: Appointment, *, now: datetime) -> Message | None:
 
 
 def information_needed(appointment: Appointment, *, now: datetime, reminder: bool = False) -> Message | None:
-    """A clinician has a question, or reminds of it. The question is on the page, after signing in."""
+    """A clinician has a question, or reminds of it. The question is on the page, after signing in.
+
+    Once for a question and the time it is about: after a move, or a cancellation taken back, it is asked anew.
+    """
     if appointment.information_asked_at is None:
         return None  # nobody asks anything
     asked = int(appointment.information_asked_at.timestamp())
-    event = "information-reminder" if reminder else "information-needed"
-    return _queue("information_needed", f"{event}:{asked}", appointment, now=now, purpose=links.INFORMATION)
+    # Of a question one reminder is enough, wherever the visit goes.
+    event = f"information-reminder:{asked}" if reminder else f"information-needed:{asked}:{appointment.sequence}"
+    return _queue("information_needed", event, appointment, now=now, purpose=links.INFORMATION)
 
 
 def promise_missed(appointment: Appointment, *, kept: bool, now: datetime) -> Message | None:
@@ -164,11 +170,14 @@ def back_to_pending(appointment: Appointment, *, call_first: bool = False, now: 
 
 
 def form_due(appointment: Appointment, *, now: datetime, reminder: bool = False, again: bool = False) -> Message | None:
-    """There is a form to fill in before the visit, by a day and time. `again`: somebody asks for the link now."""
+    """There is a form to fill in before the visit, by a day and time. `again`: somebody asks for the link now.
+
+    Once for a day and time, as `information_needed`.
+    """
     if appointment.form_due_by is None:
         return None  # no form is due
     due = int(appointment.form_due_by.timestamp())
-    event = f"{'form-overdue' if reminder else 'form-due'}:{due}"
+    event = f"form-overdue:{due}" if reminder else f"form-due:{due}:{appointment.sequence}"
     return _queue(
         "form_due",
         f"{event}:{int(now.timestamp())}" if again else event,
@@ -215,6 +224,16 @@ def review_due(appointment: Appointment, *, hours: int | None, now: datetime) ->
 def drop(appointment: Appointment, *, kinds: list[str] | None = None) -> int:
     """Takes back what waits to be sent about it: it is no longer true."""
     return messages.drop(appointment.uuid, kinds=kinds)
+
+
+def has_left(appointment: Appointment) -> bool:
+    """Whether the patient knows how it stood last: the newest message to them was not taken back before it left.
+
+    A cancellation that was taken back never was, so it does not count.
+    """
+    written = Message.objects.filter(subject_uuid=appointment.uuid, patient__isnull=False)
+    newest = written.exclude(kind="cancelled", state=Message.State.DROPPED).order_by("pk").last()
+    return newest is not None and (newest.state != Message.State.DROPPED or newest.claimed_at is not None)
 
 
 def _event_number(appointment: Appointment) -> str:

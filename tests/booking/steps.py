@@ -90,6 +90,13 @@ def talk(surgery, day: date = VISIT, clock: str = "10:00", *, patient=None, now=
     return appointments.confirm(held(surgery, day, clock, now=now, **wanted), patient=patient, now=now)
 
 
+def phoned(surgery, patient=None, **wanted) -> Appointment:
+    """A treatment booked by the front desk; without answers of theirs it waits for the form."""
+    wanted = {"area": make.area(), "slot": slot(surgery), "by": surgery.desk, "now": NOW} | wanted
+    patient = patient or make.make_patient()
+    return appointments.book_by_phone(patient=patient, treatment=surgery.treatment, **wanted)
+
+
 def arrived(surgery, **wanted) -> Appointment:
     """Somebody who is here, at five to ten on the day."""
     appointment = booked(surgery, **wanted)
@@ -104,6 +111,13 @@ def messages(appointment: Appointment, *, waiting: bool = True) -> list[str]:
     if waiting:
         found = found.filter(state="queued")
     return list(found.values_list("kind", flat=True))
+
+
+def sent(**which) -> None:
+    """What waits to be sent (of these only, when given) has gone out."""
+    from outbox.models import Message
+
+    Message.objects.filter(state="queued", **which).update(state="sent", sent_at=NOW, claimed_at=NOW)
 
 
 def rechecked(appointment: Appointment, *, by=None, now=None, **changes) -> bool:

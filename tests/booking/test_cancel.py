@@ -8,7 +8,8 @@ import pytest
 from booking import appointments
 from booking.appointments import NotAllowed, Taken
 from outbox.models import Message
-from screening.models import ReviewRequest
+from screening import reviews
+from screening.models import QuestionnaireResponse, ReviewRequest
 from tests import make
 from tests.booking import steps
 from tests.make import NOW
@@ -117,6 +118,7 @@ def test_twice_is_refused(surgery):
 
 def test_a_cancellation_is_undone_within_fifteen_minutes(surgery):
     appointment = steps.booked(surgery)
+    steps.sent()
     appointments.cancel(appointment, by="staff", user=surgery.desk, reason="mistake", now=NOW)
     back = appointments.undo(appointment, by=surgery.desk, now=NOW + timedelta(minutes=15))
     assert (back.status, back.cancelled_by, back.cancel_reason, back.cancelled_at) == ("booked", "", "", None)
@@ -127,9 +129,54 @@ def test_a_cancellation_is_undone_within_fifteen_minutes(surgery):
 def test_who_was_told_hears_that_it_stands(surgery):
     appointment = steps.talk(surgery)
     appointments.cancel(appointment, by="patient", now=NOW)
-    Message.objects.filter(kind="cancelled").update(state="sent", sent_at=NOW)
+    steps.sent(kind="cancelled")
     appointments.undo(appointment, by=surgery.desk, now=NOW + timedelta(minutes=5))
     assert steps.messages(appointment) == ["booked"]
+
+
+@pytest.mark.parametrize("of", [steps.talk, steps.booked, steps.asked, steps.phoned])
+def test_what_the_cancellation_took_back_unsent_is_told_after_all(surgery, of):
+    surgery.questionnaire  # noqa: B018 - in force
+    appointment = of(surgery)
+    (waiting,) = steps.messages(appointment)
+    appointments.cancel(appointment, by="staff", user=surgery.desk, reason="mistake", now=NOW)
+    appointments.undo(appointment, by=surgery.desk, now=NOW + timedelta(minutes=1))
+    assert steps.messages(appointment) == [waiting]
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_question_is_asked_again_only_of_whom_we_told_that_it_is_off(surgery, told):
+    appointment = steps.asked(surgery)
+    steps.decide(appointment, "needs-information")
+    steps.sent()
+    appointments.cancel(appointment, by="staff", user=surgery.desk, reason="mistake", now=NOW)
+    if told:
+        steps.sent()
+    appointments.undo(appointment, by=surgery.desk, now=NOW + timedelta(minutes=1))
+    assert steps.messages(appointment) == ["information_needed"] * told
+
+
+def test_a_form_is_asked_for_again_only_of_whom_we_told_that_it_is_off(surgery):
+    surgery.questionnaire  # noqa: B018 - in force
+    appointment = steps.phoned(surgery)
+    for told in (False, True):
+        steps.sent()
+        appointments.cancel(appointment, by="staff", user=surgery.desk, reason="mistake", now=NOW)
+        if told:
+            steps.sent()
+        appointments.undo(appointment, by=surgery.desk, now=NOW + timedelta(minutes=1))
+        assert steps.messages(appointment) == ["form_due"] * told
+
+
+def test_a_form_that_came_to_be_needed_meanwhile_is_asked_for(surgery):
+    appointment = steps.asked(surgery)
+    steps.sent()
+    appointments.cancel(appointment, by="staff", user=surgery.desk, reason="mistake", now=NOW)
+    response = QuestionnaireResponse.objects.get()
+    reviews.mark_in_error(response, by=surgery.clinician, now=NOW)
+    back = appointments.undo(appointment, by=surgery.desk, now=NOW + timedelta(minutes=1))
+    assert back.form_due_by is not None
+    assert steps.messages(appointment) == ["form_due"]
 
 
 def test_too_late_to_undo(surgery):
@@ -166,9 +213,11 @@ def test_an_undone_request_waits_for_a_clinician_again(surgery):
 
 def test_what_is_not_cleared_any_more_comes_back_as_pending(surgery):
     appointment = steps.booked(surgery)
+    steps.sent()
     appointments.cancel(appointment, by="patient", now=NOW)
     steps.answered(surgery, appointment.patient, now=NOW + timedelta(minutes=1))
     assert appointments.undo(appointment, by=surgery.desk, now=NOW + timedelta(minutes=2)).status == "pending"
+    assert steps.messages(appointment) == ["asked_for"]  # they know it as confirmed
 
 
 def test_what_a_clinician_decided_is_not_undone_at_the_desk(surgery):

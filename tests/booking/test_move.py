@@ -63,7 +63,32 @@ def test_beyond_the_clearance_it_waits_for_new_answers(surgery):
     assert (moved.status, moved.review) == ("pending", None)
     assert moved.form_due_by == NOW + timedelta(hours=48)
     assert steps.messages(appointment) == ["form_due", "moved"]
-    assert Message.objects.get(kind="moved").calendar == ""
+    assert Message.objects.get(kind="moved").calendar == ""  # nothing of it is in their calendar
+
+
+def test_a_form_that_waits_to_be_sent_is_asked_for_with_the_new_time(surgery):
+    surgery.questionnaire  # noqa: B018 - in force
+    appointment = steps.phoned(surgery)
+    move(appointment, steps.slot(surgery, LATER), by="staff", user=surgery.desk)
+    assert steps.messages(appointment) == ["moved", "form_due"]
+    waits = Message.objects.get(kind="form_due", state="queued")
+    assert "Friday 12 March 2027" in waits.text
+    told = Message.objects.get(kind="moved").text
+    assert "do not travel yet" in told and "We still need an answer from you" in told
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_question_stays_open_and_no_answer_is_promised_for_it(surgery, gone):
+    appointment = steps.asked(surgery)
+    steps.decide(appointment, "needs-information")
+    if gone:
+        steps.sent()
+    moved = move(appointment, steps.slot(surgery, LATER), now=NOW + timedelta(hours=1))
+    assert moved.information_asked_at == NOW
+    assert steps.messages(appointment) == ["moved", "information_needed"]
+    told = Message.objects.get(kind="moved")
+    for words in (told.text, told.html):
+        assert "We answer by" not in words and "We still need an answer from you" in words
 
 
 def test_a_day_the_rules_say_no_to_is_refused(surgery):

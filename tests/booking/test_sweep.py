@@ -128,21 +128,9 @@ def test_somebody_who_replied_is_not_reminded(surgery):
     assert (appointment.status, appointment.information_asked_at) == ("pending", None)
 
 
-def phoned(surgery, patient=None, **wanted):
-    return appointments.book_by_phone(
-        patient=patient or make.make_patient(),
-        treatment=surgery.treatment,
-        area=make.area(),
-        slot=wanted.pop("slot", None) or steps.slot(surgery),
-        by=surgery.desk,
-        now=NOW,
-        **wanted,
-    )
-
-
 def test_a_form_is_asked_for_again_and_the_time_released_when_it_does_not_come(surgery):
     surgery.questionnaire  # noqa: B018 - in force
-    appointment = phoned(surgery)
+    appointment = steps.phoned(surgery)
     assert sweep(NOW + timedelta(hours=23)) == {}
     assert sweep(NOW + timedelta(hours=24)) == {"reminded": 1}
     assert sweep(NOW + timedelta(hours=30)) == {}
@@ -155,7 +143,7 @@ def test_a_form_is_asked_for_again_and_the_time_released_when_it_does_not_come(s
 
 def test_a_form_that_came_goes_to_the_clinicians(surgery):
     patient = make.make_patient()
-    appointment = phoned(surgery, patient)
+    appointment = steps.phoned(surgery, patient)
     response = steps.answered(surgery, patient, now=NOW + timedelta(hours=1))
     sweep(NOW + timedelta(hours=2))
     appointment.refresh_from_db()
@@ -171,7 +159,7 @@ def test_a_form_that_came_goes_to_the_clinicians(surgery):
 
 def test_a_form_that_says_no_is_still_read_by_a_clinician(surgery):
     patient = make.make_patient()
-    appointment = phoned(surgery, patient)
+    appointment = steps.phoned(surgery, patient)
     steps.answered(surgery, patient, now=NOW + timedelta(hours=1), pregnancy="yes")
     sweep(NOW + timedelta(hours=2))
     appointment.refresh_from_db()
@@ -245,7 +233,7 @@ def test_whoever_is_in_the_house_is_not_sent_away_by_the_clock(surgery, early):
 
 def test_the_list_of_what_to_do(surgery):
     surgery.questionnaire  # noqa: B018
-    form = phoned(surgery)
+    form = steps.phoned(surgery)
     away = steps.talk(surgery, clock="12:00")
     make.make_time_off(surgery.practitioner, away.starts_at, away.starts_at + timedelta(minutes=1))
     closed = steps.talk(surgery, steps.VISIT + timedelta(days=1))
