@@ -30,13 +30,16 @@ class BookingConfig(AppConfig):
     append_only_tables = ["booking_appointmentevent"]
 
     def ready(self) -> None:
+        from booking.desk import why_untrue
         from booking.following import follow_clearance, last_consultation, patients_of
         from clinic.registry import Panel, register_panel, register_seen, register_treats
+        from outbox.messages import register_untrue
         from screening.clearance import clearance_changed
 
         clearance_changed.connect(follow_clearance, dispatch_uid="booking.following.follow_clearance")
         register_treats(patients_of)
         register_seen(last_consultation)
+        register_untrue(why_untrue)
         register_panel(Panel("my", 10, "booking/my_appointments.html", my_appointments))
         register_panel(Panel("dashboard", 1, "admin/booking/panels/nobody_yet.html", nobody_yet))
         register_panel(Panel("dashboard", 10, "admin/booking/panels/desk.html", desk_today, "booking.run_desk"))

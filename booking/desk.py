@@ -570,6 +570,38 @@ def _on_the_wall(instant: str) -> Cast:
     return Cast(Func(OuterRef(instant), F("location__time_zone"), **AT_TIME_ZONE), TimeField())
 
 
+# --- what was written about a visit
+
+
+def why_untrue(message: Message, *, about: Appointment | None = None, now: datetime) -> str:
+    """Why a message does not tell how its visit stands now, in a sentence for staff; empty when it does, or is about
+    no visit. A visit can change without a word to the patient: on its day, when they are here, staff tell them."""
+    visit = about or Appointment.objects.filter(uuid=message.subject_uuid).first()
+    if visit is None:
+        return ""
+    waits, is_booked = visit.status == Status.PENDING, visit.status == Status.BOOKED
+    is_freed = visit.status in (Status.CANCELLED, Status.ENTERED_IN_ERROR)
+    is_true = {
+        "asked_for": waits and visit.answer_by is not None and visit.answer_by > now,
+        "booked": is_booked,
+        "moved": is_booked if message.calendar else waits,  # the file is for what is confirmed
+        "back_to_pending": waits,
+        "form_due": waits and visit.form_due_by is not None,
+        "information_needed": waits and visit.information_asked_at is not None,
+        "promise_missed": is_freed if message.calendar else waits,  # the file takes out what was let go
+        "review_due": waits,
+        "cancelled": is_freed,
+        "not_possible": is_freed,
+    }
+    if visit.starts_at <= now:
+        return _("The time of the visit has come, so the message is not sent again.")
+    if not is_true.get(message.kind, True):
+        return _("It is no longer true, so it is not sent again: the visit is “%(status)s” now.") % {
+            "status": visit.get_status_display()
+        }
+    return ""
+
+
 # --- what happened
 
 

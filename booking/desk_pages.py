@@ -165,7 +165,7 @@ class DeskPages(StaffPages):
             is_mine=request.user.has_perm("booking.check_in") and visit.practitioner.user_id == request.user.pk,
             events=desk.history(visit),
             sent=[
-                (message, message.patient_id is not None and not why_not_again(message, now=now))
+                (message, message.patient_id is not None and not why_not_again(message, about=visit, now=now))
                 for message in Message.objects.filter(subject_uuid=visit.uuid)
                 .with_newer()
                 .select_related("patient", "resent_by")

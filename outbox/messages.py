@@ -4,6 +4,7 @@ Bodies are neutral: who reads over a patient's shoulder learns that there is an 
 """
 
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 
 from django.core.validators import validate_email
@@ -151,10 +152,22 @@ def drop_secrets(kind: str, *, to: str) -> int:
     return waiting.update(state=Message.State.DROPPED, text="", html="")
 
 
-def why_not_again(message: Message, *, now: datetime) -> str:
+_untrue: list[Callable] = []
+
+
+def register_untrue(why_untrue: Callable) -> None:
+    """`why_untrue(message, about=, now=) -> str`: why a message does not tell how its subject stands now, or "".
+
+    Booking registers it. `about` is the subject, for whoever has read it already, else None.
+    """
+    if why_untrue not in _untrue:
+        _untrue.append(why_untrue)
+
+
+def why_not_again(message: Message, *, about=None, now: datetime) -> str:
     """Why a message is not sent again, in a sentence for staff; empty when it may be.
 
-    `message` is one of `with_newer()`; reads its `resends` and its `patient`.
+    `message` is one of `with_newer()`; reads its `resends` and its `patient`. `about`: see `register_untrue`.
     """
     if message.kind in SECRETS:
         return _("This is not sent again. They can ask for a new one on the sign-in page.")
@@ -168,7 +181,7 @@ def why_not_again(message: Message, *, now: datetime) -> str:
         return _("There is no e-mail address. Add it to the patient’s record, then send it.")
     if message.state == Message.State.SENDING and not message.is_unclear(now=now) and not message.resends.all():
         return _("It is being sent at this moment.")
-    return ""
+    return next((why for rule in _untrue if (why := rule(message, about=about, now=now))), "")
 
 
 def address_of(message: Message) -> str:

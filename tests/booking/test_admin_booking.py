@@ -11,6 +11,7 @@ from booking import appointments, desk
 from booking.changing import constraint_of
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from clinic.models import Patient
+from outbox.messages import KINDS
 from outbox.models import Message
 from tests import make
 from tests.booking import steps
@@ -167,6 +168,73 @@ def test_a_message_that_is_no_longer_true_is_not_sent_again(front, surgery, cloc
     assert button not in page and front.address("resend", visit.uuid, newest.uuid) in page
     assert "written to about this again since" in words_of(front.post("resend", visit.uuid, told.uuid, follow=True))
     assert not Message.objects.filter(resend_of=told).exists()
+
+
+@pytest.mark.parametrize(
+    "step", ["new answers at the check-in", "not today", "did not come", "entered in error", "past"]
+)
+def test_a_confirmation_is_not_sent_again_for_a_visit_that_is_not_confirmed(front, surgery, clock, step):
+    visit = steps.arrived(surgery) if step == "new answers at the check-in" else steps.booked(surgery)
+    Message.objects.filter(state="queued").update(state="sent", sent_at=NOW, claimed_at=NOW)
+    told = Message.objects.get(subject_uuid=visit.uuid, kind="booked")
+    button = front.address("resend", visit.uuid, told.uuid)
+    assert step == "new answers at the check-in" or button in front.read("change", visit.uuid)
+    clock.now = visit.starts_at - timedelta(minutes=2)
+    match step:
+        case "new answers at the check-in":
+            steps.rechecked(visit, pregnancy="yes", now=clock.now)
+        case "not today":
+            clock.now = visit.starts_at
+            by = surgery.practitioner.user
+            appointments.cancel(visit, by="clinician", user=by, reason="clinical", now=clock.now)
+        case "did not come":
+            clock.now = visit.starts_at + appointments.NO_SHOW_AFTER
+            appointments.no_show(visit, by=surgery.desk, now=clock.now)
+        case "entered in error":
+            clock.now = visit.starts_at
+            appointments.mark_in_error(visit, by=surgery.manager, reason="twice", now=clock.now)
+        case "past":
+            clock.now = visit.ends_at
+    assert list(Message.objects.told().filter(subject_uuid=visit.uuid)) != []
+    assert not Message.objects.filter(subject_uuid=visit.uuid, pk__gt=told.pk).exists(), "nobody was told otherwise"
+    assert button not in front.read("change", visit.uuid)
+    page = words_of(front.post("resend", visit.uuid, told.uuid, follow=True))
+    if step == "new answers at the check-in":
+        assert "no longer true, so it is not sent again: the visit is “asked for” now" in page
+    else:
+        assert "The time of the visit has come" in page
+    assert not Message.objects.filter(resend_of=told).exists()
+    way = reverse("admin:outbox_message_send_again", args=[told.pk])
+    assert "not sent again" in words_of(front.client.post(way, follow=True))
+    assert not Message.objects.filter(resend_of=told).exists()
+
+
+def test_each_message_is_sent_again_only_while_it_tells_how_the_visit_stands(surgery):
+    pending, booked = steps.asked(surgery, clock="09:00"), steps.talk(surgery, clock="13:00")
+    gone = steps.talk(surgery, clock="15:00")
+    appointments.cancel(gone, by="patient", now=NOW)
+    gone.refresh_from_db()
+
+    def true_of(visit, **changes):
+        for name, value in changes.items():
+            setattr(visit, name, value)
+        return {
+            kind + "+" * bool(calendar)
+            for kind in KINDS
+            for calendar in ("", "STATUS")
+            if not desk.why_untrue(Message(kind=kind, calendar=calendar), about=visit, now=NOW)
+        } - {"code", "code+", "password_link", "password_link+"}
+
+    waiting = {"moved", "back_to_pending", "back_to_pending+", "promise_missed", "review_due", "review_due+"}
+    over = {"cancelled", "cancelled+", "not_possible", "not_possible+", "promise_missed+"}
+    assert true_of(pending) == waiting | {"asked_for", "asked_for+"}
+    assert true_of(pending, answer_by=NOW) == waiting
+    assert true_of(pending, form_due_by=NOW) == waiting | {"form_due", "form_due+"}
+    asked = {"information_needed", "information_needed+"}
+    assert true_of(pending, form_due_by=None, information_asked_at=NOW) == waiting | asked
+    assert true_of(booked) == {"booked", "booked+", "moved+"}
+    assert true_of(gone) == over
+    assert true_of(booked, starts_at=NOW) == set()
 
 
 def test_a_message_is_sent_again_to_the_corrected_address(front, surgery):
