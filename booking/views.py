@@ -209,12 +209,13 @@ class Leave:
     """Whether this visitor may choose a time now, and from which day on.
 
     state: "open"; "area" (the part of the body first); "questions" (first, or again); "refused" (the rules say no);
-    "too-young". why: as `screening.clearance.Asking.why`.
+    "too-young". why: as `screening.clearance.Asking.why`. last: the last day that a clinician's yes is for.
     """
 
     state: str
     cleared: bool | None = None
     earliest: date | None = None
+    last: date | None = None
     response_id: int | None = None
     consultation_allowed: bool = True
     why: str = ""
@@ -234,14 +235,17 @@ def leave_to_choose(
         return Leave("open")
     if wish.area is None:
         return Leave("area")
-    if patient is not None and clearance.clearance_for(patient, wish.treatment, area=wish.area, on=on, now=now).cleared:
-        # The answers go along: on a later day than the clearance covers, a clinician looks at them again.
-        return Leave("open", cleared=True, response_id=answered.response_id if answered else None)
+    if patient is not None:
+        found = clearance.clearance_for(patient, wish.treatment, area=wish.area, on=on, now=now)
+        if found.cleared:
+            # The answers go along: on a later day than the clearance covers, a clinician looks at them again.
+            answers = answered.response_id if answered else None
+            return Leave("open", cleared=True, last=found.valid_until, response_id=answers)
     if answered is None:
         return Leave("questions")
     asking = clearance.may_ask(answered, wish.treatment, area=wish.area, on=on, now=now)
     if asking.allowed:
-        return Leave("open", False, asking.earliest, answered.response_id)
+        return Leave("open", False, asking.earliest, response_id=answered.response_id)
     if asking.why in ("out-of-date", "not-for-this-treatment", "none", "area"):
         return Leave("questions", why=asking.why)
     away = answered.away and patient is None
@@ -303,9 +307,10 @@ def slots(request: HttpRequest, slug: str) -> HttpResponseBase:
         try:
             return choose(request, wish, leave, form.cleaned_data, kept=kept, now=now)
         except appointments.Taken:
-            context |= {"taken": True, "kept": kept_by(request, now)}
+            kept = kept_by(request, now)
+            context |= {"taken": True, "kept": kept}
             request.session.pop(WANTED, None)
-            finder = Finder(wish, clinic=clinic, now=now, patient=patient_of(request), exclude=context["kept"])
+            finder = Finder(wish, clinic=clinic, now=now, patient=patient_of(request), exclude=kept)
         except appointments.TooClose as problem:
             context["sentence"] = too_close(problem)
         except appointments.NotAllowed as problem:
@@ -316,6 +321,7 @@ def slots(request: HttpRequest, slug: str) -> HttpResponseBase:
     context |= times_form(reverse("booking:slots", args=[slug]), wish, week, form, request) | {
         "wanted": wanted(request, wish, week),
         "starts_later": waits,
+        "looked_at_after": ends_in(week, leave.last),
         "choosable": leave.state != "area",
         "consultation_first": clinic.consultation_first == clinic.ConsultationFirst.ALWAYS
         and treatment.needs_screening
@@ -326,6 +332,11 @@ def slots(request: HttpRequest, slug: str) -> HttpResponseBase:
     if context["consultation_first"]:
         context |= not_now(treatment)
     return render(request, "booking/slots.html", context)
+
+
+def ends_in(week: Week, last: date | None) -> date | None:
+    """The last day of a clinician's yes, where this week goes beyond it: what is chosen there waits again."""
+    return last if last is not None and week.last > last else None
 
 
 def times_form(here: str, wish: Wish, week: Week, form: ChosenTimeForm, request: HttpRequest) -> dict:
@@ -913,10 +924,11 @@ def move(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
             messages.success(request, _("Your appointment has a new time. We have sent you a message about it."))
             return redirect("booking:appointment", visit.uuid)
         form = ChosenTimeForm()
-    wish, week, looks_again = times_to_move_to(request, visit, context, now)
+    wish, week, cleared = times_to_move_to(request, visit, context, now)
     context |= times_form(reverse("booking:move", args=[uuid]), wish, week, form, request)
     context |= {
-        "looks_again": looks_again,
+        "looks_again": cleared is not None and not cleared.cleared,
+        "looked_at_after": ends_in(week, cleared.valid_until) if cleared else None,
         "limited": not whole,
         "button": _("Move it to the time I chose"),
         "one_button": _("Move it to this time"),
@@ -924,10 +936,12 @@ def move(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
     return render(request, "booking/move.html", context)
 
 
-def times_to_move_to(request: HttpRequest, visit: Appointment, context: dict, now: datetime) -> tuple[Wish, Week, bool]:
+def times_to_move_to(
+    request: HttpRequest, visit: Appointment, context: dict, now: datetime
+) -> tuple[Wish, Week, clearance.Clearance | None]:
     """The times an appointment may be moved to, by its patient's clearance or by what the rules say of the answers.
 
-    The third: whether a clinician will look at the new day.
+    The third: that clearance, for the first day there is; None where the visit needs none.
     """
     data = request.POST if request.method == "POST" else request.GET
     treatment = visit.treatment
@@ -935,15 +949,16 @@ def times_to_move_to(request: HttpRequest, visit: Appointment, context: dict, no
     wish = read_wish(treatment, data, locations=context["locations"])
     wish = replace(wish, area=visit.area)
     finder = Finder(wish, clinic=context["clinic"], now=now, patient=visit.patient, exclude=visit)
-    cleared, earliest = None, None
+    found, cleared, earliest = None, None, None
     if treatment.needs_screening and visit.patient is not None:
         soonest = finder.first_free(cleared=True)
         on = soonest.local_date if soonest else timezone.localdate(now)
-        cleared = clearance.clearance_for(visit.patient, treatment, area=visit.area, on=on, now=now).cleared
+        found = clearance.clearance_for(visit.patient, treatment, area=visit.area, on=on, now=now)
+        cleared = found.cleared
         if not cleared and visit.response_id is not None:
             asking = clearance.may_ask(visit.response_id, treatment, area=visit.area, on=on, now=now)
             earliest = asking.earliest
-    return wish, finder.week(cleared=cleared, earliest=earliest), cleared is False
+    return wish, finder.week(cleared=cleared, earliest=earliest), found
 
 
 @never_cache

@@ -221,7 +221,8 @@ def test_another_time_with_the_same_form_is_another_time(client, surgery):
     day, key = steps.VISIT, str(uuid.uuid4())
     for clock in ("13:00", "14:45", "13:00"):
         wanted = steps.slot(surgery, day, clock)
-        held = Appointment.objects.get(uuid=held_uuid(choose(client, surgery.consultation, wanted.key, request_key=key)))
+        chosen = choose(client, surgery.consultation, wanted.key, request_key=key)
+        held = Appointment.objects.get(uuid=held_uuid(chosen))
         assert (held.status, held.starts_at) == ("proposed", wanted.starts_at)
     assert Appointment.objects.filter(status="proposed").count() == 1
 

@@ -450,6 +450,23 @@ def test_moving_what_was_decided_offers_the_near_times_and_keeps_it_booked(clien
     assert visit.status == "booked"
 
 
+def test_days_after_a_clearance_are_said_to_be_looked_at_again_before_the_button(client, surgery, patient):
+    make.make_clinic(horizon_days=150)
+    visit = steps.booked(surgery, patient=patient)
+    last = visit.review.valid_until
+    said = f"For a day after {last:%A} {last.day} {last:%B}"
+    scar = times_of(surgery.treatment)
+    for here, until in ((page_of(visit, "move"), ""), (scar, "Answer the questions again")):
+        week_before = client.get(here, {"from": (last - timedelta(days=6)).isoformat()})
+        assert keys_on(week_before)
+        assert said not in words(week_before)
+        for first in (last - timedelta(days=5), last + timedelta(days=1)):
+            page = words(client.get(here, {"from": first.isoformat()}))
+            assert said in page
+            assert "please do not travel before you hear from us" in page
+            assert until in page
+
+
 def test_moving_without_a_time_says_what_to_do(client, surgery, patient):
     visit = steps.talk(surgery, patient=patient)
     response = client.post(page_of(visit, "move"), {})
