@@ -851,19 +851,22 @@ def appointment(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
         reading = where_to_read(context["state"], visit, visit.patient)
         context |= reading if whole else {"state": reading.get("state", context["state"])}
     if not whole:
-        context |= how_to_see_more(request)
+        context |= how_to_see_more(request, visit)
     return render(request, "booking/appointment.html", context)
 
 
-def how_to_see_more(request: HttpRequest) -> dict:
+def how_to_see_more(request: HttpRequest, visit: Appointment) -> dict:
     """Where somebody whom only a link lets in sees the rest: `prove` is "code" (sign in), "birth-date" (signed in, and
-    the record that the desk made waits for the date) or "other" (somebody else is signed in on this device)."""
+    the record that the desk made waits for the date), "shared" (the address of the record is the sign-in of somebody
+    else, so that signing in again never helps) or "other" (somebody else is signed in on this device)."""
     back = urlencode({"next": request.path})
     if not request.user.is_authenticated:
         return {"prove": "code", "prove_url": f"{reverse('account_login')}?{back}"}
     if accounts.waits_for_birth_date(accounts.signed_in(request)):
         return {"prove": "birth-date", "prove_url": f"{reverse('my')}?{back}"}
-    return {"prove": "other", "prove_url": ""}
+    shared = visit.patient is not None and visit.patient.shares_address()
+    is_theirs = shared and visit.whose.email.lower() == accounts.signed_in(request).email.lower()
+    return {"prove": "shared" if is_theirs else "other", "prove_url": ""}
 
 
 def where_to_read(state: State, visit: Appointment, patient: Patient) -> dict:

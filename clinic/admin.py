@@ -603,8 +603,8 @@ class PatientAdmin(SearchesInPrivate, KeptAdmin):
             messages.warning(
                 request,
                 _(
-                    "Somebody else signs in with this e-mail address. %(name)s cannot answer the questions with it: ask "
-                    "for another address."
+                    "Somebody else signs in with this e-mail address. %(name)s cannot answer the questions with it: "
+                    "ask for another address."
                 )
                 % {"name": obj.name},
             )

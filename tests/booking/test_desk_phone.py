@@ -202,6 +202,16 @@ def test_a_treatment_is_asked_for_and_the_form_is_sent(desk, surgery):
     assert steps.messages(made) == ["form_due"]
 
 
+def test_an_address_that_is_somebody_elses_sign_in_is_told_before_booking(desk, surgery):
+    make.make_patient(name="Anna", user=make.make_user(email="home@example.org"))
+    bert = make.make_patient(name="Bert", email="Home@example.org")
+    told, page = "Somebody else signs in with this e-mail address", wish(surgery, surgery.treatment)
+    assert told in desk.read("phone_confirm", bert.uuid, query=page)
+    assert told not in desk.read("phone_confirm", bert.uuid, query=wish(surgery)), "a talk needs no form"
+    Patient.objects.filter(pk=bert.pk).update(email="bert@example.org")
+    assert told not in desk.read("phone_confirm", bert.uuid, query=page)
+
+
 def test_without_an_address_the_desk_is_told_what_to_do(desk, surgery):
     patient = make.make_patient(email="")
     query = wish(surgery, surgery.treatment)

@@ -337,6 +337,15 @@ def test_somebody_else_who_is_signed_in_is_told_so_and_not_sent_in_a_circle(clie
     assert "login" not in page.content.decode()
 
 
+def test_the_second_person_at_an_address_is_told_to_call_and_not_sent_in_a_circle(client, surgery):
+    anna = patient_who_signs_in(client, email="home@example.org")
+    bert = make.make_patient(name="Bert", email="Home@example.org", birth_date=anna.birth_date - timedelta(days=1))
+    visit = steps.phoned(surgery, patient=bert)
+    page = words(client.get(links.make_link(visit, links.SEE, NOW), follow=True))
+    assert "Somebody else signs in with this e-mail address. Please call us" in page
+    assert "sign out" not in page and "another address:" not in page
+
+
 @pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/", "javascript:alert(1)"])
 def test_the_birth_date_leads_nowhere_else(client, surgery, elsewhere):
     patient = make.make_patient(email="paula@example.org")
