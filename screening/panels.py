@@ -12,7 +12,7 @@ from clinic.models import Clinic, Patient, Treatment
 from clinic.panels import on_page_of
 from clinic.registry import Missing, Panel, as_read_by
 from screening import clearance, reading, reviews
-from screening.models import Questionnaire, QuestionnaireResponse, Review, ReviewRequest
+from screening.models import Effect, Questionnaire, QuestionnaireResponse, Review, ReviewRequest
 
 
 def who_waits(request: HttpRequest, now: datetime) -> dict:
@@ -87,9 +87,11 @@ def my_answers(request: HttpRequest, now: datetime) -> dict | None:
     last_day = clearance.last_day(response, Clinic.get())
     again = newest != response.pk or clearance.out_of_date(response.questionnaire) or timezone.localdate(now) > last_day
     rows = [] if again else _rows(patient, response)
+    lately = response.assessments.order_by("-on").values_list("effect", flat=True).first()
+    may_count = any(row.counts for row in rows) if rows else lately not in (Effect.CONTRAINDICATED, Effect.INCOMPLETE)
     return {
         "response": response,
-        "last_day": last_day if not rows or any(row.counts for row in rows) else None,
+        "last_day": last_day if may_count else None,
         "again": again,
         "rows": rows,
     }

@@ -179,6 +179,15 @@ def test_a_decision_is_its_patients_only(client, patient, treatment, questionnai
     assert client.get(url).status_code == 404
 
 
+def test_answers_that_the_rules_say_no_to_are_not_said_to_count(client, patient, questionnaire, harmless):
+    client.force_login(patient.user)
+    for changes, counts in (({}, True), ({"keloid": "yes", "keloid-where": "ear"}, False)):
+        answer(questionnaire, harmless | changes, patient, now=NOW + timedelta(hours=len(changes)))
+        page = client.get("/my/").content.decode()
+        assert "You answered on" in page
+        assert ("Your answers count for visits up to" in page) is counts
+
+
 YES = "A clinician said yes to your treatment"
 
 
