@@ -81,7 +81,7 @@ CLINICAL_FACTS = {
     "check first": ("on-the-day", "look at your skin"),
     "numbing time": ("on-the-day", "30 to 45 minutes"),
     "scratching": ("on-the-day", "scratching"),
-    "how long": ("on-the-day", "15 minutes to just over an hour"),
+    "how long": ("on-the-day", "15 minutes to over an hour"),
     "granulomas": ("on-the-day", "rare lumps"),
     "first hours": ("aftercare", "first 4 hours"),
     "4 to 24": ("aftercare", "4 to 24 hours"),
