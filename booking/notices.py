@@ -90,8 +90,12 @@ def booked(appointment: Appointment, *, now: datetime) -> Message | None:
 
 
 def moved(appointment: Appointment, *, now: datetime) -> Message | None:
-    """It has another time; with the calendar file where it is confirmed, else with what it waits for."""
+    """It has another time; with the calendar file where it is confirmed, else with what it waits for.
+
+    Whoever was sent a calendar file before gets one in any case: theirs would keep the old time as confirmed.
+    """
     is_booked = appointment.status == Appointment.Status.BOOKED
+    with_file = is_booked or Message.objects.told().filter(subject_uuid=appointment.uuid).exclude(calendar="").exists()
     return _queue(
         "moved",
         f"moved:{appointment.sequence}",
@@ -100,7 +104,7 @@ def moved(appointment: Appointment, *, now: datetime) -> Message | None:
         is_waiting=not is_booked,
         needs_answer=appointment.form_due_by is not None or appointment.information_asked_at is not None,
         answer_by="" if is_booked else _answer_by(appointment),
-        calendar=ics.calendar_file(appointment, method=ics.PUBLISH, now=now) if is_booked else "",
+        calendar=ics.calendar_file(appointment, method=ics.PUBLISH, now=now) if with_file else "",
     )
 
 

@@ -66,6 +66,19 @@ def test_beyond_the_clearance_it_waits_for_new_answers(surgery):
     assert Message.objects.get(kind="moved").calendar == ""  # nothing of it is in their calendar
 
 
+def test_the_calendar_does_not_keep_the_old_time_as_confirmed(surgery):
+    make.make_clinic(horizon_days=200, calendar_title="Meeting")
+    appointment = steps.booked(surgery)
+    steps.sent()
+    for day in (date(2027, 6, 14), date(2027, 6, 21)):  # waits at the first of them already
+        appointment = move(appointment, steps.slot(surgery, day))
+        told = Message.objects.filter(kind="moved").latest("pk")
+        (event,) = icalendar.Calendar.from_ical(told.calendar).walk("VEVENT")
+        assert (event["uid"], event["sequence"]) == (str(appointment.uuid), appointment.sequence)
+        assert (event["status"], event["dtstart"].dt) == ("TENTATIVE", appointment.starts_at)
+        assert event["summary"] == "Meeting (not confirmed yet)"
+
+
 def test_a_form_that_waits_to_be_sent_is_asked_for_with_the_new_time(surgery):
     surgery.questionnaire  # noqa: B018 - in force
     appointment = steps.phoned(surgery)
