@@ -78,7 +78,7 @@ def my_answers(request: HttpRequest, now: datetime) -> dict | None:
     response = (
         clearance.finished_responses([patient.pk])
         .filter(questionnaire__purpose=Questionnaire.Purpose.SCREENING)
-        .select_related("questionnaire")
+        .select_related("questionnaire", "data_key")
         .first()
     )
     if response is None:
@@ -87,8 +87,10 @@ def my_answers(request: HttpRequest, now: datetime) -> dict | None:
     last_day = clearance.last_day(response, Clinic.get())
     again = newest != response.pk or clearance.out_of_date(response.questionnaire) or timezone.localdate(now) > last_day
     rows = [] if again else _rows(patient, response)
-    lately = response.assessments.order_by("-on").values_list("effect", flat=True).first()
-    may_count = any(row.counts for row in rows) if rows else lately not in (Effect.CONTRAINDICATED, Effect.INCOMPLETE)
+    may_count = any(row.counts for row in rows)
+    if not rows and not again:  # nobody has asked for a decision: the rules say whether one is possible
+        found = clearance.says(response, timezone.localdate(now), now=now)
+        may_count = found.effect not in (Effect.CONTRAINDICATED, Effect.INCOMPLETE)
     return {
         "response": response,
         "last_day": last_day if may_count else None,
