@@ -1,6 +1,11 @@
 """What a machine says, as a person would say it."""
 
+from collections.abc import Iterable
+
 from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 register = template.Library()
@@ -33,3 +38,12 @@ def device(user_agent: str) -> str:
     browser = next((name for sign, name in BROWSERS if sign in user_agent), _("a browser"))
     system = next((name for sign, name in SYSTEMS if sign in user_agent), "")
     return _("%(browser)s on %(system)s") % {"browser": browser, "system": system} if system else browser
+
+
+@register.filter
+def under(cells: Iterable[SafeString], headers: Iterable[dict]) -> list[SafeString]:
+    """The cells of a row of a staff list, each told its heading, for a page where none stands above it."""
+    return [
+        mark_safe(cell.replace(" ", format_html(' data-heading="{}" ', capfirst(str(header["text"]))), 1))  # noqa: S308
+        for cell, header in zip(cells, headers, strict=True)
+    ]
