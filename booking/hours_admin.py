@@ -46,14 +46,6 @@ class HitsAppointments(KeptAdmin):
     class Media:
         css = {"all": ["css/desk.css"]}
 
-    def formfield_for_dbfield(self, db_field, request, **kwargs):
-        """Without the small buttons that open other forms over this one."""
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        for name in ("can_add_related", "can_change_related", "can_delete_related", "can_view_related"):
-            if field is not None and hasattr(field.widget, name):
-                setattr(field.widget, name, False)
-        return field
-
     def has_delete_permission(self, request, obj=None) -> bool:
         """Whoever may: these are plans, not history."""
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
