@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from clinic import accounts, idle
 from clinic.context import last_known
@@ -86,11 +86,14 @@ def my_page(request: HttpRequest, form: "BirthDateForm") -> HttpResponse:
     )
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @login_required
 def my_birth_date(request: HttpRequest) -> HttpResponse:
-    """Somebody who booked by phone proves who they are: address by code, and now the birth date."""
+    """Somebody who booked by phone proves who they are: address by code, and now the birth date. Who opens the address
+    of an answer that did not fit once more is asked on their own page."""
+    if request.method != "POST":
+        return redirect("my")
     form = BirthDateForm(request.POST)
     if form.is_valid():
         try:
@@ -104,9 +107,11 @@ def my_birth_date(request: HttpRequest) -> HttpResponse:
     return my_page(request, form)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def correct_address(request: HttpRequest) -> HttpResponse:
-    """The code went to a wrong address: give another one."""
+    """The code went to a wrong address: give another one. Only looking changes nothing."""
+    if request.method != "POST":
+        return redirect("account_confirm_login_code")
     return redirect(accounts.correct_address(request))
 
 

@@ -120,7 +120,7 @@ def test_a_wrong_address_can_be_corrected(client):
     patient_user("right@example.org")
     client.post(ASK, {"email": "wrong@example.org"})
     assert "wrong@example.org" in client.get(WRITE).content.decode()
-    assert client.get("/accounts/correct-address/").status_code == 405
+    assert client.get("/accounts/correct-address/").url == WRITE
     assert client.post("/accounts/correct-address/").url == ASK
     assert client.get(ASK).status_code == 200
     client.post(ASK, {"email": "right@example.org"})
@@ -307,6 +307,7 @@ def test_who_booked_by_phone_signs_in_with_address_and_birth_date(client):
     signed_in_by_code(client, "paula@example.org")
     page = client.get("/my/").content.decode()
     assert "Your date of birth" in page and "Paula Phone" not in page and patient.reference not in page
+    assert client.get("/my/birth-date/").url == "/my/"  # the address of an answer that did not fit, opened again
     client.post("/my/birth-date/", born(patient.birth_date))
     page = client.get("/my/").content.decode()
     assert "Paula Phone" in page and "Your date of birth" not in page
