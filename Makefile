@@ -7,7 +7,7 @@ export PORT ?= 8000
 PRODUCTION = DEBUG=false SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(60))') \
 	DATA_KEYS=check:$$($(PYTHON) -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())') \
 	ALLOWED_HOSTS=clinic.example PUBLIC_URL=https://clinic.example EMAIL_URL=smtp+tls://user:secret@mail.example:587 \
-	DEFAULT_FROM_EMAIL=clinic@clinic.example \
+	DEFAULT_FROM_EMAIL=clinic@clinic.example TRUSTED_PROXY_COUNT=1 \
 	DATABASE_URL=postgresql://clinic_web:secret@db.example/clinic \
 	DATABASE_OWNER_URL=postgresql://clinic_owner:secret@db.example/clinic
 

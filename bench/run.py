@@ -47,7 +47,8 @@ BUDGETS = {
     "the home page with all it loads, in 150 kB": 1.0,
     "a web process afterwards, in 150 MB": 1.0,
 }
-MAIL = {"DEFAULT_FROM_EMAIL": "clinic@localhost"}  # nothing is sent
+# What production wants said. Nothing is sent.
+MAIL = {"DEFAULT_FROM_EMAIL": "clinic@localhost", "EMAIL_URL": "smtp://localhost", "TRUSTED_PROXY_COUNT": "0"}
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

@@ -7,14 +7,17 @@ environment wins over it. docs/deploy.md lists every variable.
 import base64
 import logging
 import os
+import re
 import sys
 import zoneinfo
 from collections.abc import Container
+from email.utils import parseaddr
 from pathlib import Path
 
 import environ
 import phonenumbers
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -82,6 +85,18 @@ def data_keys() -> list[tuple[str, bytes]]:
     return keys
 
 
+def public_url() -> str:
+    """`PUBLIC_URL`: scheme, host and perhaps a port, without a slash at the end. https but in development, or on the
+    machine itself: codes and answers go over it."""
+    url = required("PUBLIC_URL", "the address patients use, such as https://clinic.example.").rstrip("/").lower()
+    parts = re.fullmatch(r"(https?)://([a-z0-9.-]+|\[::1\])(:[0-9]{1,5})?", url)
+    if parts is None:
+        raise ImproperlyConfigured(f"PUBLIC_URL is {url!r}: write https:// and a host name, and nothing after it.")
+    if parts[1] == "http" and not DEBUG and parts[2] not in ("localhost", "127.0.0.1", "[::1]"):
+        raise ImproperlyConfigured(f"PUBLIC_URL is {url!r}: it begins with https:// (http:// only in development).")
+    return url
+
+
 DEBUG = truth("DEBUG", False)
 SECRET_KEY = required("SECRET_KEY", "at least 50 random characters.")
 if not DEBUG and len(SECRET_KEY) < 50:
@@ -90,9 +105,9 @@ DATA_KEYS = data_keys()
 ALLOWED_HOSTS = words("ALLOWED_HOSTS")
 if not DEBUG and not ALLOWED_HOSTS:
     raise ImproperlyConfigured("Set ALLOWED_HOSTS: the names that people call this site by, such as clinic.example.")
-PUBLIC_URL = required("PUBLIC_URL", "the address patients use, such as https://clinic.example.").rstrip("/")
-if not PUBLIC_URL.startswith(("http://", "https://")):
-    raise ImproperlyConfigured(f"PUBLIC_URL is {PUBLIC_URL!r}: it begins with https:// (or http:// in development).")
+PUBLIC_URL = public_url()
+if not DEBUG:  # no default: with a wrong one all visitors share the address, and the limits, of the proxy
+    required("TRUSTED_PROXY_COUNT", "how many proxies in front set X-Forwarded-For; 0 without any.")
 TRUSTED_PROXY_COUNT = number("TRUSTED_PROXY_COUNT", 0)
 
 INSTALLED_APPS = [
@@ -291,7 +306,7 @@ CSRF_FAILURE_VIEW = "clinic.views.csrf_failure"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 # Words and time
-LANGUAGE_CODE = os.environ.get("LANGUAGE_CODE", "en-gb")
+LANGUAGE_CODE = "en-gb"
 LANGUAGES = [("en-gb", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
@@ -315,13 +330,22 @@ EMAIL_URL = os.environ.get("EMAIL_URL", "").strip() or (
     "consolemail://" if DEBUG else required("EMAIL_URL", "smtp://…")
 )
 try:
-    vars().update(environ.Env.email_url_config(EMAIL_URL))
+    mail = environ.Env.email_url_config(EMAIL_URL)
 except (ImproperlyConfigured, ValueError):  # what it says of itself may hold the password
     raise ImproperlyConfigured("EMAIL_URL is no such address: write smtp+tls://user:password@host:587.") from None
+if not DEBUG and not (EMAIL_URL.startswith("smtp") and mail["EMAIL_HOST"]):
+    raise ImproperlyConfigured("EMAIL_URL reaches no patient: write smtp+tls://user:password@host:587.")
+vars().update(mail)
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "").strip() or (
     "clinic@localhost" if DEBUG else required("DEFAULT_FROM_EMAIL", "the address messages come from.")
 )
+try:
+    validate_email(parseaddr(DEFAULT_FROM_EMAIL)[1])
+except ValidationError:
+    raise ImproperlyConfigured(
+        f"DEFAULT_FROM_EMAIL is {DEFAULT_FROM_EMAIL!r}: write an e-mail address such as clinic@clinic.example."
+    ) from None
 
 # Files: ours only. What the clinic uploads (pictures of articles) is kept in the database.
 STATIC_URL = "/static/"
@@ -368,9 +392,9 @@ if TRUSTED_PROXY_COUNT:
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
-SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
-SECURE_HSTS_PRELOAD = HTTPS
+# Browsers remember it: every name below the site's is https only, for a year after the last visit.
+SECURE_HSTS_SECONDS = number("HSTS_SECONDS", 31_536_000) if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS and truth("HSTS_SUBDOMAINS", True)
 
 # History says who did what; the columns that identify a patient are not kept in it (erasure must stay possible).
 PGHISTORY_APPEND_ONLY = True

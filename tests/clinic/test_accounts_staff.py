@@ -186,6 +186,7 @@ def test_no_variable_switches_the_second_factor_off(debug):
         "STAFF_SECOND_FACTOR": "false",
     }
     env |= {"EMAIL_URL": "smtp://mail.example", "DEFAULT_FROM_EMAIL": "us@clinic.example"}
+    env |= {"PUBLIC_URL": "https://clinic.example", "TRUSTED_PROXY_COUNT": "1"}
     code = "from clinic import settings; print(settings.STAFF_SECOND_FACTOR)"
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True"

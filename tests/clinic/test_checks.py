@@ -8,7 +8,14 @@ WEB, OWNER = "postgresql://clinic_web@db/clinic", "postgresql://clinic_owner@db/
 
 
 @pytest.mark.parametrize(
-    ("web", "owner", "warned"), [(WEB, OWNER, False), (OWNER, "", True), (OWNER, OWNER, True), ("", "", True)]
+    ("web", "owner", "warned"),
+    [
+        (WEB, OWNER, False),
+        (OWNER, "", True),
+        (OWNER, OWNER, True),
+        (OWNER, OWNER.replace("db/", "pgbouncer/"), True),
+        ("", "", False),  # the embedded server: it has both
+    ],
 )
 def test_one_database_role_is_warned_of(monkeypatch, web, owner, warned):
     monkeypatch.setenv("DATABASE_URL", web)
