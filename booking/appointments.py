@@ -226,6 +226,17 @@ def _free_holds(slot: Slot, treatment: Treatment, *, patient=None, keep: Appoint
     give_up(list(holds.values_list("pk", flat=True)), now=now)
 
 
+def _made_before(request_key: uuid.UUID, slot: Slot) -> tuple[uuid.UUID, Appointment | None]:
+    """The key to write under, and what the same request has made already, or None.
+
+    The same form sent for another time ("Back" shows it once more) is another request, under a key of its own.
+    """
+    before = Appointment.objects.with_names().filter(request_key=request_key).first()
+    if before is None or (before.starts_at, before.practitioner_id) == (slot.starts_at, slot.practitioner_id):
+        return request_key, before
+    return _made_before(uuid.uuid5(request_key, f"{slot.starts_at.timestamp():.0f} {slot.practitioner_id}"), slot)
+
+
 # --- a time is kept, and becomes an appointment
 
 
@@ -242,30 +253,33 @@ def hold(
     """Keeps a time for somebody who is about to give their details (`proposed`).
 
     A treatment needs finished answers that allow asking for that day (`response_id`), or a `patient` with a clearance
-    for it. The same `request_key` twice returns the same appointment. The price of the day of the visit is kept.
+    for it. The same `request_key` twice for the same start and practitioner returns the same appointment. The price of
+    the day of the visit is kept.
     Consequences: expired holds in the way are cancelled by the system; other holds of `patient` are given up.
     Raises Taken (with alternatives), TooClose, NotAllowed.
     """
-    try:
-        return _with_a_room(
-            lambda place: _hold(
-                treatment=treatment,
-                slot=place,
-                area=area,
-                request_key=request_key,
-                now=now,
-                response_id=response_id,
-                patient=patient,
-            ),
-            slot,
+
+    def keep(place: Slot) -> Appointment:
+        return _hold(
+            treatment=treatment,
+            slot=place,
+            area=area,
+            request_key=request_key,
+            now=now,
+            response_id=response_id,
+            patient=patient,
         )
+
+    try:
+        try:
+            return _with_a_room(keep, slot)
+        except IntegrityError as error:
+            if "request_key" not in constraint_of(error):
+                raise
+            return _with_a_room(keep, slot)  # the other press of the same form has been written meanwhile
     except Taken as taken:
         taken.alternatives = _alternatives(treatment, slot, now=now, patient=patient, area=area)
         raise
-    except IntegrityError as error:
-        if "request_key" not in constraint_of(error):
-            raise
-        return Appointment.objects.with_names().get(request_key=request_key)
 
 
 @verb
@@ -275,7 +289,7 @@ def _hold(*, treatment, slot, area, request_key, now, response_id, patient) -> A
         rooms=[slot.room_id],
         patients=[patient.pk if patient is not None else None],
     )
-    before = Appointment.objects.with_names().filter(request_key=request_key).first()
+    request_key, before = _made_before(request_key, slot)
     if before is not None:
         return before
     _check_area(treatment, area)
@@ -525,6 +539,7 @@ def book_by_phone(
     Any other treatment is `pending`: with answers that we have, for a clinician; without, with `form_due_by` and the
     link to the form sent. No lead time and no horizon, but never before the review promise. `overbook_reason` puts it
     beside the practitioner's other visit (lane 1), recorded with who and why; room and patient stay in one place.
+    `request_key` as in `hold`.
     Raises Taken (with alternatives), TooClose, NotAllowed (not the front desk; the rules say no to that day).
     """
     try:
@@ -551,7 +566,7 @@ def _book_by_phone(*, patient, treatment, area, slot, by, now, overbook_reason, 
     lock(practitioners=[slot.practitioner_id], rooms=[slot.room_id], patients=[patient.pk])
     _desk(by)
     if request_key is not None:
-        before = Appointment.objects.with_names().filter(request_key=request_key).first()
+        request_key, before = _made_before(request_key, slot)
         if before is not None:
             return before
     _check_area(treatment, area)

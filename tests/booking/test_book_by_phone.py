@@ -116,6 +116,12 @@ def test_the_same_press_twice_is_one_appointment(surgery):
     key, patient = uuid.uuid4(), make.make_patient()
     first = phone(surgery, surgery.consultation, patient=patient, request_key=key)
     assert phone(surgery, surgery.consultation, patient=patient, request_key=key) == first
+    for _press in range(2):
+        other = phone(
+            surgery, surgery.consultation, patient=patient, request_key=key, slot=steps.slot(surgery, clock="12:00")
+        )
+        assert other.starts_at == make.at(steps.VISIT, "12:00")
+    assert Appointment.objects.count() == 2
 
 
 def test_overbooking_is_recorded_with_who_and_why(surgery):

@@ -134,6 +134,22 @@ def test_the_same_press_twice_at_once_is_one_hold():
         assert len({result.pk for result in results}) == 1
 
 
+def test_two_times_of_one_form_at_once_are_two_holds():
+    surgery = make.make_surgery()
+    key = uuid.uuid4()
+    slots = [
+        steps.slot(surgery, practitioner=who, room=room)
+        for who, room in zip(surgery.practitioners, surgery.rooms, strict=True)
+    ]
+    calls = [
+        lambda slot=slot: steps.held(surgery, treatment=surgery.consultation, request_key=key, slot=slot)
+        for slot in slots
+    ]
+    results = at_once(*calls)
+    only(results)
+    assert {result.practitioner for result in results} == set(surgery.practitioners)
+
+
 def test_confirming_a_run_out_hold_against_somebody_who_takes_it():
     surgery = make.make_surgery(practitioners=1, rooms=1)
     late = NOW + timedelta(minutes=30)
