@@ -406,8 +406,8 @@ class Treatment(models.Model):
     minimum_interval_days = models.PositiveSmallIntegerField(
         _("days between two sessions on the same area"),
         default=28,
-        validators=[MaxValueValidator(365)],
-        help_text=_("Counts for everybody, staff included. It does not apply to consultations."),
+        validators=[MinValueValidator(1), MaxValueValidator(365)],  # 0 would be no session: see the walls of booking
+        help_text=_("At least 1. Counts for everybody, staff included. It does not apply to consultations."),
     )
     sessions_min = models.PositiveSmallIntegerField(
         _("usual sessions, from"),
@@ -430,6 +430,9 @@ class Treatment(models.Model):
         ordering = ["order", "name"]
         constraints = [
             models.CheckConstraint(condition=Q(duration_minutes__gte=5), name="clinic_treatment_lasts"),
+            models.CheckConstraint(
+                condition=Q(minimum_interval_days__gte=1) | ~Q(kind="treatment"), name="clinic_treatment_keeps_days"
+            ),
             models.CheckConstraint(
                 condition=Q(sessions_max__gte=F("sessions_min")), name="clinic_treatment_sessions_from_to"
             ),

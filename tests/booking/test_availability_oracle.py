@@ -82,9 +82,9 @@ def random_clinic(chance: random.Random, day: date, now: datetime):
     treatment = make.make_treatment(
         duration_minutes=chance.choice([15, 30, 45, 60]),
         buffer_minutes=chance.choice([0, 10, 15]),
-        minimum_interval_days=chance.choice([0, 1, 2, 28]),
+        minimum_interval_days=chance.choice([1, 2, 28]),
     )
-    other = make.make_treatment(minimum_interval_days=chance.choice([0, 1, 3]))
+    other = make.make_treatment(minimum_interval_days=chance.choice([1, 3]))
     places = [make.make_location(time_zone=zone) for zone in ("Europe/London", "America/New_York")]
     rooms = [make.make_room(place, is_active=chance.random() < 0.9) for place in places for _n in range(2)]
     people = [make.make_practitioner(treatment, is_active=chance.random() < 0.9) for _n in range(3)]

@@ -366,6 +366,18 @@ def test_the_larger_interval_counts_in_both_directions(add):
     add(patient=patient, treatment=short, starts_at=TEN + timedelta(days=42 + 42))
 
 
+def test_no_treatment_is_without_an_interval():
+    """With 0 it would be no session: another one, of 28 days, could stand on the day after it."""
+    treatments = Treatment.objects.filter(pk=make.make_treatment().pk)
+    refused(treatments.update, minimum_interval_days=0, by="clinic_treatment_keeps_days")
+    with connection.cursor() as cursor:
+        refused(
+            cursor.execute, "UPDATE clinic_treatment SET minimum_interval_days = 0", by="clinic_treatment_keeps_days"
+        )
+    treatments.update(minimum_interval_days=1)
+    Treatment.objects.filter(pk=make.make_consultation().pk).update(minimum_interval_days=0)
+
+
 @both_ways
 def test_another_area_patient_or_kind_may_be_the_same_day(add):
     patient, treatment = make.make_patient(), make.make_treatment(areas=("face", "belly"))
