@@ -10,12 +10,14 @@ from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import (
+    BooleanField,
     Case,
     CharField,
     Count,
     DateField,
     DateTimeField,
     Exists,
+    ExpressionWrapper,
     F,
     Func,
     OuterRef,
@@ -65,6 +67,7 @@ class Verb:
     label: str
     is_page: bool = False
     is_first: bool = False
+    is_urgent: bool = False  # a page that should be opened soon
     is_stop: bool = False
 
 
@@ -74,7 +77,8 @@ class Line:
 
     visit: Appointment
     now: datetime
-    session: int = 0  # see `numbered`
+    session: int = 0  # see `for_lines`
+    is_hit: bool = False  # the same
     readiness: str = ""
     is_next: bool = False  # the first that is expected now: the likeliest to arrive
     verbs: list[Verb] = field(default_factory=list)
@@ -105,7 +109,9 @@ class Line:
 
     @property
     def word(self) -> str:
-        """The one word about readiness."""
+        """The one word about readiness; that it has to be moved, where it cannot stand."""
+        if self.must_move:
+            return _("has to be moved")
         return {
             READY: _("ready"),
             UPDATE_DUE: _("update due"),
@@ -116,12 +122,20 @@ class Line:
     @property
     def word_class(self) -> str:
         """Its colour."""
+        if self.must_move:
+            return "stop"
         return {READY: "done", UPDATE_DUE: "wait", WAITING: "wait", CANNOT: "stop"}.get(self.readiness, "plain")
 
     @property
     def seen(self) -> str:
         """See the function of that name."""
         return seen(self.visit)
+
+    @property
+    def must_move(self) -> bool:
+        """Whether it is to come and cannot stand: see `cannot_stand`. What cannot be treated needs other words."""
+        is_upcoming = self.visit.status in OPEN and self.visit.starts_at > self.now
+        return self.is_hit and is_upcoming and self.readiness != CANNOT
 
     @property
     def is_over(self) -> bool:
@@ -142,12 +156,12 @@ class Line:
     @property
     def is_expected(self) -> bool:
         """Whether an arrival is the likeliest thing to happen with it."""
-        return self.may_arrive and self.visit.starts_at - SOON <= self.now < self.visit.ends_at
+        return self.may_arrive and not self.must_move and self.visit.starts_at - SOON <= self.now < self.visit.ends_at
 
     @property
     def is_ready(self) -> bool:
         """Whether nothing is asked of anybody."""
-        return self.readiness == READY
+        return self.readiness == READY and not self.must_move
 
     @property
     def is_up_to_patient(self) -> bool:
@@ -158,6 +172,8 @@ class Line:
     def say(self) -> str:
         """What to say on the phone; nothing of whoever is here, or whose time is over."""
         visit = self.visit
+        if self.must_move:
+            return _("“We are sorry: we cannot see you at this time. Please do not travel. Let us find another time.”")
         if self.is_ready:
             if visit.status != Status.BOOKED or visit.starts_at <= self.now:
                 return ""
@@ -210,8 +226,8 @@ def seen(visit: Appointment) -> str:
 
 def lines(visits: Iterable[Appointment], *, now: datetime, user: User) -> list[Line]:
     """The visits (with names and numbers) as lines, with readiness and the verbs this person has. The look-ups are
-    those of `readiness`, however many visits; nothing is written."""
-    made = [Line(visit, now, getattr(visit, "session", None) or 0) for visit in visits]
+    those of `readiness`, however many visits; nothing is written. `visits` are those of `for_lines`."""
+    made = [Line(visit, now, getattr(visit, "session", None) or 0, getattr(visit, "is_hit", False)) for visit in visits]
     waiting = [line for line in made if not line.is_over]
     words = readiness(
         [
@@ -220,18 +236,19 @@ def lines(visits: Iterable[Appointment], *, now: datetime, user: User) -> list[L
         ],
         now=now,
     )
+    for line in made:
+        line.readiness = words.get(line.visit.pk, "")
     runs_desk = user.has_perm("booking.run_desk")
     expected = next((line for line in made if line.is_expected), None)
     for line in made:
         line.is_next = runs_desk and line is expected
-        line.readiness = words.get(line.visit.pk, "")
         line.verbs = desk_verbs(line) if runs_desk else []
     return made
 
 
-def numbered(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
+def for_lines(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
     """Each with `session`: which session on its area it is, counting those that took or keep their time; None for
-    what is no session."""
+    what is no session. And with `is_hit`: whether somebody or some place is not there then."""
     so_far = (
         Appointment.objects.occupying()
         .exclude(status=Status.PROPOSED)
@@ -242,7 +259,10 @@ def numbered(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
         .values(count=Count("pk"))
     )
     is_none = Q(interval_days=0) | Q(status__in=[*Appointment.FREED, Status.PROPOSED])
-    return visits.annotate(session=Case(When(is_none, then=None), default=Subquery(so_far)))
+    return visits.annotate(
+        session=Case(When(is_none, then=None), default=Subquery(so_far)),
+        is_hit=ExpressionWrapper(_nobody_there(), BooleanField()),
+    )
 
 
 def desk_verbs(line: Line) -> list[Verb]:
@@ -250,6 +270,8 @@ def desk_verbs(line: Line) -> list[Verb]:
     visit, now = line.visit, line.now
     today = now.astimezone(visit.location.zone).date()
     verbs = []
+    if line.must_move:
+        verbs.append(Verb("move", _("Move"), is_page=True, is_urgent=True))
     if visit.status == Status.BOOKED:
         if line.may_arrive:
             verbs.append(Verb("arrive", _("Arrived"), is_first=line.is_next))
@@ -260,7 +282,7 @@ def desk_verbs(line: Line) -> list[Verb]:
     if line.can_undo:
         label = _("Undo “%(status)s”") % {"status": visit.get_status_display()}
         verbs.append(Verb("undo", label))
-    if visit.status in OPEN:
+    if visit.status in OPEN and not line.must_move:
         verbs.append(Verb("move", _("Move"), is_page=True))
     if visit.status in (*OPEN, Status.ARRIVED) and visit.day >= today:
         verbs.append(Verb("cancel", _("Cancel"), is_page=True, is_stop=True))
@@ -303,7 +325,7 @@ class Day:
             (_("Visits"), len(open_lines)),
             (_("Still to come"), sum(line.is_to_come for line in open_lines)),
             (_("Here"), sum(line.visit.status in (Status.ARRIVED, Status.CHECKED_IN) for line in open_lines)),
-            (_("Not ready"), sum(line.readiness not in ("", READY) for line in open_lines)),
+            (_("Not ready"), sum(line.must_move or line.readiness not in ("", READY) for line in open_lines)),
         ]
 
 
@@ -324,7 +346,7 @@ def places(day: date | None, *, now: datetime) -> list[tuple[Location, str | Non
 
 def visits_of(day: date, location: Location) -> QuerySet[Appointment]:
     """Every visit of somebody we know on a local day at a place, freed ones included."""
-    return numbered(
+    return for_lines(
         Appointment.objects.with_names()
         .on(day, location)
         .filter(patient__isnull=False)
@@ -403,7 +425,7 @@ def own_day(user: User, day: date, *, now: datetime) -> list[Line]:
         .exclude(status=Status.PROPOSED)
         .order_by("starts_at", "pk")
     )
-    return lines(numbered(visits), now=now, user=user)
+    return lines(for_lines(visits), now=now, user=user)
 
 
 # --- finding people
@@ -532,6 +554,11 @@ def cannot_stand(*, now: datetime) -> QuerySet[Appointment]:
     off or has no hours then, the place is closed, or one of them is no longer in use. The cleaning belongs to a visit.
     """
     upcoming = Appointment.objects.with_names().filter(status__in=OPEN, starts_at__gt=now)
+    return upcoming.filter(_nobody_there()).order_by("starts_at", "pk")
+
+
+def _nobody_there() -> Q:
+    """A condition on visits, whenever they are."""
     off = TimeOff.objects.filter(
         practitioner=OuterRef("practitioner"), starts_at__lt=OuterRef("busy_until"), ends_at__gt=OuterRef("starts_at")
     )
@@ -540,14 +567,14 @@ def cannot_stand(*, now: datetime) -> QuerySet[Appointment]:
         first_day__lte=OuterRef("local_date"),
         last_day__gte=OuterRef("local_date"),
     )
-    return upcoming.filter(
+    return (
         Q(Exists(off))
         | Q(Exists(closed))
         | ~Q(Exists(_hours_around()))
         | Q(practitioner__is_active=False)
         | Q(room__is_active=False)
         | Q(room__location__is_active=False)
-    ).order_by("starts_at", "pk")
+    )
 
 
 def _hours_around() -> QuerySet[WorkingHours]:

@@ -107,7 +107,7 @@ class StaffPages(SearchesInPrivate):
 
     def visit(self, request: StaffRequest, key: uuid.UUID) -> Appointment:
         """The appointment of an address, if this person may see it; else 404."""
-        found = desk.numbered(self.get_queryset(request)).filter(uuid=key).first()
+        found = desk.for_lines(self.get_queryset(request)).filter(uuid=key).first()
         if found is None:
             raise Http404
         return found
