@@ -80,7 +80,7 @@ class ArticleAdmin(AsksFiltersOnly):
     @admin.display(description=_("patients read"))
     def shown(self, article):
         if article.published_version is None:
-            return _("nothing yet")
+            return down_words(article) or _("nothing yet")
         return _("version %(version)d") % {"version": article.published_version}
 
     @admin.display(description=_("review due"))
@@ -103,7 +103,7 @@ class ArticleAdmin(AsksFiltersOnly):
                 view(require_POST(self.publish)),
                 name="education_article_publish",
             ),
-            path("<int:pk>/take-down/", view(require_POST(self.take_down)), name="education_article_take_down"),
+            path("<int:pk>/take-down/", view(self.take_down), name="education_article_take_down"),
             *super().get_urls(),
         ]
 
@@ -149,6 +149,7 @@ class ArticleAdmin(AsksFiltersOnly):
             "article": article,
             "latest": latest,
             "state": state_word(article) if article else None,
+            "taken_down": down_words(article) if article else "",
             "form": form,
             "sources": sources,
             "errors": form.errors or sources.total_error_count(),
@@ -263,11 +264,25 @@ class ArticleAdmin(AsksFiltersOnly):
         return self.done(request, revision, _("Patients read version %(version)d now."))
 
     def take_down(self, request, pk: int) -> HttpResponse:
-        """Hides a page from patients."""
-        article = get_object_or_404(Article, pk=pk)
-        article.take_down(by=request.user, now=timezone.now())
-        messages.success(request, _("Patients no longer see this page."))
-        self.log_change(request, article, str(_("Taken down")))
+        """Asks first, then hides a page from patients; says why where others lead to it."""
+        if not holds(request.user, "publish_article"):
+            raise PermissionDenied
+        article = get_object_or_404(Article.objects.with_titles(), pk=pk)
+        if request.method != "POST":
+            context = {
+                **self.admin_site.each_context(request),
+                "title": _("Take the page down"),
+                "opts": self.opts,
+                "article": article,
+            }
+            return render(request, "admin/education/article/take_down.html", context)
+        try:
+            article.take_down(by=request.user, now=timezone.now())
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+        else:
+            messages.success(request, _("Patients no longer see this page."))
+            self.log_change(request, article, str(_("Taken down")))
         return redirect("admin:education_article_change", pk)
 
 
@@ -284,6 +299,16 @@ def date_words(day) -> str:
     from django.utils.formats import date_format
 
     return date_format(day, "j F Y")
+
+
+def down_words(article: Article) -> str:
+    """Who took a page down and when; nothing for one that patients read, or never could. Needs `with_states()`."""
+    if article.published_revision_id is not None or article.left_at is None:
+        return ""
+    return _("taken down on %(day)s by %(who)s") % {
+        "day": date_words(timezone.localtime(article.left_at)),
+        "who": article.left_by,
+    }
 
 
 STATE_WORDS = {
@@ -350,6 +375,9 @@ class PictureAdmin(AsksFiltersOnly):
 
     def get_queryset(self, request):
         return super().get_queryset(request).defer("content")
+
+    def changelist_view(self, request, extra_context=None):
+        return super().changelist_view(request, {"title": _("Pictures"), **(extra_context or {})})
 
     def get_fields(self, request, obj=None):
         return ["shown", "name", "alt", "media_type", "size"] if obj else ["file", "name", "alt"]

@@ -24,6 +24,10 @@ from education import pictures, rendering
 
 REVIEW_LASTS_DAYS = 365  # at most; a clinician may choose a shorter time
 SEARCH_CONFIG = "english"
+# Pages that the site's own pages lead to by their address (a test reads the templates).
+LED_TO = frozenset(
+    ["aftercare", "alternatives", "on-the-day", "preparing", "risks-and-when-to-call", "which-scars", "who-should-wait"]
+)
 # Marks around a found word in a headline; control characters cannot be typed into a page, so escaping stays simple.
 FOUND_START, FOUND_END = "\x02", "\x03"
 
@@ -78,13 +82,17 @@ class ArticleQuerySet(models.QuerySet):
 
     def with_states(self) -> "ArticleQuerySet":
         """Adds `state` of the newest version (none, draft, waiting, changes, signed, published), `published_version`
-        and `review_due` of what patients read. The state is computed from the records, never stored.
+        and `review_due` of what patients read, `left_at` and `left_by` of the last time the page was taken down. The
+        state is computed from the records, never stored.
         """
         newest = ArticleRevision.objects.filter(article=OuterRef("pk")).order_by("-version")
         answers = answers_on(OuterRef("newest_id"))
         asked = ReviewRequest.objects.filter(revision=OuterRef("newest_id")).order_by("-asked_at")
         shown = answers_on(OuterRef("published_revision")).filter(outcome=ArticleReview.Outcome.SIGNED)
+        left = Publication.objects.filter(article=OuterRef("pk"), revision=None).order_by("-at", "-pk")
         return self.annotate(
+            left_at=Subquery(left.values("at")[:1]),
+            left_by=Subquery(left.values("by__name")[:1]),
             newest_id=Subquery(newest.values("pk")[:1]),
             published_version=F("published_revision__version"),
             review_due=Subquery(shown.values("review_due")[:1]),
@@ -180,6 +188,8 @@ class Article(models.Model):
     latest_title: str | None
     state: str
     published_version: int | None
+    left_at: datetime.datetime | None
+    left_by: str
 
     objects = ArticleQuerySet.as_manager()
 
@@ -286,9 +296,18 @@ class Article(models.Model):
             Article.objects.filter(pk=self.pk).update(published_revision=revision, published_at=now)
         self.published_revision, self.published_at = revision, now
 
+    def is_led_to(self) -> bool:
+        """Whether findings of the active questions, or the site's own pages, lead patients here."""
+        return self.slug in LED_TO or bool(headings_needed_on(self.slug))
+
     def take_down(self, *, by, now: datetime.datetime) -> None:
-        """Hides the page from patients at once, and records it. Its versions stay. Needs `publish_article`."""
+        """Hides the page from patients at once, and records it. Its versions stay. Needs `publish_article`.
+
+        Raises ValidationError for a page that others lead to: patients would find a closed door.
+        """
         require(by, "publish_article")
+        if self.is_led_to():
+            raise ValidationError(_("Other pages lead patients here, so this page cannot be taken down."))
         with transaction.atomic():
             Article.objects.select_for_update().get(pk=self.pk)
             Publication.objects.create(article=self, revision=None, at=now, by=by)

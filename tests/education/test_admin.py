@@ -1,13 +1,15 @@
 """The staff site: story 6, and who may do what."""
 
+import re
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from education.models import Article, ArticleReview, ArticleRevision, Picture
+from education.models import LED_TO, Article, ArticleReview, ArticleRevision, Picture
 from tests.education.conftest import WORDS, draft, make_user, published
 from tests.education.test_pictures import picture_file
 
@@ -180,10 +182,46 @@ def test_only_what_was_published_and_still_stands_signed_is_offered_again(staff,
     assert "A clinician has asked for changes to this version" in response.content.decode()
 
 
-@pytest.mark.parametrize("rest", [("versions", 1, "ask"), ("versions", 1, "publish"), ("take-down",)])
+@pytest.mark.parametrize("rest", [("versions", 1, "ask"), ("versions", 1, "publish")])
 def test_a_get_changes_nothing(staff, editor, clinician, article, rest):
     published(article, editor, clinician)
     assert staff(editor).get(address(article, *rest)).status_code == 405
+
+
+def test_taking_a_page_down_asks_first_and_the_list_says_who_did(staff, editor, clinician, article):
+    published(article, editor, clinician)
+    browser = staff(editor)
+    assert address(article, "take-down") in browser.get(address(article, "change")).content.decode()
+    asked = browser.get(address(article, "take-down")).content.decode()
+    assert "Patients will no longer find “How skin heals”" in asked
+    assert Article.objects.get().published_revision is not None
+    said = browser.post(address(article, "take-down"), follow=True).content.decode()
+    assert Article.objects.get().published_revision is None
+    for page in (said, browser.get("/admin/education/article/").content.decode()):
+        assert "by Edda Editor" in page
+        assert "aken down on " in page
+
+
+@pytest.mark.parametrize("slug", ["who-should-wait", "led-to-by-a-finding"])
+def test_a_page_that_others_lead_to_is_not_taken_down(staff, editor, clinician, monkeypatch, slug):
+    needed = {"led-to-by-a-finding": {"keloid"}}
+    monkeypatch.setattr("education.models.headings_needed_on", lambda of: needed.get(of, set()))
+    article = Article.objects.create(slug=slug)
+    published(article, editor, clinician, body="## Keloid {#keloid}\n\nWords. {{ source: derm }}\n")
+    page = staff(editor).get(address(article, "take-down")).content.decode()
+    assert "so this page stays up" in page
+    assert "Take it down" not in page
+    said = staff(editor).post(address(article, "take-down"), follow=True).content.decode()
+    assert "this page cannot be taken down" in said
+    assert Article.objects.get().published_revision is not None
+
+
+def test_the_pages_that_templates_lead_to_are_those_that_stay():
+    """A link that is added later keeps its page up as well."""
+    found = set()
+    for path in (settings.BASE_DIR / "templates").rglob("*.*"):
+        found |= set(re.findall(r"'education:article' '([a-z-]+)'", path.read_text()))
+    assert found == LED_TO
 
 
 def test_nothing_is_deleted_here(staff, editor, article):
