@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 
 # Minutes until the next try after a refusal. After the last one the message counts as "could not be sent" (a day).
 BACK_OFF = (1, 5, 15, 60, 180, 360, 720)
+# While no mail server answers at all, nothing was handed over: it is no try of a message, and all are looked at again
+# within minutes, as long as what they say may still be news.
+PAUSE = timedelta(minutes=2)
+OUTAGE = timedelta(days=3)
 SEEN = "outbox.worker.seen"
 
 
@@ -38,6 +42,10 @@ class Refused(Exception):
         self.lasting = lasting
 
 
+class NoServer(Refused):
+    """No mail server to hand anything to, this message or another."""
+
+
 class Unknown(Exception):
     """The connection broke while the message was on its way: perhaps it arrived."""
 
@@ -45,6 +53,7 @@ class Unknown(Exception):
 def send_due(*, now: datetime, limit: int = 100) -> int:
     """Sends what is due, oldest first, at most `limit` messages; returns how many it took.
 
+    Stops at the first that finds no mail server: the others would find none either.
     Any number of these may run at once. Must not run inside a transaction: the claim has to be seen by others.
     Writes `sent` with its time; or `queued` with a later `due_at`; or `failed`; or leaves `sending` where nobody knows.
     """
@@ -57,9 +66,11 @@ def send_due(*, now: datetime, limit: int = 100) -> int:
             message = claim(now=moment)
             if message is None:
                 break
-            taken += 1
             try:
                 deliver(message, connection)
+            except NoServer as outage:
+                put_back(message, str(outage), tried=False, now=moment)
+                break
             except Refused as refusal:
                 put_back(message, str(refusal), lasting=refusal.lasting, now=moment)
             except Unknown as unknown:
@@ -67,6 +78,7 @@ def send_due(*, now: datetime, limit: int = 100) -> int:
                 log.warning("message %s: unclear whether it was sent", message.uuid)
             else:
                 record_sent(message, now=now + timedelta(seconds=time.monotonic() - started))
+            taken += 1
     finally:
         close(connection)
     return taken
@@ -93,26 +105,32 @@ def record_sent(message: Message, *, now: datetime) -> None:
     Message.objects.filter(pk=message.pk, state=Message.State.SENDING).update(**written)
 
 
-def put_back(message: Message, reason: str, *, lasting: bool, now: datetime) -> None:
-    """Queues a refused message for later, or gives up: a lasting refusal, a day of tries, or a code that is too old."""
-    wait = BACK_OFF[message.attempts - 1] if message.attempts <= len(BACK_OFF) else None
+def put_back(message: Message, reason: str, *, lasting: bool = False, tried: bool = True, now: datetime) -> None:
+    """Queues a message for later, or gives up: a lasting refusal, a day of tries, days without a mail server (then it
+    was not `tried`, and that does not count), or a code that is too old."""
+    attempts = message.attempts if tried else message.attempts - 1
+    if tried:
+        wait = timedelta(minutes=BACK_OFF[attempts - 1]) if attempts <= len(BACK_OFF) else None
+    else:
+        wait = PAUSE if now < message.created_at + OUTAGE else None
     error = one_line(reason)[:200]
     sending = Message.objects.filter(pk=message.pk, state=Message.State.SENDING)
-    due_at = now + timedelta(minutes=wait or 0)
     if message.kind in SECRETS and wait:
         # A patient waits for it at the screen: soon, or not at all.
-        due_at = now + timedelta(seconds=20 * message.attempts)
-        if due_at > message.created_at + timedelta(seconds=settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT):
+        wait = timedelta(seconds=20 * max(attempts, 1))
+        if now + wait > message.created_at + timedelta(seconds=settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT):
             wait = None
     if lasting or wait is None:
-        written: dict = {"state": Message.State.FAILED, "last_error": error}
+        written: dict = {"state": Message.State.FAILED, "attempts": attempts, "last_error": error}
         if message.kind in SECRETS:
             written |= {"text": "", "html": ""}
         sending.update(**written)
         log.warning("message %s: given up", message.uuid)
     else:
         # Nothing of it has left: taken back from here, it will have told nobody anything.
-        sending.update(state=Message.State.QUEUED, due_at=due_at, claimed_at=None, last_error=error)
+        sending.update(
+            state=Message.State.QUEUED, attempts=attempts, due_at=now + wait, claimed_at=None, last_error=error
+        )
 
 
 def forget_codes(*, now: datetime) -> int:
@@ -154,7 +172,8 @@ def deliver(message: Message, connection) -> None:
     """Hands one message to the mail server.
 
     Raises:
-        Refused: it certainly was not taken. Unknown: the line broke after the message had begun to leave.
+        Refused: it certainly was not taken. NoServer: nor could it be offered. Unknown: the line broke after the
+            message had begun to leave.
     """
     try:
         mail = email_of(message)
@@ -164,7 +183,7 @@ def deliver(message: Message, connection) -> None:
     try:
         make_ready(connection)
     except OSError as error:  # smtplib's errors are OSErrors
-        raise Refused(f"no mail server: {type(error).__name__}") from error
+        raise NoServer(f"no mail server: {type(error).__name__}") from error
     try:
         taken = connection.send_messages([mail])
     except smtplib.SMTPRecipientsRefused as error:
@@ -218,7 +237,7 @@ def health(*, now: datetime) -> dict:
     figures = Message.objects.aggregate(
         last_sent=Max("sent_at"),
         oldest_unsent=Min("due_at", filter=Q(state=Message.State.QUEUED, due_at__lte=now)),
-        first_tried=Min("created_at", filter=Q(state=Message.State.QUEUED, attempts__gt=0, due_at__gt=now)),
+        first_tried=Min("created_at", filter=Q(state=Message.State.QUEUED) & ~Q(last_error="")),
         unclear=Count("pk", filter=is_unclear(now)),
         failed=Count(
             "pk",

@@ -81,7 +81,6 @@ def test_the_mail_has_both_forms_the_file_and_a_stable_id(server):
 @pytest.mark.parametrize(
     "answer",
     [
-        ConnectionRefusedError(),
         smtplib.SMTPDataError(451, b"later"),
         smtplib.SMTPRecipientsRefused({"anna@example.org": (450, b"greylisted")}),
         smtplib.SMTPSenderRefused(421, b"busy", "clinic@localhost"),
@@ -107,12 +106,44 @@ def test_a_refusal_is_tried_again_later_and_later(server, answer):
 def test_after_a_day_of_refusals_it_is_given_up(server):
     message, moment = queued(), NOW
     while message.state == "queued":
-        server.append(ConnectionRefusedError())
+        server.append(smtplib.SMTPDataError(451, b"later"))
         worker.send_due(now=moment)
         message.refresh_from_db()
         moment = message.due_at
     assert (message.state, message.attempts) == ("failed", len(worker.BACK_OFF) + 1)
     assert not mail.outbox
+
+
+def test_without_a_server_all_waits_and_goes_out_minutes_after_it_is_back(server):
+    tried, other = queued("1"), queued("2", due_at=NOW + timedelta(seconds=1))
+    moment = NOW
+    while moment < NOW + timedelta(hours=30):
+        server.append(ConnectionRefusedError())
+        assert worker.send_due(now=moment) == 0, "nothing else leaves either: one look is enough"
+        assert not server
+        tried.refresh_from_db(), other.refresh_from_db()
+        assert worker.health(now=moment)["late"] == (moment > NOW), "staff see it, also between two looks"
+        moment += timedelta(minutes=30)
+    for message in (tried, other):
+        assert (message.state, message.attempts, message.claimed_at) == ("queued", 0, None)
+    assert "no mail server" in tried.last_error and max(tried.due_at, other.due_at) <= moment
+    assert worker.send_due(now=moment) == 2
+    tried.refresh_from_db()
+    assert (tried.state, tried.attempts, tried.last_error, len(mail.outbox)) == ("sent", 1, "", 2)
+
+
+def test_an_outage_uses_up_none_of_the_tries_of_a_message(server):
+    message = queued()
+    busy = smtplib.SMTPDataError(451, b"later")
+    for answer in (busy, ConnectionRefusedError(), busy):
+        server.append(answer)
+        worker.send_due(now=message.due_at)
+        message.refresh_from_db()
+    assert (message.state, message.attempts) == ("queued", 2)
+    server.append(ConnectionRefusedError())
+    worker.send_due(now=NOW + worker.OUTAGE + timedelta(minutes=1))
+    message.refresh_from_db()
+    assert (message.state, message.attempts) == ("failed", 2), "not for ever"
 
 
 def test_an_address_that_does_not_exist_is_not_tried_again(server):
@@ -153,8 +184,7 @@ def test_the_words_of_a_code_are_gone_once_it_is_sent(server):
 
 def test_a_code_that_no_longer_works_is_neither_sent_nor_kept(server):
     code = queued(kind="code")
-    for _try in range(10):
-        server.append(ConnectionRefusedError())
+    server += [ConnectionRefusedError() for _try in range(60)]
     moment = NOW
     while code.state == "queued":
         worker.send_due(now=moment)
