@@ -736,10 +736,10 @@ def cancel(
     """Cancels, with who, when and why (I6). A held time is given back.
 
     by: "patient" (until the start; late ones are recorded as late), "staff" (`user` with run_desk, until the end of the
-    day) or "clinician" (`user` treats the patient, or decides on screenings; "not today"). reason: a code of
-    Appointment.Reason; a patient's own needs none. Consequences: the time is free; it leaves the clinicians' worklist;
-    messages that wait are taken back; one message, with a calendar file that takes it out. Undo: 15 minutes.
-    Raises NotAllowed.
+    day; what is not confirmed also later: it never took place) or "clinician" (`user` treats the patient, or decides on
+    screenings; "not today"). reason: a code of Appointment.Reason; a patient's own needs none. Consequences: the time
+    is free; it leaves the clinicians' worklist; messages that wait are taken back; one message before the start, with a
+    calendar file that takes it out. Undo: 15 minutes. Raises NotAllowed.
     """
     appointment = locked(appointment)
     if appointment.status == Status.PROPOSED and by == By.PATIENT:
@@ -753,7 +753,7 @@ def cancel(
     elif by == By.STAFF:
         _desk(user)
         _status_is(appointment, Status.PENDING, Status.BOOKED, Status.ARRIVED)
-        if local_day(appointment, now) > appointment.day:
+        if appointment.status != Status.PENDING and local_day(appointment, now) > appointment.day:
             raise NotAllowed(_("This day is over. Mark it as not come, or ask a manager to correct it."))
     elif by == By.CLINICIAN:
         if user is None or not user.has_perm("screening.decide"):
@@ -942,6 +942,7 @@ def undo(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
         return change(appointment, to, now=now, review_id=review_id)
     as_they_know = bool(notices.drop(appointment, kinds=["cancelled"])) and notices.has_left(appointment)
     as_they_know = as_they_know and to == appointment.previous_status
+    as_they_know = as_they_know or appointment.status_changed_at >= appointment.starts_at  # `cancel` told nobody then
     appointment = change(
         appointment,
         to,

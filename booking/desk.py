@@ -284,7 +284,7 @@ def desk_verbs(line: Line) -> list[Verb]:
         verbs.append(Verb("undo", label))
     if visit.status in OPEN and not line.must_move:
         verbs.append(Verb("move", _("Move"), is_page=True))
-    if visit.status in (*OPEN, Status.ARRIVED) and visit.day >= today:
+    if visit.status == Status.PENDING or visit.status in (Status.BOOKED, Status.ARRIVED) and visit.day >= today:
         verbs.append(Verb("cancel", _("Cancel"), is_page=True, is_stop=True))
     return verbs
 

@@ -75,6 +75,17 @@ def test_when_its_day_is_over_the_desk_cancels_nothing_any_more(surgery):
     assert appointments.cancel(appointment, now=evening, **late).status == "cancelled"
 
 
+def test_what_was_never_confirmed_is_cancelled_when_its_day_is_over_and_nobody_is_told(surgery):
+    appointment = steps.asked(surgery)
+    Message.objects.update(state="sent", sent_at=NOW, claimed_at=NOW)
+    later = make.at(steps.VISIT + timedelta(days=1), "09:00")
+    gone = appointments.cancel(appointment, by="staff", user=surgery.desk, reason="mistake", now=later)
+    assert (gone.status, gone.cancel_reason) == ("cancelled", "mistake")
+    assert not ReviewRequest.objects.filter(closed_at=None).exists()
+    assert appointments.undo(gone, by=surgery.desk, now=later).status == "pending"
+    assert steps.messages(appointment) == [], "of a day that is over nobody is told"
+
+
 def test_a_pending_one_leaves_the_worklist(surgery):
     appointment = steps.asked(surgery)
     appointments.cancel(appointment, by="patient", now=NOW)
