@@ -70,6 +70,13 @@ def send_again(message: Message, user: User, now: datetime) -> None:
         raise Refusal(str(error)) from error
 
 
+def untold(visit: Appointment) -> str:
+    """A sentence, to be put after another, where no message can tell the patient of a change to a visit to come."""
+    if visit.whose.email or visit.status not in desk.OPEN or visit.starts_at <= timezone.now():
+        return ""
+    return " " + _("There is no e-mail address: please tell them yourself.")
+
+
 class DeskPages(StaffPages):
     """The front desk's day."""
 
@@ -259,12 +266,22 @@ class DeskPages(StaffPages):
             lambda typed, now: appointments.cancel(
                 visit, by="staff", user=request.user, reason=typed["reason"], now=now
             ),
-            _("Cancelled: %(name)s. This can be undone for 15 minutes.") % {"name": visit.whose.name},
+            _("Cancelled: %(name)s. This can be undone for 15 minutes.") % {"name": visit.whose.name} + untold(visit),
             title=_("Cancel this appointment?"),
-            words=_("The time becomes free for others. The patient gets a message, without the reason."),
+            words=self.cancel_words(visit, now=timezone.now()),
             button=_("Cancel the appointment"),
             keep=_("Keep it"),
         )
+
+    def cancel_words(self, visit: Appointment, *, now: datetime) -> str:
+        """What cancelling does, and who tells the patient."""
+        if visit.starts_at > now:
+            words = _("The time becomes free for others.")
+            return words + (untold(visit) or " " + _("The patient gets a message, without the reason."))
+        words = _("Its time has come, so the patient gets no message.")
+        if visit.status == Status.PENDING:
+            words = _("It was asked for and never confirmed, so it did not take place.") + " " + words
+        return words
 
     def consultation(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """Asks, then turns a treatment into a talk at the same time."""
@@ -274,9 +291,10 @@ class DeskPages(StaffPages):
             visit,
             forms.Form,
             lambda typed, now: appointments.turn_into_consultation(visit, by="staff", user=request.user, now=now),
-            _("It is a consultation now, at the same time, and booked."),
+            _("It is a consultation now, at the same time, and booked.") + untold(visit),
             title=_("Make it a consultation?"),
-            words=_("Same time, same practitioner, the price of a consultation. The patient gets a message."),
+            words=_("Same time, same practitioner, the price of a consultation.")
+            + (untold(visit) or " " + _("The patient gets a message.")),
             button=_("Make it a consultation"),
             keep=_("Leave it as it is"),
         )
@@ -289,7 +307,7 @@ class DeskPages(StaffPages):
             visit,
             ErrorForm,
             lambda typed, now: appointments.mark_in_error(visit, by=request.user, reason=typed["reason"], now=now),
-            _("Marked as entered in error. Its time is free."),
+            _("Marked as entered in error. Its time is free.") + untold(visit),
             title=_("Entered in error?"),
             words=_(
                 "For an appointment that should never have been made. If it was made and is not wanted: cancel it."

@@ -412,6 +412,30 @@ def test_cancelling_asks_for_a_reason_first(desk, surgery):
     )
 
 
+def test_the_desk_brings_to_an_end_what_was_never_confirmed(desk, surgery, clock):
+    appointment = steps.asked(surgery, patient=make.make_patient(name="Never Confirmed"))
+    clock.now = appointment.ends_at + timedelta(days=1)
+    page = desk.read("desk")
+    assert "Past days, still open" in page and "Never Confirmed" in page
+    assert Staff.address("cancel", appointment.uuid) in desk.read("change", appointment.uuid)
+    page = desk.read("cancel", appointment.uuid)
+    assert "It was asked for and never confirmed, so it did not take place." in page
+    assert "The patient gets a message" not in page
+    desk.post("cancel", appointment.uuid, reason="mistake")
+    assert "Past days, still open" not in desk.read("desk")
+
+
+def test_who_has_no_address_is_told_by_the_desk(desk, surgery):
+    told = "There is no e-mail address: please tell them yourself."
+    for verb, typed in (("consultation", {}), ("cancel", {"reason": "mistake"})):
+        for email in ("", "anna@example.org"):
+            visit = steps.asked(surgery, patient=make.make_patient(email=email))
+            page = desk.read(verb, visit.uuid)
+            assert (told in page, "The patient gets a message" in page) == (not email, bool(email)), (verb, email)
+            assert (told in words_of(desk.post(verb, visit.uuid, follow=True, **typed))) == (not email), (verb, email)
+            desk.post("cancel", visit.uuid, reason="mistake", follow=True)
+
+
 def test_moving_shows_free_times_and_takes_one(desk, surgery):
     appointment = steps.booked(surgery)
     query = f"?first=2027-03-15&practitioner={surgery.practitioner.slug}"
