@@ -110,6 +110,11 @@ def test_the_visit_says_who_this_is_and_the_conditions(nurse, surgery, clock, qu
     assert str(appointment.review.response.uuid) in page
 
 
+def test_what_to_do_with_somebody_else_stands_beside_the_boxes(nurse, here):
+    page = nurse.read("visit", here.uuid)
+    assert "Stop: do not check in" in page.split('id="part-1"')[1].split("says_name")[0]
+
+
 def test_conditions_that_cannot_be_read_stop_the_visit(nurse, surgery, here):
     from screening.models import DataKey
 
