@@ -441,6 +441,8 @@ def test_moving_shows_free_times_and_takes_one(desk, surgery):
     query = f"?first=2027-03-15&practitioner={surgery.practitioner.slug}"
     page = desk.read("move", appointment.uuid, query=query)
     assert "Monday 15 March 2027" in page
+    trail = page.split('class="breadcrumbs"')[1].split("</div>")[0]
+    assert f'href="{Staff.address("change", appointment.uuid)}"' in trail
     wanted = steps.slot(surgery, TODAY + timedelta(days=14), "14:00")
     assert wanted.key in page
     answer = desk.post("move", appointment.uuid, slot=wanted.key, follow=True)
