@@ -206,6 +206,18 @@ class Line:
         return ""
 
     @property
+    def left_open(self) -> str:
+        """Who brings it to an end, where its day is over and they are still here by our record: the desk cannot."""
+        visit = self.visit
+        today = self.now.astimezone(visit.location.zone).date()
+        if visit.status not in Appointment.IN_THE_HOUSE or visit.day >= today:
+            return ""
+        return _(
+            "This day is over, and the visit is still open. %(name)s opens it and chooses “End this visit without "
+            "treating”. If they cannot, a manager marks it as entered in error."
+        ) % {"name": visit.practitioner}
+
+    @property
     def can_undo(self) -> bool:
         """Whether the last step may still be taken back by the front desk."""
         visit = self.visit

@@ -372,6 +372,15 @@ def test_arrived_and_undone_from_the_desk(desk, surgery, clock):
     assert appointment.status == "booked"
 
 
+def test_who_ends_a_visit_of_a_past_day_is_said(desk, surgery, clock):
+    appointment = steps.arrived(surgery)
+    words = f"{surgery.practitioner} opens it and chooses “End this visit without treating”"
+    clock.now = appointment.ends_at
+    assert words not in desk.read("change", appointment.uuid)
+    clock.now = appointment.ends_at + timedelta(days=1)
+    assert words in desk.read("change", appointment.uuid)
+
+
 def test_undo_is_not_offered_after_a_quarter_of_an_hour(desk, surgery, clock):
     appointment = steps.arrived(surgery)
     clock.now = appointment.starts_at + timedelta(minutes=16)
