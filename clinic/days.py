@@ -1,5 +1,6 @@
 """Days as people write them."""
 
+import re
 from datetime import date
 
 from django.utils.dates import MONTHS, MONTHS_3
@@ -25,16 +26,24 @@ def month_number(text: str) -> int | None:
     return None
 
 
-def day_in(text: str) -> date | None:
-    """The day somebody means by 4/5/1990, 4.5.1990, 1990-05-04 or 4 May 1990; None when it is no day."""
-    parts = text.replace(",", " ").replace("/", " ").replace(".", " ").replace("-", " ").split()
+def day_in(text: str, *, born_by: date | None = None) -> date | None:
+    """The day somebody means by 4/5/1990, 4.5.1990, 1990-05-04, 4 May 1990 or 4th of May 1990; None when it is no day.
+
+    With `born_by` it is a birth date: of a year in two figures the last one that had come by then is meant.
+    """
+    plain = re.sub(r"(?<=\d)(st|nd|rd|th)\b|\bof\b", " ", text.casefold())
+    parts = re.sub(r"[,/.-]", " ", plain).split()
     if len(parts) != 3:
         return None
     year, month, day = parts if len(parts[0]) == 4 else reversed(parts)
     number = month_number(month)
-    if number is None or not (year.isdecimal() and len(year) == 4 and day.isdecimal()):
+    short = born_by is not None and len(year) == 2
+    if number is None or not (year.isdecimal() and (short or len(year) == 4) and day.isdecimal()):
         return None
     try:
-        return date(int(year), number, int(day))
+        if born_by is None or not short:
+            return date(int(year), number, int(day))
+        found = date(2000 + int(year), number, int(day))
+        return found if found <= born_by else date(1900 + int(year), number, int(day))
     except ValueError:
         return None

@@ -14,15 +14,16 @@ from django.contrib.auth.models import Permission, PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Case, F, Q, When
-from django.db.models.functions import Lower
+from django.db.models import Case, F, Func, Q, Value, When
+from django.db.models.functions import Lower, Replace
+from django.db.models.lookups import Contains
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
 
 from clinic.ages import age_on
 from clinic.days import day_in
-from clinic.names import same_name, share_a_word
+from clinic.names import PLAIN, as_reference, same_name, share_a_word, words_of
 
 # No vowels and no look-alikes: a reference is read out on the phone and never spells a word.
 REFERENCE_LETTERS = "23456789BCDFGHJKMNPQRTVWXY"
@@ -504,25 +505,43 @@ class Practitioner(models.Model):
         return self.name
 
 
+def plain_name() -> Func:
+    """The name as `clinic.names` compares it, in SQL: small letters without accents, hyphens and apostrophes."""
+    apart = Func(Lower("name"), template="normalize(%(expressions)s, NFKD)")
+    found = Func(apart, Value("[\u0300-\u036f'’.-]"), Value(""), Value("g"), function="regexp_replace")
+    for letter, as_written in PLAIN.items():
+        found = Replace(found, Value(chr(letter)), Value(as_written))
+    return found
+
+
 class PatientQuerySet(models.QuerySet):
     """How people are found."""
 
     def matching(self, text: str) -> "PatientQuerySet":
-        """By what somebody says of themselves: birth date, phone, or else all words of the name, the reference or the
-        e-mail. Nobody for empty words."""
+        """By what somebody says of themselves: birth date, phone, or else all words of the name in any order (beside
+        them perhaps the birth date or its year), the reference or the e-mail. Nobody for empty words."""
         text = text.replace("\0", "").strip()
         if not text:
             return self.none()
-        day = day_in(text)
+        today = timezone.localdate()
+        day = day_in(text, born_by=today)
         if day is not None:
             return self.filter(birth_date=day)
+        exactly = Q(reference__iexact=as_reference(text)) | Q(email__iexact=text)
         digits = "".join(letter for letter in text if letter.isdecimal())
         if len(digits) >= 5 and not any(letter.isalpha() for letter in text):
-            return self.filter(phone__contains=digits.lstrip("0"))
-        words = Q()
-        for word in text.split():
-            words &= Q(name__icontains=word)
-        return self.filter(words | Q(reference__iexact=text) | Q(email__iexact=text))
+            return self.filter(exactly | Q(phone__contains=digits.lstrip("0")))
+        named, born = Q(), Q()
+        for word in text.replace(",", " ").split():
+            day = day_in(word, born_by=today)
+            if day is not None:
+                born &= Q(birth_date=day)
+            elif word.isdecimal() and len(word) == 4 and 1900 <= int(word) <= today.year:
+                born &= Q(birth_date__year=int(word))
+            else:
+                for part in words_of(word):
+                    named &= Q(Contains(plain_name(), part))
+        return self.filter(named & born | exactly if named else exactly)
 
 
 class Patient(models.Model):

@@ -13,10 +13,19 @@ def plain(name: str) -> str:
     return "".join(letter for letter in apart if not unicodedata.combining(letter)).translate(PLAIN)
 
 
+def words_of(name: str) -> list[str]:
+    """The words of a name in small letters without accents; hyphens and other marks part them."""
+    return re.sub(r"[^\w\s]", " ", plain(name)).split()
+
+
+def as_reference(text: str) -> str:
+    """A reference as it is kept, from how somebody reads it out in groups: `xjww gpg8`, `W8HD-NGVD`."""
+    return re.sub(r"[\W_]", "", text).upper()
+
+
 def readings(name: str) -> tuple[frozenset[str], frozenset[str]]:
     """The words of a name, with hyphens and other marks left out, and with them read as spaces."""
-    text = plain(name)
-    return frozenset(re.sub(r"[^\w\s]", "", text).split()), frozenset(re.sub(r"[^\w\s]", " ", text).split())
+    return frozenset(re.sub(r"[^\w\s]", "", plain(name)).split()), frozenset(words_of(name))
 
 
 def same_name(one: str, other: str) -> bool:

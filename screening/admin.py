@@ -7,14 +7,12 @@ Page titles, addresses and messages name a patient by reference only and hold no
 
 import uuid
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
@@ -470,11 +468,8 @@ class ResponseAdmin(OwnPages):
         now = timezone.now()
         words = request.POST.get("q", "").strip()[:100]
         found = self._readable(request, now)
-        for word in words.split()[:6]:
-            match = Q(patient__name__icontains=word) | Q(patient__reference__iexact=word)
-            with suppress(ValueError):
-                match |= Q(patient__birth_date=date.fromisoformat(word))
-            found = found.filter(match)
+        if words:
+            found = found.filter(patient__in=Patient.objects.matching(words))
         rows = list(found.order_by("-completed_at", "-id")[: SHOWN + 1])
         return self.page(
             request, "responses", title=_("Answers"), rows=rows[:SHOWN], more=len(rows) > SHOWN, words=words

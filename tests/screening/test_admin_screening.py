@@ -734,7 +734,7 @@ def test_titles_addresses_messages_and_the_log_hold_nothing_clinical(waiting, pa
 def test_a_clinician_finds_answers_by_name_reference_and_birth_date(waiting, patient, questionnaire, harmless):
     client = signed_in(make_user(role="Clinician"))
     url = reverse("admin:screening_questionnaireresponse_changelist")
-    for words in ("whitlock", "Ada Whit", patient.reference, "1990-05-04", ""):
+    for words in ("whitlock", "Ada Whit", patient.reference, "1990-05-04", "4 May 1990", "Whitlock, Ada", ""):
         assert "Ada Whitlock" in client.post(url, {"q": words}).content.decode()
     for words in ("nobody", "1991-05-04", "Ada nobody"):
         assert "Nobody was found." in client.post(url, {"q": words}).content.decode()
