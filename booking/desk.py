@@ -29,7 +29,7 @@ from django.db.models import (
     When,
     Window,
 )
-from django.db.models.functions import Cast, JSONObject
+from django.db.models.functions import Cast, JSONObject, Least
 from django.templatetags.tz import do_timezone
 from django.utils import formats
 from django.utils.translation import gettext as _
@@ -341,17 +341,31 @@ class Day:
         ]
 
 
+def today_there(now: datetime, time_zone: str, *, days: int = 0) -> ExpressionWrapper:
+    """The local day at `now`, or so many days after it, where each row is: `time_zone` is the path to its zone."""
+    day = Cast(Func(Value(now, DateTimeField()), F(time_zone), **AT_TIME_ZONE), DateField())
+    return ExpressionWrapper(day + Value(days), DateField())
+
+
 def places(day: date | None, *, now: datetime) -> list[tuple[Location, str | None]]:
-    """The places that are open for booking, each with why it is closed on that local day (on its own today, where no
-    day is given), which may be empty words; None where it is not closed. One query."""
-    today = Cast(Func(Value(now, DateTimeField()), F("time_zone"), **AT_TIME_ZONE), DateField())
+    """The places that are open for booking, and after them those that are not any more and have visits from today (or
+    that local day) on; each with why it is closed on that day (on its own today, where no day is given), which may be
+    empty words; None where it is not closed. One query."""
     closures = Closure.objects.filter(
         location=OuterRef("pk"), first_day__lte=OuterRef("shown_day"), last_day__gte=OuterRef("shown_day")
     ).order_by("pk")
+    still = (
+        Appointment.objects.occupying()
+        .filter(room__location=OuterRef("pk"), patient__isnull=False)
+        .filter(local_date__gte=Least(OuterRef("shown_day"), OuterRef("today")))
+        .exclude(status=Status.PROPOSED)
+    )
     found = (
-        Location.objects.filter(is_active=True)
-        .annotate(shown_day=Value(day, DateField()) if day else today)
+        Location.objects.annotate(today=today_there(now, "time_zone"))
+        .annotate(shown_day=Value(day, DateField()) if day else F("today"))
         .annotate(closed=Subquery(closures.values("reason")[:1]))
+        .filter(Q(is_active=True) | Exists(still))
+        .order_by("-is_active", "name")
     )
     return [(place, place.closed) for place in found]
 

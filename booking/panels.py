@@ -21,9 +21,9 @@ Status = Appointment.Status
 
 
 def desk_today(request: HttpRequest, now: datetime) -> dict:
-    """Each open place with the counts of its own local day and who comes next; and how many visits
+    """Each place of the desk with the counts of its own local day and who comes next; and how many visits
     wait for something. Who is to be rung and which messages are unclear stand in panels of their own."""
-    places = list(Location.objects.filter(is_active=True))
+    places = [place for place, _closed in desk.places(None, now=now)]
     days = {place.pk: now.astimezone(place.zone).date() for place in places}
     wanted = Q(pk__in=[])
     for pk, day in days.items():

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from booking import appointments
 from booking import desk as pages
 from booking.models import Appointment
-from clinic.models import CallBack, Patient
+from clinic.models import CallBack, Location, Patient
 from outbox import messages
 from outbox.models import Message
 from screening.models import QuestionnaireResponse, Review
@@ -295,6 +295,23 @@ def test_a_visit_that_cannot_stand_is_promised_to_nobody(desk, surgery, clock, w
     assert filled_buttons(desk.read("desk")) == ["Find"], "nobody is expected"
     desk.post("arrive", visit.uuid)
     assert "We are sorry" not in desk.read("change", visit.uuid), "they are here"
+
+
+def test_a_place_that_is_no_longer_in_use_stays_until_its_last_visit_is_over(desk, surgery, clock):
+    other = make.make_location(name="Aaa", slug="aaa")
+    visit = steps.booked(surgery, patient=make.make_patient(name="Maria Vella"))
+    Location.objects.filter(pk=surgery.location.pk).update(is_active=False)
+    there = f"{ON_VISIT}&at={surgery.location.slug}"
+    page = desk.read("desk", query=there)
+    assert "Maria Vella" in page and "This place is not open for booking any more." in page
+    later = VISIT + timedelta(days=1)
+    assert surgery.location.name in desk.read("desk", query=f"?day={later}&at={surgery.location.slug}")
+    assert f"at={surgery.location.slug}" in words_of(desk.client.get("/admin/"))
+    page = desk.read("desk")
+    assert f'<h1 class="desk-title">{other.name}:' in page and surgery.location.name in page, "open places come first"
+    on_the_day(clock, visit, 24 * 60)
+    assert surgery.location.name not in desk.read("desk").split("desk-nav")[1].split("</nav>")[0]
+    assert "Maria Vella" in desk.read("desk", query=there), "a past day can still be looked up"
 
 
 def test_the_day_is_printed_as_a_table_with_the_same_facts(desk, surgery):
