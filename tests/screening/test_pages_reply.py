@@ -61,7 +61,10 @@ def test_the_patient_reads_the_question_and_answers_once(client, patient, review
     # Back on the worklist, for the same visit.
     request = ReviewRequest.objects.get(closed_at=None)
     assert (request.response, request.needed_on) == (review.response, TODAY + timedelta(days=9))
-    client.post(place, {"text": "Something else."})
+    again = words(client.post(place, {"text": "Something else."}))
+    assert "We have your first answer only" in again
+    assert "Something else." in again and "Prednisolone, since May." in again
+    assert client.post(place, {"text": "Prednisolone, since May."}).url == place  # pressed twice
     assert verbs.reply_of(Review.objects.get(pk=review.pk)) == "Prednisolone, since May."
     assert Reply.objects.count() == 1 and ReviewRequest.objects.filter(closed_at=None).count() == 1
 
