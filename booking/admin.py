@@ -5,8 +5,6 @@ behind a button that posts. The pages are in `desk_pages`, `phone_pages` and `ow
 days in `hours_admin`.
 """
 
-from datetime import timedelta
-
 from django.contrib import admin
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import Q
@@ -31,7 +29,6 @@ from clinic.admin import NeedsFirst, PrivateList
 from clinic.models import Location
 
 Status = Appointment.Status
-DAY = timedelta(days=1)
 
 
 class AppointmentList(PrivateList):
@@ -71,13 +68,17 @@ class DayFilter(admin.SimpleListFilter):
         ]
 
     def queryset(self, request, queryset):
-        """By the local day of the visit; today is the clinic's."""
-        today = timezone.localdate()
+        """By the local day of the visit; today is that of its place."""
+        now = timezone.now()
+
+        def day(days: int = 0):
+            return desk.today_there(now, "room__location__time_zone", days=days)
+
         return {
-            "today": queryset.filter(local_date=today),
-            "tomorrow": queryset.filter(local_date=today + DAY),
-            "week": queryset.filter(local_date__gte=today, local_date__lt=today + 7 * DAY),
-            "past": queryset.filter(local_date__lt=today),
+            "today": queryset.filter(local_date=day()),
+            "tomorrow": queryset.filter(local_date=day(1)),
+            "week": queryset.filter(local_date__gte=day(), local_date__lt=day(7)),
+            "past": queryset.filter(local_date__lt=day()),
         }.get(self.value() or "", queryset)
 
 

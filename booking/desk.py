@@ -39,7 +39,7 @@ from booking.changing import in_the_house
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from booking.notices import local_text
 from booking.sweep import WARNINGS
-from clinic.models import CallBack, Location, Patient, Practitioner, User
+from clinic.models import CallBack, Location, Patient, Practitioner, User, today_at
 from outbox.models import Message
 from screening.clearance import CANNOT, READY, UPDATE_DUE, WAITING, readiness
 
@@ -442,12 +442,20 @@ def _away(row: dict, day: date, place: Location) -> str:
     }
 
 
-def own_day(user: User, day: date, *, now: datetime) -> list[Line]:
-    """A practitioner's own visits of a local day, wherever they are; freed ones are left out."""
+def own_today(user: User, *, now: datetime) -> date:
+    """Today where somebody works."""
+    hours = WorkingHours.objects.filter(practitioner__user=user)
+    return today_at(now, Location.objects.filter(pk__in=hours.values("location")) or None)
+
+
+def own_day(user: User, day: date | None, *, now: datetime) -> list[Line]:
+    """A practitioner's own visits of a local day (without one, of today at the place of each), wherever they are; freed
+    ones are left out."""
     visits = (
         Appointment.objects.with_names()
         .occupying()
-        .filter(practitioner__user=user, patient__isnull=False, local_date=day)
+        .filter(practitioner__user=user, patient__isnull=False)
+        .filter(local_date=day or today_there(now, "room__location__time_zone"))
         .exclude(status=Status.PROPOSED)
         .order_by("starts_at", "pk")
     )

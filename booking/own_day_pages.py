@@ -61,8 +61,8 @@ class OwnDayPages(StaffPages):
     def my_day(self, request: StaffRequest) -> HttpResponse:
         """Own visits of a day."""
         now = timezone.now()
-        today = timezone.localdate(now)
-        day = read_day(request.GET.get("day")) or today
+        wanted, today = read_day(request.GET.get("day")), desk.own_today(request.user, now=now)
+        day = wanted or today
         here = reverse("admin:booking_appointment_my_day")
         return self.page(
             request,
@@ -70,7 +70,7 @@ class OwnDayPages(StaffPages):
             title=_("My day"),
             day=day,
             today=today,
-            lines=desk.own_day(request.user, day, now=now),
+            lines=desk.own_day(request.user, wanted, now=now),
             previous_day=f"{here}?day={day - DAY:%Y-%m-%d}",
             next_day=f"{here}?day={day + DAY:%Y-%m-%d}",
             here=here,

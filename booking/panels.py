@@ -65,7 +65,7 @@ def own_day(request: HttpRequest, now: datetime) -> dict | None:
     user = signed_in(request)
     if not Practitioner.objects.filter(user=user, is_active=True).exists():
         return None
-    return {"lines": desk.own_day(user, timezone.localdate(now), now=now)}
+    return {"lines": desk.own_day(user, None, now=now)}
 
 
 def before_opening(request: HttpRequest, now: datetime) -> dict:

@@ -22,7 +22,7 @@ from booking.models import Appointment
 from booking.staff_pages import SearchForm, StaffPages, StaffRequest, said
 from clinic.admin import PatientForm
 from clinic.ages import is_adult
-from clinic.models import Location, Patient, Practitioner, Treatment
+from clinic.models import Location, Patient, Practitioner, Treatment, today_at
 from screening import clearance
 
 Status = Appointment.Status
@@ -150,8 +150,7 @@ class PhonePages(StaffPages):
     ) -> tuple[list, date | None]:
         """Free times for the front desk, a week from the wished day on, as `by_day`; where that week has none, the
         first day after it that has."""
-        today = timezone.localdate(now)
-        first = max(wish.get("first") or today, today)
+        first = max(wish.get("first") or date.min, today_at(now, form.places))
         who, where = wish.get("practitioner"), wish.get("location")
         cleared = clearance.clearance_for(patient, treatment, area=area, on=first, now=now).cleared
         overbook = bool(wish.get("overbook"))
@@ -188,9 +187,8 @@ class PhonePages(StaffPages):
             )
         return [(day, sorted(rows.items())) for day, rows in sorted(days.items())]
 
-    def weeks(self, request: StaffRequest, first: date | None, next_free: date | None = None) -> dict:
+    def weeks(self, request: StaffRequest, first: date | None, next_free: date | None, *, today: date) -> dict:
         """The addresses of the weeks before and after, and of the next free day, with everything else as it was."""
-        today = timezone.localdate()
         first = max(first or today, today)
 
         def week(day: date) -> str:
@@ -248,7 +246,7 @@ class PhonePages(StaffPages):
             alternatives=alternatives,
             back=self.back(request, visit),
             status=422 if chosen.errors else 200,
-            **self.weeks(request, wish.get("first"), next_free),
+            **self.weeks(request, wish.get("first"), next_free, today=today_at(now, times.places)),
         )
 
     def moved_words(self, visit: Appointment) -> str:
@@ -308,9 +306,10 @@ class PhonePages(StaffPages):
     def phone_times(self, request: StaffRequest, person: uuid.UUID) -> HttpResponse:
         """Step 2: what for, and when."""
         patient, now = self.person(person), timezone.now()
-        if not is_adult(patient.birth_date, timezone.localdate(now)):
-            return self.page(request, "phone_too_young", title=_("Book by phone"), patient=patient)
         form = PhoneTimesForm(request.GET if "treatment" in request.GET else None)
+        today = today_at(now, form.places)
+        if not is_adult(patient.birth_date, today):
+            return self.page(request, "phone_too_young", title=_("Book by phone"), patient=patient)
         days: list = []
         next_free, wish = None, {}
         if form.is_bound and form.is_valid():
@@ -325,7 +324,7 @@ class PhonePages(StaffPages):
             errors=form.errors,
             wish=wish,
             days=days,
-            **self.weeks(request, wish.get("first"), next_free),
+            **self.weeks(request, wish.get("first"), next_free, today=today),
         )
 
     def phone_confirm(self, request: StaffRequest, person: uuid.UUID) -> HttpResponse:

@@ -39,7 +39,7 @@ from booking.templatetags.booking_words import day as day_in_words
 from booking.times import Finder, Time, Week, Wish, read_wish
 from clinic import accounts
 from clinic.ages import is_adult
-from clinic.models import Clinic, Location, Patient, Practitioner, Treatment, TreatmentPrice
+from clinic.models import Clinic, Location, Patient, Practitioner, Treatment, TreatmentPrice, today_at
 from screening import clearance
 
 HOLD = accounts.HOLD
@@ -153,7 +153,7 @@ def offers(locations: list[Location], clinic: Clinic | None, *, now: datetime) -
     offered = list(
         Treatment.objects.offered().prefetch_related("prices", Prefetch("practitioners", seeing, to_attr="people"))
     )
-    today = timezone.localdate(now)
+    today = today_at(now, locations)
     where: dict[int, set[int]] = {}
     for person, place in (
         WorkingHours.objects.filter(valid_from__lte=today + timedelta(days=366))
@@ -229,7 +229,7 @@ def leave_to_choose(
     """Asks the front door of screening (DESIGN section 5). answered: this visitor's answers; on: the local day asked
     about. Writes nothing."""
     patient = patient_of(request)
-    if patient is not None and not is_adult(patient.birth_date, timezone.localdate(now)):
+    if patient is not None and not is_adult(patient.birth_date, today_at(now, wish.locations)):
         return Leave("too-young", consultation_allowed=False)
     if not wish.treatment.needs_screening:
         return Leave("open")
@@ -295,7 +295,7 @@ def slots(request: HttpRequest, slug: str) -> HttpResponseBase:
     kept = kept_by(request, now)
     finder = Finder(wish, clinic=clinic, now=now, patient=patient_of(request), exclude=kept)
     soonest = finder.first_free()
-    soon = soonest.local_date if soonest else timezone.localdate(now)
+    soon = soonest.local_date if soonest else today_at(now, locations)
     leave = leave_to_choose(request, wish, answered, on=soon, now=now)
     context = {"wish": wish, "leave": leave, "kept": kept, "locations": locations, "clinic": clinic}
     if leave.away:  # what the answers mean is not told to whoever sits at this device now
@@ -507,7 +507,8 @@ def slots_json(request: HttpRequest, slug: str) -> HttpResponseBase:
     days, understood = days_asked(request.GET.get("days"))
     finder = Finder(wish, clinic=clinic, now=now)
     next_free = finder.first_free()
-    first = min(max(wish.first or now.date(), now.date()), now.date() + timedelta(days=clinic.horizon_days))
+    today = today_at(now, wish.locations)
+    first = min(max(wish.first or today, today), today + timedelta(days=clinic.horizon_days))
     body = {
         "treatment": treatment.slug,
         "minutes": treatment.duration_minutes,
@@ -955,7 +956,7 @@ def times_to_move_to(
     found, cleared, earliest = None, None, None
     if treatment.needs_screening and visit.patient is not None:
         soonest = finder.first_free(cleared=True)
-        on = soonest.local_date if soonest else timezone.localdate(now)
+        on = soonest.local_date if soonest else today_at(now, wish.locations)
         found = clearance.clearance_for(visit.patient, treatment, area=visit.area, on=on, now=now)
         cleared = found.cleared
         if not cleared and visit.response_id is not None:

@@ -3,10 +3,10 @@
 import secrets
 import uuid
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date
+from datetime import date, datetime
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -34,9 +34,14 @@ def new_reference() -> str:
     return "".join(secrets.choice(REFERENCE_LETTERS) for _letter in range(8))
 
 
-def today_in(zone: str) -> date:
-    """Today's date in a time zone."""
-    return timezone.now().astimezone(zoneinfo.ZoneInfo(zone)).date()
+def today_at(now: datetime, places: Iterable["Location"] | None = None) -> date:
+    """The local day at these places, without any named at all that are open; the earliest, where they do not agree.
+
+    Where there is a place it is never the day of the server, which may be in tomorrow already.
+    """
+    if places is None:
+        places = Location.objects.filter(is_active=True)
+    return min((now.astimezone(place.zone).date() for place in places), default=timezone.localdate(now))
 
 
 def validate_time_zone(name: str) -> None:

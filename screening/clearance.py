@@ -23,7 +23,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 from clinic.ages import is_adult
-from clinic.models import Area, Clinic, Location, Patient, Treatment, User
+from clinic.models import Area, Clinic, Location, Patient, Treatment, User, today_at
 from clinic.registry import last_consultation, patients_treated_by
 from screening import assessment as rules
 from screening import sealing
@@ -342,7 +342,7 @@ def still_counts(review: Review, *, now: datetime) -> bool:
     """Whether a decision that clears still carries a visit, today or on the first day it covers."""
     if review.valid_from is None:
         return False
-    on = max(timezone.localdate(now), review.valid_from)
+    on = max(today_at(now), review.valid_from)
     found = clearance_for(review.patient, review.treatment, area=review.area, on=on, now=now)
     return found.cleared and found.review_id == review.pk
 

@@ -552,7 +552,7 @@ def record_recheck(
                 patient=patient,
                 assisted_by=by,
             )
-            responses.save_answers(response, answers, now=now)
+            responses.save_answers(response, answers, today=today, now=now)
             # asked before it is finished: afterwards nothing about it can change
             response.answered_on = today
             found = responses.assess_on(response, on=today, now=now, record=False)

@@ -8,7 +8,7 @@ import re
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any
 
 from allauth.core import ratelimit
@@ -26,7 +26,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from clinic.models import Treatment
+from clinic.models import Treatment, today_at
 from screening import clearance, results
 from screening import responses as verbs
 from screening.assessment import Questionnaire as Definition
@@ -63,9 +63,10 @@ class Here:
     def definition(self) -> Definition:
         return self.response.questionnaire.definition()
 
-    @property
+    @cached_property
     def today(self) -> date:
-        return timezone.localdate(self.now)
+        """The day on which they are given, at our places: a decision on them covers a visit of that day."""
+        return today_at(self.now)
 
     @property
     def is_finished(self) -> bool:
@@ -271,7 +272,7 @@ def _keep(request: HttpRequest, here: Here, form: StepForm, *, leaving: bool) ->
     if form.step.number == 1 and any(verbs.is_too_young(birth, today=here.today) for birth in births):
         return _too_young(request, here)
     try:
-        answers = verbs.save_answers(here.response, changes, now=here.now, seen=not here.away)
+        answers = verbs.save_answers(here.response, changes, today=here.today, now=here.now, seen=not here.away)
     except verbs.AlreadySent:  # sent or forgotten in another window
         return redirect("screening:result")
     urgent = urgent_words(form.step.questions, changes)
@@ -458,8 +459,10 @@ def reply(request: HttpRequest, review_uuid: uuid.UUID) -> HttpResponse:
         return render(request, "screening/nothing_here.html")
     form = ReplyForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        verbs.reply_to(review, text=form.cleaned_data["text"], now=timezone.now())
-        return redirect("screening:reply", review.uuid)
+        text = form.cleaned_data["text"]
+        if verbs.reply_to(review, text=text, now=timezone.now()) or (kept := verbs.reply_of(review)) == text:
+            return redirect("screening:reply", review.uuid)
+        return render(request, "screening/reply.html", {"answered": True, "kept": kept, "not_kept": text})
     answered = hasattr(review, "reply")
     return render(request, "screening/reply.html", {"form": form, "question": question, "answered": answered})
 
