@@ -371,8 +371,7 @@ class ReviewRequestAdmin(OwnPages):
                 deferred_until=data["deferred_until"],
             )
         except reviews.AlreadyDecided as refused:
-            messages.warning(request, " ".join(refused.messages))
-            return redirect("admin:screening_reviewrequest_changelist")
+            return self._too_late(request, wanted, form, refused, reasons)
         except reviews.Refused as refused:
             return self._page(request, self._request(key), form, refused=refused, reasons=reasons, status=422)
         messages.success(
@@ -381,6 +380,24 @@ class ReviewRequestAdmin(OwnPages):
         if request.POST.get("then") == "list":
             return redirect("admin:screening_reviewrequest_changelist")
         return self._next(request)
+
+    def _too_late(self, request, wanted: ReviewRequest, form: DecisionForm, refused, reasons: dict) -> HttpResponse:
+        """What a colleague decided first, about whom, and all that was typed here, so that no word is lost."""
+        patient = reviews.patient_of(wanted.response)
+        typed = [(name.label, form.cleaned_data[name.name]) for name in form if name.name in TYPED]
+        typed += [(_("Why you look past %(rule)s") % {"rule": rule}, words) for rule, words in reasons.items()]
+        return self.page(
+            request,
+            "too_late",
+            title=_("Review %(reference)s") % {"reference": patient.reference},
+            wanted=wanted,
+            patient=patient,
+            said=" ".join(refused.messages),
+            last=reviews.last_decision(wanted),
+            mine=OUTCOME_WORDS[Review.Outcome(form.cleaned_data["outcome"])],
+            typed=[(label, words) for label, words in typed if str(words or "").strip()],
+            status=409,
+        )
 
     def _next(self, request: HttpRequest) -> HttpResponse:
         """The next of the worklist that nobody else reads and that is not one's own, opened for reading."""
@@ -401,6 +418,8 @@ def _statements(wanted: ReviewRequest, found: rules.Assessment) -> dict[str, str
     """What is signed, by outcome."""
     return {outcome: reviews.statement_for(wanted, outcome, found) for outcome in Review.Outcome.values}
 
+
+TYPED = ("conditions", "question", "explanation", "deferred_until", "note")
 
 OUTCOME_WORDS = {
     Review.Outcome.CLEARED: gettext_lazy("Cleared"),

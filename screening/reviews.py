@@ -168,13 +168,18 @@ def stored_assessment(response: QuestionnaireResponse, *, on: date, now: datetim
     return stored
 
 
-def _already_decided(request: ReviewRequest) -> AlreadyDecided:
-    last = (
+def last_decision(request: ReviewRequest) -> Review | None:
+    """The newest decision on what a request is about."""
+    return (
         Review.objects.filter(response=request.response_id, treatment=request.treatment_id, area=request.area_id)
         .select_related("decided_by")
         .order_by("-id")
         .first()
     )
+
+
+def _already_decided(request: ReviewRequest) -> AlreadyDecided:
+    last = last_decision(request)
     if last is None:
         return AlreadyDecided(_("Nobody waits for this decision any more."))
     return AlreadyDecided(

@@ -672,13 +672,18 @@ def test_ones_own_can_be_seen_but_not_decided(treatment, questionnaire, harmless
     assert not Review.objects.exists()
 
 
-def test_the_second_of_two_is_told(waiting):
+def test_the_second_of_two_is_told_and_keeps_the_words(waiting, patient):
     client = signed_in(make_user(role="Clinician"))
     data = {"outcome": "deferred", "identity": "on", "day": VISIT.isoformat(), "shown": shown_to(client, waiting)}
+    data |= {"explanation": "Heal first.", "note": "Rang her.", "reason-keloid": "A small one."}
+    data |= {"deferred_until_0": "1", "deferred_until_1": "2", "deferred_until_2": "2027"}
     decide(waiting, "not-suitable", by=make_user(role="Clinician", name="Dr Ines Fuchs"), reasons={})
     url = reverse("admin:screening_reviewrequest_decide", args=[waiting.uuid])
-    done = client.post(url, data, follow=True)
-    assert "Already decided by Dr Ines Fuchs" in done.content.decode()
+    page = client.post(url, data).content.decode()
+    for words in ("Already decided by Dr Ines Fuchs", patient.reference, "not suitable", "Your decision was not saved"):
+        assert words in page
+    for typed in ("Not yet", "Heal first.", "Rang her.", "A small one."):
+        assert typed in page
     assert Review.objects.count() == 1
 
 
