@@ -153,7 +153,9 @@ class PictureForm(forms.ModelForm):
 
     file = forms.FileField(
         label=_("File"),
-        help_text=_("PNG, JPEG or WebP, at most 5 MB. It is encoded again, without the data hidden in it."),
+        help_text=_(
+            "PNG, JPEG or WebP, at most 5 MB and 40 million pixels. It is encoded again, without the data hidden in it."
+        ),
         widget=forms.ClearableFileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
     )
 

@@ -112,20 +112,25 @@ def clean_upload(upload) -> CleanPicture:
     """
     data = upload.read(MAX_UPLOAD_BYTES + 1)
     if len(data) > MAX_UPLOAD_BYTES:
-        raise ValidationError(_("This file is larger than 5 MB. Make the picture smaller and try again."))
+        raise ValidationError(_("This file is too large: more than 5 MB. Make the picture smaller and try again."))
+    too_large = ValidationError(
+        _("This picture is too large: it has more than 40 million pixels. Make it smaller and try again.")
+    )
     not_a_picture = ValidationError(_("This is not a PNG, JPEG or WebP picture, or the file is damaged."))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             opened = Image.open(io.BytesIO(data), formats=list(FORMATS))
             if opened.width * opened.height > MAX_PIXELS:
-                raise ValidationError(_("This picture has more than 40 million pixels. Make it smaller and try again."))
+                raise too_large
             kind = str(opened.format)
             opened.load()
             image = ImageOps.exif_transpose(opened)
     except ValidationError:
         raise
-    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise too_large from None
+    except UnidentifiedImageError:
         raise not_a_picture from None
     except Exception as error:  # Pillow's decoders raise many kinds for damaged files
         raise not_a_picture from error

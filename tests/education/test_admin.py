@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -281,6 +282,18 @@ def test_an_upload_that_is_refused_is_told(staff, editor, changes):
     response = staff(editor).post("/admin/education/picture/add/", data)
     assert response.status_code == 200
     assert "errorlist" in response.content.decode()
+    assert not Picture.objects.exists()
+
+
+def test_a_large_photo_is_told_its_limit_and_the_words_stay(staff, editor):
+    photo = SimpleUploadedFile("photo.jpg", b"x" * (8 * 1024 * 1024), content_type="image/jpeg")
+    data = {"file": photo, "name": "a-long-name", "alt": "What stands in it."}
+    page = staff(editor).post("/admin/education/picture/add/", data)
+    assert page.status_code == 200
+    for words in ("This file is too large: more than 5 MB", "a-long-name", "What stands in it."):
+        assert words in page.content.decode()
+    photo.seek(0)
+    assert staff(editor).post("/admin/education/article/add/", data).status_code == 400
     assert not Picture.objects.exists()
 
 
