@@ -354,10 +354,11 @@ class StaffForm(forms.ModelForm):
             ) + (" " + gettext("Stays: %(roles)s.") % {"roles": ", ".join(kept)} if kept else "")
 
     def clean_email(self) -> str:
-        """In small letters, and not one that a patient signs in with."""
+        """In small letters, and not one that a patient signs in with, or will: no code goes to an address of staff."""
         email = self.cleaned_data["email"].strip().lower()
         other = User.objects.filter(email__iexact=email).exclude(pk=self.instance.pk).first()
-        if other is not None and not other.is_staff:
+        patients = Patient.objects.filter(email__iexact=email).exclude(user__isnull=False, user=self.instance.pk)
+        if (other is not None and not other.is_staff) or ("email" in self.changed_data and patients.exists()):
             raise ValidationError(_("A patient signs in with this address. Staff need an address of their own."))
         if other is not None:
             raise ValidationError(_("Somebody has this address already: %(name)s."), params={"name": str(other)})
@@ -504,6 +505,10 @@ class PatientForm(forms.ModelForm):
         input_formats=DAY_FORMATS,
         widget=forms.DateInput(format="%d/%m/%Y"),
         help_text=_("Day, month, year, such as 4/5/1990 or 4 May 1990."),
+        error_messages={
+            "required": _("Give the date of birth."),
+            "invalid": _("Give the date of birth as day, month and year, such as 4/5/1990."),
+        },
     )
     is_somebody_new = forms.BooleanField(
         label=_("I have looked: this is another person"),
@@ -514,6 +519,7 @@ class PatientForm(forms.ModelForm):
     class Meta:
         model = Patient
         fields = ["name", "birth_date", "phone", "email"]
+        error_messages = {"name": {"required": _("Give the full name.")}}
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -527,16 +533,19 @@ class PatientForm(forms.ModelForm):
             )
 
     def clean_email(self) -> str:
-        """Whoever signs in gets no address that somebody else signs in with: the code would open the other's record."""
+        """Nobody gets an address of staff: no code would ever be sent there. Whoever signs in gets none that another
+        patient signs in with: the code would open the other's record."""
         email = self.cleaned_data["email"]
-        if self.sign_in is not None and email and "email" in self.changed_data:
-            other = User.objects.holding(email).exclude(pk=self.sign_in.pk).select_related("patient").first()
-            if other is not None:
-                patient = getattr(other, "patient", None)
-                raise ValidationError(
-                    _("%(name)s signs in with this address already. Ask for another one: two people cannot share it."),
-                    params={"name": f"{patient.name} ({patient.reference})" if patient else str(other)},
-                )
+        if not email or "email" not in self.changed_data:
+            return email
+        other = User.objects.holding(email).exclude(pk=self.instance.user_id).select_related("patient").first()
+        if other is not None and (other.is_staff or other.is_superuser):
+            raise ValidationError(_("A member of staff signs in with this address. Ask for a private one."))
+        if other is not None and self.sign_in is not None:
+            raise ValidationError(
+                _("%(name)s signs in with this address already. Ask for another one: two people cannot share it."),
+                params={"name": f"{other.patient.name} ({other.patient.reference})"},
+            )
         return email
 
     def clean_birth_date(self) -> date:
@@ -545,6 +554,10 @@ class PatientForm(forms.ModelForm):
         if not date(1900, 1, 1) <= day <= timezone.localdate():
             raise ValidationError(_("Nobody was born on that day. Please check the year."))
         return day
+
+    def way_to(self, patient: Patient) -> str:
+        """Where one goes on with somebody we know already."""
+        return reverse("admin:clinic_patient_change", args=[patient.pk])
 
     def clean(self) -> dict:
         """Shows who looks like the same person, once."""
@@ -562,7 +575,7 @@ class PatientForm(forms.ModelForm):
                             '<a href="{}">{}</a> ({}, {}, {})',
                             (
                                 (
-                                    reverse("admin:clinic_patient_change", args=[patient.pk]),
+                                    self.way_to(patient),
                                     patient.name,
                                     f"{patient.birth_date:%d/%m/%Y}",
                                     patient.phone or "–",

@@ -405,7 +405,7 @@ def test_an_address_that_somebody_signs_in_with_is_refused_in_words(holder):
         said = f"Berta Bauer ({other.reference}) signs in with this address already"
     else:
         make_user("Front desk", name="Dora", email="taken@example.org")
-        said = "Dora signs in with this address already"
+        said = "A member of staff signs in with this address. Ask for a private one."
     anna = make_patient(name="Anna Adams", email="anna@example.org", user=patient_user("anna@example.org"))
     answer = written_by_the_desk(anna, "Taken@example.org")
     assert said in answer.content.decode()

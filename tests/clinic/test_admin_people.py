@@ -333,6 +333,30 @@ def test_a_patients_account_is_no_staff_account(client):
     assert not patient.is_staff
 
 
+def test_an_address_is_of_staff_or_of_a_patient(client):
+    """With one address for both, the patient would be told of a code that is never sent."""
+    signed_in(client, "Manager")
+    patient = make.make_patient(email="anna@example.org")
+    data = {"email": "ANNA@example.org", "name": "A", "is_active": "on"}
+    answer = client.post(reverse("admin:clinic_user_add"), data)
+    assert "A patient signs in with this address" in answer.content.decode()
+    assert not User.objects.filter(email="anna@example.org").exists()
+    treated = make.make_user("Front desk", email="dora@example.org")
+    of_dora = make.make_patient(email="dora@example.org", user=treated)
+    assert staff_form(client, treated, [], name="Dora").status_code == 302
+    signed_in(client, "Front desk")
+    data = {"name": "Ada", "birth_date": "4/5/1971", "phone": "", "email": "Dora@example.org"}
+    for address in (
+        reverse("admin:clinic_patient_add"),
+        reverse("admin:clinic_patient_change", args=[patient.pk]),
+    ):
+        answer = client.post(address, data)
+        assert "A member of staff signs in with this address. Ask for a private one." in answer.content.decode()
+    own = reverse("admin:clinic_patient_change", args=[of_dora.pk])
+    assert client.post(own, {**data, "email": "private@example.org"}).status_code == 302
+    assert client.post(own, data).status_code == 302, "a colleague who is treated here"
+
+
 def test_roles_and_sign_in_data_are_not_edited_by_hand(client):
     signed_in(client, None)
     labels = {model._meta.label for model in clinic_admin.admin.site._registry}
