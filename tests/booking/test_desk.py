@@ -631,6 +631,9 @@ def test_what_is_to_do_stands_beside_the_day(desk, surgery):
     assert Staff.address("move", moving.uuid) in page
     assert Staff.address("change", due.uuid) in page
     assert f"/admin/outbox/message/{message.pk}/change/" in page
+    assert 'id="to-do"' in page
+    for kind in ("Time to be moved", "Form due"):
+        assert f'<a href="{Staff.address("desk")}#to-do">{kind}</a>' in words_of(desk.client.get("/admin/"))
 
 
 def test_nothing_to_do_is_said(desk):
