@@ -43,6 +43,14 @@ class OneOf(forms.TypedChoiceField):
         )
 
 
+class CallerForm(PatientForm):
+    """Somebody new on the phone; whoever is known already is booked for."""
+
+    def way_to(self, patient: Patient) -> str:
+        """On to the times."""
+        return reverse("admin:booking_appointment_phone_times", args=[patient.uuid])
+
+
 class TimesForm(forms.Form):
     """Which times to look for: from a day on, with anybody or somebody, at a place or at all."""
 
@@ -277,7 +285,7 @@ class PhonePages(StaffPages):
         # found others was only a part.
         is_name = not any(letter.isdigit() for letter in searched) and (not people or " " in searched)
         name = searched if is_name else ""
-        new = PatientForm(request.POST if is_new else None, prefix="new", initial={"name": name})
+        new = CallerForm(request.POST if is_new else None, prefix="new", initial={"name": name})
         if is_new and new.is_valid():
             patient = new.save()
             messages.success(request, _("%(name)s is a patient now.") % {"name": patient.name})

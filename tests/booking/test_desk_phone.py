@@ -106,7 +106,9 @@ def test_whoever_looks_the_same_is_shown_before_a_new_one_is_made(desk):
     known = make.make_patient(name="Maria Vella", birth_date=date(1988, 3, 12))
     answer = desk.post("phone", **new())
     assert answer.status_code == 422
-    assert known.reference in words_of(answer)
+    doubles = words_of(answer).split('id="errors"')[1].split("</ul>")[0]
+    assert known.reference in doubles
+    assert f'href="{Staff.address("phone_times", known.uuid)}"' in doubles, "one can go on with who is known"
     assert 'value="0117 496 0152"' in words_of(answer)
     assert Patient.objects.filter(name="Maria Vella").count() == 1
     desk.post("phone", **new(**{"new-is_somebody_new": "on"}))
