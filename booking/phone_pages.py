@@ -55,7 +55,10 @@ class TimesForm(forms.Form):
     """Which times to look for: from a day on, with anybody or somebody, at a place or at all."""
 
     first = forms.DateField(
-        label=gettext_lazy("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+        label=gettext_lazy("From"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        error_messages={"invalid": gettext_lazy("Give the first day to look at as day, month and year.")},
     )
 
     def __init__(self, *args, **kwargs) -> None:

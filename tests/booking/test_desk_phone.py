@@ -132,6 +132,7 @@ def test_what_was_typed_stays_when_something_is_wrong(desk, wrong):
     assert answer.status_code == 422
     kept = "12/3/1988" if "new-birth_date" not in wrong else "Maria Vella"
     assert kept in words_of(answer)
+    assert "This field is required" not in words_of(answer) and "Enter a valid date" not in words_of(answer)
     assert not Patient.objects.exists()
 
 
@@ -156,7 +157,9 @@ def test_a_wish_that_is_incomplete_is_asked_again(desk, surgery):
     page = desk.read("phone_times", patient.uuid, query=f"?treatment={surgery.treatment.slug}&first=2027-03-15")
     assert "Choose an area that this treatment is for: face, neck." in page
     for query in ("?treatment=nonsense", "?treatment=", f"?treatment={surgery.treatment.slug}&first=31-31-31"):
-        assert "Please look at this" in desk.read("phone_times", patient.uuid, query=query)
+        page = desk.read("phone_times", patient.uuid, query=query)
+        assert "Please look at this" in page
+        assert "Enter a valid date" not in page
 
 
 def test_somebody_under_18_is_refused_kindly_and_by_the_verb(desk, surgery):
@@ -432,9 +435,14 @@ def test_hours_that_begin_far_ahead_name_the_first_day_too(desk, surgery):
 
 
 def test_nobody_free_at_all_is_said(desk, surgery):
+    patient, visit = make.make_patient(), steps.talk(surgery)
     make.make_closure(surgery.location, TODAY, TODAY + timedelta(days=900))
-    page = desk.read("phone_times", make.make_patient().uuid, query=wish(surgery, slot=""))
-    assert "No free times in this week or later." in page
+    somebody = desk.read("phone_times", patient.uuid, query=wish(surgery, slot=""))
+    anybody = desk.read("phone_times", patient.uuid, query=wish(surgery, slot="", practitioner=""))
+    for page, others in ((somebody, True), (anybody, False), (desk.read("move", visit.uuid), False)):
+        assert "No free times in this week or later" in page
+        assert ("Look with anybody, at any place." in page) == others
+        assert ("Please ask a manager" in page) != others
 
 
 @pytest.mark.parametrize("name", ["treatment", "area", "practitioner", "location", "first"])
