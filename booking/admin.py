@@ -27,6 +27,7 @@ from booking.phone_pages import PhonePages
 from booking.staff_pages import WhoFilter
 from clinic.admin import NeedsFirst, PrivateList
 from clinic.models import Location
+from clinic.names import as_reference
 
 Status = Appointment.Status
 
@@ -174,7 +175,9 @@ class AppointmentAdmin(DeskPages, PhonePages, OwnDayPages):
         if not search_term.strip():
             return queryset, False
         text = search_term.replace("\0", "").strip()
-        return queryset.filter(Q(patient__in=desk.patients_found(text).values("pk")) | Q(reference__iexact=text)), False
+        return queryset.filter(
+            Q(patient__in=desk.patients_found(text).values("pk")) | Q(reference__iexact=as_reference(text))
+        ), False
 
     @admin.display(description=gettext_lazy("when"), ordering="starts_at")
     def when(self, visit) -> str:

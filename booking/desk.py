@@ -40,6 +40,7 @@ from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from booking.notices import local_text
 from booking.sweep import WARNINGS
 from clinic.models import CallBack, Location, Patient, Practitioner, User, today_at
+from clinic.names import as_reference
 from outbox.models import Message
 from screening.clearance import CANNOT, READY, UPDATE_DUE, WAITING, readiness
 
@@ -476,7 +477,7 @@ class Person:
 def patients_found(text: str) -> QuerySet[Patient]:
     """Patients by what they say of themselves (see `PatientQuerySet.matching`), or by the reference of a visit."""
     text = text.replace("\0", "").strip()[:150]
-    by_visit = Appointment.objects.filter(reference__iexact=text, patient__isnull=False).values("patient")
+    by_visit = Appointment.objects.filter(reference__iexact=as_reference(text), patient__isnull=False).values("patient")
     return (Patient.objects.matching(text) | Patient.objects.filter(pk__in=by_visit)).order_by("name", "pk")
 
 
