@@ -46,6 +46,20 @@ class HitsAppointments(KeptAdmin):
     class Media:
         css = {"all": ["css/desk.css"]}
 
+    def save_model(self, request, obj, form, change) -> None:
+        """Names what was saved."""
+        super().save_model(request, obj, form, change)
+        request.done = _("Saved: %(what)s.") % {"what": obj}
+
+    def delete_model(self, request, obj) -> None:
+        """Names what was deleted."""
+        request.done = _("Deleted: %(what)s.") % {"what": obj}
+        super().delete_model(request, obj)
+
+    def message_user(self, request, message, *args, **more) -> None:
+        """Instead of Django's sentence, whose article and verb go with none of these ("The closed days was added")."""
+        super().message_user(request, getattr(request, "done", message), *args, **more)
+
     def has_delete_permission(self, request, obj=None) -> bool:
         """Whoever may: these are plans, not history."""
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
@@ -315,10 +329,38 @@ class ComingFirst(NeedsFirst):
         return queryset.filter(last_day__gte=timezone.localdate())
 
 
+class ClosureForm(forms.ModelForm):
+    """Closed days that are not closed already."""
+
+    class Meta:
+        model = Closure
+        fields = ["location", "first_day", "last_day", "reason"]
+
+    def clean(self) -> dict:
+        """Refuses days all of which others close already: entered twice, they would have to be taken back twice."""
+        cleaned = super().clean() or self.cleaned_data
+        place, first, last = (cleaned.get(name) for name in ("location", "first_day", "last_day"))
+        if not (place and first and last):
+            return cleaned
+        there = Closure.objects.filter(location=place, first_day__lte=first, last_day__gte=last)
+        other = there.exclude(pk=self.instance.pk).first()
+        if other is not None:
+            raise ValidationError(
+                _("%(place)s is closed then already: %(first)s to %(last)s. Change those days instead."),
+                params={
+                    "place": place,
+                    "first": date_format(other.first_day, "j F Y"),
+                    "last": date_format(other.last_day, "j F Y"),
+                },
+            )
+        return cleaned
+
+
 @admin.register(Closure)
 class ClosureAdmin(HitsAppointments):
     """Days on which a place is closed."""
 
+    form = ClosureForm
     list_display = ["location", "first_day", "last_day", "reason"]
     list_filter = [ComingFirst]
     list_select_related = ["location"]

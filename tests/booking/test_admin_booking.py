@@ -623,6 +623,18 @@ def test_a_closed_day_that_hits_nobody_goes_back_to_the_list(manager, surgery):
     data = {"location": surgery.location.pk, "first_day": "2027-12-25", "last_day": "2027-12-25", "reason": ""}
     answer = add(manager, "closure", data)
     assert answer.redirect_chain[-1][0] == reverse("admin:booking_closure_changelist")
+    said = words_of(answer)
+    assert f"Saved: {surgery.location.name}" in said
+    assert "was added" not in said
+    again = words_of(add(manager, "closure", data | {"reason": "Once more"}))
+    assert f"{surgery.location.name} is closed then already" in again
+    other = make.make_location()
+    add(manager, "closure", data | {"location": other.pk})
+    assert Closure.objects.count() == 2
+    mine = Closure.objects.get(location=other)
+    manager.client.post(reverse("admin:booking_closure_change", args=[mine.pk]), data | {"location": other.pk})
+    url = reverse("admin:booking_closure_delete", args=[mine.pk])
+    assert "Deleted: " in words_of(manager.client.post(url, {"post": "yes"}, follow=True))
 
 
 def test_hours_are_compared_on_the_wall_of_the_place(db, clock):
