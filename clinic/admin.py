@@ -246,10 +246,23 @@ class PriceInline(admin.TabularInline):
     verbose_name_plural = _("prices (each counts from its day on; appointments keep the price they were made at)")
 
 
+class TreatmentForm(forms.ModelForm):
+    """What is offered. A treatment is for a part of the body; a talk need not be."""
+
+    def clean(self) -> dict:
+        """Without an area nobody could ask for it: it would not be offered."""
+        cleaned = super().clean() or self.cleaned_data
+        kind = cleaned.get("kind") or self.instance.kind
+        if kind == Treatment.Kind.TREATMENT and "areas" in cleaned and not cleaned["areas"]:
+            self.add_error("areas", _("Tick at least one area. Patients are asked which one it is about."))
+        return cleaned
+
+
 @admin.register(Treatment)
 class TreatmentAdmin(KeptAdmin):
     """What is offered, and for how much."""
 
+    form = TreatmentForm
     list_display = ["name", "kind", "minutes", "price_today", "is_active"]
     list_filter = ["is_active"]
     prepopulated_fields = {"slug": ["name"]}

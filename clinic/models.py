@@ -14,7 +14,7 @@ from django.contrib.auth.models import Permission, PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Case, F, Func, Q, Value, When
+from django.db.models import Case, Exists, F, Func, OuterRef, Q, Value, When
 from django.db.models.functions import Lower, Replace
 from django.db.models.lookups import Contains
 from django.utils import timezone
@@ -376,8 +376,9 @@ class TreatmentQuerySet(models.QuerySet):
     """What is offered."""
 
     def offered(self) -> "TreatmentQuerySet":
-        """Those that patients can ask for now."""
-        return self.filter(is_active=True)
+        """Those that patients can ask for now. What is done to a part of the body needs one to be asked about."""
+        somewhere = Exists(Area.objects.filter(treatments=OuterRef("pk")))
+        return self.filter(Q(somewhere) | ~Q(kind=Treatment.Kind.TREATMENT), is_active=True)
 
 
 class Treatment(models.Model):

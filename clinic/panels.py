@@ -45,7 +45,7 @@ def missing_before_opening(now: datetime) -> list[Missing]:
         missing.append(on_page_of("room", _("Add a room.")))
     this = {"treatments": OuterRef("pk")}
     treatments = list(
-        Treatment.objects.offered().annotate(
+        Treatment.objects.filter(is_active=True).annotate(
             is_priced=Exists(
                 TreatmentPrice.objects.filter(treatment=OuterRef("pk"), valid_from__lte=timezone.localdate(now))
             ),

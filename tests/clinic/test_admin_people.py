@@ -165,6 +165,34 @@ def test_the_kind_of_a_treatment_is_chosen_once(client):
     assert "150.00" in words(client, "clinic_treatment_changelist")
 
 
+def treatment_form(treatment, **changes):
+    data = {
+        name: getattr(treatment, name)
+        for name in ("kind", "name", "slug", "summary", "duration_minutes", "buffer_minutes", "minimum_interval_days")
+        + ("sessions_min", "sessions_max", "order")
+    }
+    return {**data, "is_active": "on", "prices-TOTAL_FORMS": "0", "prices-INITIAL_FORMS": "0", **changes}
+
+
+def test_a_treatment_is_for_a_part_of_the_body(client):
+    """Without one, patients would be asked which part of the body it is about, with nothing to choose."""
+    signed_in(client, "Manager")
+    treatment, talk = make.make_treatment(name="Scar needling"), make.make_consultation()
+    change = reverse("admin:clinic_treatment_change", args=[treatment.pk])
+    for address in (change, reverse("admin:clinic_treatment_add")):
+        page = client.post(address, treatment_form(treatment, slug="another", name="Another")).content.decode()
+        assert "Tick at least one area" in page
+    assert client.post(change, treatment_form(treatment, areas=[make.area().pk])).status_code == 302
+    same = reverse("admin:clinic_treatment_change", args=[talk.pk])
+    assert client.post(same, treatment_form(talk)).status_code == 302, "a talk is about anything"
+    public = reverse("booking:slots", args=[treatment.slug])
+    assert client.get(public).status_code == 200
+    treatment.areas.clear()  # from before this was asked for
+    assert client.get(public).status_code == 404
+    assert "Scar needling" not in client.get(reverse("booking:treatments")).content.decode()
+    assert set(Treatment.objects.offered()) == {talk}
+
+
 def test_the_price_of_today_is_shown_not_the_next_one(client):
     signed_in(client, "Manager")
     treatment = make.make_treatment(price="150.00")
