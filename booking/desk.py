@@ -638,7 +638,8 @@ def _on_the_wall(instant: str) -> Cast:
 def why_untrue(message: Message, *, about: Appointment | None = None, now: datetime) -> str:
     """Why a message does not tell how its visit stands now, in a sentence for staff; empty when it does, or is about
     no visit. A visit can change without a word to the patient: on its day, when they are here, staff tell them."""
-    visit = about or Appointment.objects.filter(uuid=message.subject_uuid).first()
+    key = message.subject_uuid
+    visit = about or (Appointment.objects.filter(uuid=key).first() if key is not None else None)
     if visit is None:
         return ""
     waits, is_booked = visit.status == Status.PENDING, visit.status == Status.BOOKED
