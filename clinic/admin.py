@@ -27,6 +27,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from clinic import accounts
+from clinic.ages import is_adult
 from clinic.models import (
     Area,
     CallBack,
@@ -38,6 +39,7 @@ from clinic.models import (
     Treatment,
     TreatmentPrice,
     User,
+    today_at,
 )
 from clinic.registry import patients_treated_by
 
@@ -562,10 +564,14 @@ class PatientForm(forms.ModelForm):
         return email
 
     def clean_birth_date(self) -> date:
-        """A day on which somebody can have been born."""
-        day = self.cleaned_data["birth_date"]
-        if not date(1900, 1, 1) <= day <= timezone.localdate():
+        """A day on which somebody can have been born who is grown up now: of others nothing is kept (DESIGN 5)."""
+        day, today = self.cleaned_data["birth_date"], today_at(timezone.now())
+        if not date(1900, 1, 1) <= day <= today:
             raise ValidationError(_("Nobody was born on that day. Please check the year."))
+        if "birth_date" in self.changed_data and not is_adult(day, today):
+            raise ValidationError(
+                _("We treat nobody under 18, and keep nothing about them. Please check the year of birth.")
+            )
         return day
 
     def way_to(self, patient: Patient) -> str:

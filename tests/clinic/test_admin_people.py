@@ -539,6 +539,22 @@ def test_a_day_on_which_nobody_was_born_is_refused(client, day):
     assert not Patient.objects.exists()
 
 
+def test_nothing_is_kept_about_a_child(client):
+    signed_in(client, "Front desk")
+    born = timezone.localdate() - timedelta(days=17 * 365)
+    data = {"name": "Grace Hopper", "birth_date": f"{born:%d/%m/%Y}", "phone": "", "email": ""}
+    known = make.make_patient(name="Ada Lovelace")
+    for address in (
+        reverse("admin:clinic_patient_add"),
+        reverse("admin:clinic_patient_change", args=[known.pk]),
+    ):
+        assert "We treat nobody under 18" in client.post(address, data).content.decode()
+    assert [patient.age_on(timezone.localdate()) >= 18 for patient in Patient.objects.all()] == [True]
+    Patient.objects.update(birth_date=born)  # from before this was asked for: the rest can still be put right
+    assert client.post(address, data).status_code == 302
+    assert Patient.objects.get().name == "Grace Hopper"
+
+
 def test_a_name_is_words_and_not_markup(client):
     signed_in(client, "Front desk")
     make.make_patient(name="<script>alert(1)</script> Lovelace", birth_date=date(1990, 5, 4))
