@@ -31,14 +31,23 @@ class BookingConfig(AppConfig):
 
     def ready(self) -> None:
         from booking.desk import why_untrue
-        from booking.following import follow_clearance, last_consultation, patients_of
-        from clinic.registry import Panel, register_panel, register_seen, register_treats
+        from booking.following import follow_clearance, last_consultation, patients_of, visits_to_come
+        from clinic.registry import (
+            Panel,
+            register_panel,
+            register_says_hits,
+            register_seen,
+            register_to_come,
+            register_treats,
+        )
         from outbox.messages import register_untrue
         from screening.clearance import clearance_changed
 
         clearance_changed.connect(follow_clearance, dispatch_uid="booking.following.follow_clearance")
         register_treats(patients_of)
         register_seen(last_consultation)
+        register_to_come(visits_to_come)
+        register_says_hits(saying_hits)
         register_untrue(why_untrue)
         register_panel(Panel("my", 10, "booking/my_appointments.html", my_appointments))
         register_panel(Panel("dashboard", 1, "admin/booking/panels/nobody_yet.html", nobody_yet))
@@ -80,3 +89,10 @@ def opening(request, now):
     from booking import panels
 
     return panels.before_opening(request, now)
+
+
+def saying_hits(request, view, *args):
+    """What `view` answers, with a warning about the visits it hits."""
+    from booking.hours_admin import HitsAppointments
+
+    return HitsAppointments.saying_hits(request, view, *args)

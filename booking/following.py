@@ -227,3 +227,9 @@ def last_consultation(patient_id: int, now: datetime) -> date | None:
         .values_list("local_date", flat=True)
         .first()
     )
+
+
+def visits_to_come(practitioner_id: int, now: datetime) -> int:
+    """How many visits with somebody are asked for or booked, and have not begun."""
+    visits = Appointment.objects.filter(practitioner=practitioner_id, patient__isnull=False, starts_at__gt=now)
+    return visits.filter(status__in=[Status.PENDING, Status.BOOKED]).count()

@@ -72,7 +72,8 @@ class HitsAppointments(KeptAdmin):
         """Deleting says what it hits: without hours nobody works."""
         return self.saying_hits(request, super().delete_view, object_id, extra_context)
 
-    def saying_hits(self, request, view: Callable[..., HttpResponse], *args) -> HttpResponse:
+    @staticmethod
+    def saying_hits(request, view: Callable[..., HttpResponse], *args) -> HttpResponse:
         """What `view` answers. Where it made visits that could stand unable to, a warning with their number, and the
         list of them instead; whoever goes on with a form gets the way to the list."""
         if request.method != "POST":

@@ -31,12 +31,13 @@ from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from clinic.models import Clinic, Patient, User
+from clinic.models import Clinic, Patient, Practitioner, User
 
 HOLD = "hold"  # in the session: the uuid of the held appointment that waits for the code
 BIRTH_DATE_TRIES = 5  # a day
@@ -71,6 +72,17 @@ def signed_in(request: HttpRequest) -> User:
 def gets_codes(user: User | None) -> bool:
     """Whether a code is ever sent to this person: staff have a password and a second factor instead."""
     return user is not None and user.is_active and not user.is_staff and not user.is_superuser
+
+
+def without_sign_in() -> QuerySet[Practitioner]:
+    """Practitioners who see patients and can check none of them in: nobody with that role signs in as them."""
+    able = User.objects.filter(
+        Q(groups__name="Practitioner") | Q(is_superuser=True),
+        practitioner=OuterRef("pk"),
+        is_active=True,
+        is_staff=True,
+    )
+    return Practitioner.objects.filter(~Exists(able), is_active=True).select_related("user")
 
 
 class CodeForm(RequestLoginCodeForm):

@@ -15,7 +15,7 @@ from django.contrib.admin.views.main import ERROR_FLAG, SEARCH_VAR, ChangeList
 from django.contrib.auth import admin as _auth_admin  # noqa: F401
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
@@ -41,7 +41,7 @@ from clinic.models import (
     User,
     today_at,
 )
-from clinic.registry import patients_treated_by
+from clinic.registry import patients_treated_by, saying_hits, visits_to_come
 
 # Who reads health answers or decides on them is said by a clinician, not by whoever runs the house: a manager who
 # could hand out these roles could make up a "clinician", and the wall around reviews would be a formality.
@@ -113,6 +113,14 @@ class KeptAdmin(AsksFiltersOnly):
     def has_delete_permission(self, request, obj=None) -> bool:
         """Nobody."""
         return False
+
+
+class VisitsStandOnIt(KeptAdmin):
+    """Where saving can hit visits: what is switched off is there for none of them any more."""
+
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        """Saving says what it hits."""
+        return saying_hits(request, super().changeform_view, object_id, form_url, extra_context)
 
 
 class NeedsFirst(admin.SimpleListFilter):
@@ -189,7 +197,7 @@ class ClinicAdmin(KeptAdmin):
 
 
 @admin.register(Location)
-class LocationAdmin(KeptAdmin):
+class LocationAdmin(VisitsStandOnIt):
     """Where patients are seen."""
 
     list_display = ["name", "phone", "time_zone", "is_active"]
@@ -214,7 +222,7 @@ class LocationAdmin(KeptAdmin):
 
 
 @admin.register(Room)
-class RoomAdmin(KeptAdmin):
+class RoomAdmin(VisitsStandOnIt):
     """Rooms: one appointment at a time, cleaning included."""
 
     list_display = ["name", "location", "is_active"]
@@ -296,8 +304,21 @@ class TreatmentAdmin(KeptAdmin):
         return str(price.amount) if price else gettext("none yet")
 
 
+def warn_without_sign_in(request, person: Practitioner | None) -> None:
+    """Says when somebody sees patients and nobody could check them in, with the visits that are to come."""
+    if person is None or not accounts.without_sign_in().filter(pk=person.pk).exists():
+        return
+    words = _(
+        "%(name)s sees patients, but cannot check them in: a sign-in with the role Practitioner is missing. "
+        "Visits to come: %(count)s. Choose another sign-in, or untick “sees patients”."
+    ) % {"name": person, "count": visits_to_come(person.pk, timezone.now())}
+    link = reverse("admin:clinic_practitioner_change", args=[person.pk])
+    may_open = request.user.has_perm("clinic.change_practitioner")
+    messages.warning(request, format_html('{} <a href="{}">{}</a>', words, link, person) if may_open else words)
+
+
 @admin.register(Practitioner)
-class PractitionerAdmin(KeptAdmin):
+class PractitionerAdmin(VisitsStandOnIt):
     """Who sees patients. Profession and registration are shown to patients."""
 
     list_display = ["name", "profession", "registration", "gives", "is_active"]
@@ -307,17 +328,25 @@ class PractitionerAdmin(KeptAdmin):
         """With what they give."""
         return super().get_queryset(request).prefetch_related("treatments")
 
-    def formfield_for_foreignkey(self, db_field, request, **kwargs):
-        """Only staff sign in as practitioners."""
-        if db_field.name == "user":
-            kwargs["queryset"] = User.objects.filter(is_staff=True, is_active=True).order_by("name", "email")
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        """Only staff sign in as practitioners. A leaver stays behind theirs: saving another field loses nobody."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if "user" in form.base_fields:
+            able = Q(is_staff=True, is_active=True) | Q(pk=obj.user_id if obj else None)
+            field = cast(forms.ModelChoiceField, form.base_fields["user"])
+            field.queryset = User.objects.filter(able).order_by("name", "email")
+        return form
 
     def formfield_for_manytomany(self, db_field, request, **kwargs):
         """Boxes to tick."""
         if db_field.name == "treatments":
             kwargs["widget"] = forms.CheckboxSelectMultiple
         return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def save_model(self, request, obj, form, change) -> None:
+        """Says when nobody can check their patients in."""
+        super().save_model(request, obj, form, change)
+        warn_without_sign_in(request, obj)
 
     @admin.display(description=_("gives"))
     def gives(self, practitioner) -> str:
@@ -446,6 +475,7 @@ class StaffAdmin(SearchesInPrivate, KeptAdmin):
         chosen = {group.name for group in form.cleaned_data.get("roles", [])}
         kept = form.had - form.may_give
         form.instance.groups.set(Group.objects.filter(name__in=kept | (chosen & form.may_give)))
+        warn_without_sign_in(request, Practitioner.objects.filter(user=form.instance).first())
 
     def construct_change_message(self, request, form, formsets, add=False):
         """Says which roles came and went: that is what one looks for later."""

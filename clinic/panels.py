@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from clinic import accounts
 from clinic.models import Area, CallBack, Clinic, Location, Practitioner, Room, Treatment, TreatmentPrice
 from clinic.registry import Missing, Panel, as_read_by
 
@@ -66,6 +67,11 @@ def missing_before_opening(now: datetime) -> list[Missing]:
     for practitioner in Practitioner.objects.filter(is_active=True, registration=""):
         words = _("%(name)s: write the registration; patients see it.") % {"name": practitioner}
         missing.append(on_page_of("practitioner", words, practitioner.pk))
+    for person in accounts.without_sign_in():
+        words = _("%(name)s sees patients, but cannot check them in: a sign-in with the role Practitioner is missing.")
+        active = person.user is not None and person.user.is_active
+        noun, pk = ("user", person.user_id) if active else ("practitioner", person.pk)
+        missing.append(on_page_of(noun, words % {"name": person}, pk))
     return missing
 
 

@@ -1,4 +1,5 @@
-"""Where apps leave what others need of them: panels, who treats whom, who was seen when, which headings are needed.
+"""Where apps leave what others need of them: panels, who treats whom, who was seen when, which visits are to come or
+hit by what is switched off, which headings are needed.
 
 `clinic` imports no app; each app registers here from its AppConfig.ready().
 """
@@ -7,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from clinic.apps import roles_with
 
@@ -47,6 +48,8 @@ _treats: list[Callable] = []
 _seen: list[Callable] = []
 _known: list[Callable] = []
 _headings: list[Callable[[str], set[str]]] = []
+_to_come: list[Callable[[int, datetime], int]] = []
+_says_hits: list[Callable[..., HttpResponse]] = []
 
 
 def register_panel(panel: Panel) -> None:
@@ -114,3 +117,26 @@ def register_headings(needed_on: Callable[[str], set[str]]) -> None:
 def headings_needed_on(slug: str) -> set[str]:
     """Ids of the headings that this page of education has to keep."""
     return {heading for needed_on in _headings for heading in needed_on(slug)}
+
+
+def register_to_come(visits: Callable[[int, datetime], int]) -> None:
+    """`visits(practitioner_id, now) -> int`: how many visits with somebody are to come. Booking registers it."""
+    if visits not in _to_come:
+        _to_come.append(visits)
+
+
+def visits_to_come(practitioner_id: int, now: datetime) -> int:
+    """How many visits with this practitioner are to come."""
+    return sum(visits(practitioner_id, now) for visits in _to_come)
+
+
+def register_says_hits(saying_hits: Callable[..., HttpResponse]) -> None:
+    """`saying_hits(request, view, *args)`: what `view` answers, with a warning about the visits it hits. Booking
+    registers it."""
+    if saying_hits not in _says_hits:
+        _says_hits.append(saying_hits)
+
+
+def saying_hits(request: HttpRequest, view: Callable[..., HttpResponse], *args) -> HttpResponse:
+    """What `view` answers; where it made visits unable to stand, whoever saved is told and led to the list of them."""
+    return _says_hits[0](request, view, *args) if _says_hits else view(request, *args)

@@ -346,6 +346,57 @@ def test_leavers_are_switched_off_but_not_oneself(client):
     assert boss.is_active and "your own account" in answer.content.decode()
 
 
+def visit_to_come(surgery):
+    starts = timezone.now().replace(hour=10, minute=0, second=0, microsecond=0) + timedelta(days=7)
+    while starts.weekday() > 4:
+        starts += timedelta(days=1)
+    return make.make_appointment(
+        treatment=surgery.consultation,
+        practitioner=surgery.practitioner,
+        room=surgery.room,
+        status="booked",
+        starts_at=starts,
+    )
+
+
+def practitioner_form(person, **changes):
+    data = {name: getattr(person, name) for name in ("name", "slug", "profession", "registration", "text")}
+    data["treatments"] = [treatment.pk for treatment in person.treatments.all()]
+    return {**data, "user": person.user_id or "", "is_active": "on", **changes}
+
+
+def test_whoever_sees_patients_can_check_them_in_or_somebody_is_told(client):
+    surgery = make.make_surgery()
+    nurse = surgery.practitioner
+    visit_to_come(surgery)
+    boss, said = signed_in(client, "Manager"), "Visits to come: 1."
+    page = reverse("admin:clinic_practitioner_change", args=[nurse.pk])
+    missing = f"{nurse} sees patients, but cannot check them in"
+
+    def is_told(answer, by_whom):
+        assert answer.status_code == 302
+        shown = client.get(answer.url).content.decode()
+        assert (missing in shown) is by_whom
+        assert not by_whom or said in shown
+        assert any(missing in one.words for one in panels.missing_before_opening(NOW)) is by_whom
+
+    is_told(staff_form(client, nurse.user, []), False)
+    is_told(staff_form(client, nurse.user, [], is_active=""), True)
+    is_told(client.post(page, practitioner_form(nurse)), True)
+    nurse.refresh_from_db()
+    assert nurse.user, "a leaver stays behind theirs"
+    is_told(staff_form(client, nurse.user, []), False)
+    is_told(client.post(page, practitioner_form(nurse, user=boss.pk)), True)
+    is_told(client.post(page, practitioner_form(nurse, user="")), True)
+    is_told(client.post(page, practitioner_form(nurse)), False)
+    signed_in(client, "Lead clinician")
+    is_told(staff_form(client, nurse.user, []), True)
+    assert f'href="{page}"' not in words(client, "index"), "that would be a closed door"
+    nurse.is_active = False
+    nurse.save()
+    is_told(staff_form(client, nurse.user, []), False)
+
+
 def test_a_patients_account_is_no_staff_account(client):
     from clinic import accounts
 
@@ -642,7 +693,7 @@ def test_what_is_missing_before_opening_is_listed_until_it_is_there(db):
     assert "give the price" in listed and "which areas" in listed and "nobody gives it" in listed
     TreatmentPrice.objects.create(treatment=treatment, amount=1, valid_from=NOW.date())
     treatment.areas.set([make.area()])
-    nurse = make.make_practitioner(treatment, registration="")
+    nurse = make.make_practitioner(treatment, registration="", user=make.make_user("Practitioner"))
     assert [one.words for one in panels.missing_before_opening(NOW)] == [
         f"{nurse}: write the registration; patients see it."
     ]
@@ -766,6 +817,24 @@ def test_a_places_zone_and_a_rooms_place_are_chosen_once(client):
     for name, row, field in (("clinic_location", room.location, "time_zone"), ("clinic_room", room, "location")):
         assert f'name="{field}"' in words(client, f"{name}_add")
         assert f'name="{field}"' not in words(client, f"{name}_change", row.pk)
+
+
+@pytest.mark.parametrize("what", ["location", "room", "practitioner"])
+def test_what_is_switched_off_says_which_visits_it_hits(client, what):
+    surgery = make.make_surgery()
+    row = getattr(surgery, what)
+    visit = visit_to_come(surgery)
+    signed_in(client, "Manager")
+    names = ("name", "slug", "address", "phone", "out_of_hours", "emergency")
+    data = {
+        "location": {name: getattr(surgery.location, name) for name in names},
+        "room": {"name": surgery.room.name},
+        "practitioner": practitioner_form(surgery.practitioner),
+    }[what]
+    answer = client.post(reverse(f"admin:clinic_{what}_change", args=[row.pk]), {**data, "is_active": ""})
+    assert answer.status_code == 302 and answer.url == reverse("admin:booking_appointment_to_move")
+    page = client.get(answer.url).content.decode()
+    assert "One upcoming appointment cannot stand any more." in page and str(visit.patient) in page
 
 
 def test_every_rule_that_a_manager_sets_says_what_it_does(client):
