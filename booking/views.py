@@ -56,6 +56,8 @@ WHO_IS_THIS = _lazy(
     "We cannot match the date of birth in your answers with this e-mail address. We keep your time. "
     "Please call us, or use another e-mail address."
 )
+# Whoever holds the link of a message reads nothing about health: not why a day is not possible, nor from when on.
+NOT_THIS_TIME = _lazy("This time is not possible. Please choose another, sign in, or call us.")
 
 
 # ---------------------------------------------------------------- who asks
@@ -920,10 +922,9 @@ def move(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
             appointments.move(visit, slot=form.cleaned_data["start"], by="patient", now=now)
         except appointments.Taken:
             context["taken"] = True
-        except appointments.TooClose as problem:
-            context["sentence"] = too_close(problem)
-        except appointments.NotAllowed as problem:
-            context["sentence"] = problem.sentence
+        except (appointments.TooClose, appointments.NotAllowed) as problem:
+            reason = too_close(problem) if isinstance(problem, appointments.TooClose) else problem.sentence
+            context["sentence"] = reason if whole else NOT_THIS_TIME
         else:
             messages.success(request, _("Your appointment has a new time. We have sent you a message about it."))
             return redirect("booking:appointment", visit.uuid)

@@ -369,6 +369,26 @@ def test_a_link_alone_can_move_and_cancel_by_post(client, surgery):
     assert (visit.status, visit.cancelled_by) == ("cancelled", "patient")
 
 
+def test_a_link_alone_is_not_told_why_a_day_is_not_possible(client, surgery, patient):
+    """Only the browser of the patient who is signed in reads that, from which day on, and that sessions need a gap."""
+    before = steps.booked(surgery, patient=patient)
+    visit = steps.booked(surgery, before.local_date + timedelta(days=28), patient=patient)
+    near = {"start": steps.slot(surgery, before.local_date + timedelta(days=5)).key}
+    somebody = Client()
+    somebody.get(links.make_link(visit, links.SEE, NOW))
+    assert "Your skin needs time between two sessions" in words(client.post(page_of(visit, "move"), near))
+    refused = [words(somebody.post(page_of(visit, "move"), near))]
+    appointments.cancel(before, by="patient", now=NOW)
+    steps.answered(surgery, patient, isotretinoin="yes", isotretinoin_still="no", isotretinoin_last_dose="2026-09-25")
+    soon = {"start": steps.slot(surgery).key}
+    assert "possible from Thursday 25 March 2027 on" in words(client.post(page_of(visit, "move"), soon))
+    refused.append(words(somebody.post(page_of(visit, "move"), soon)))
+    for text in refused:
+        assert "This time is not possible. Please choose another, sign in, or call us." in text
+        for secret in ("skin", "session", "treatment", "possible from"):
+            assert secret not in text.partition("Keep it as it is")[2].partition("Move your appointment")[0], secret
+
+
 def test_a_link_opens_one_appointment_only(client, surgery):
     visit, other = steps.talk(surgery), steps.talk(surgery, clock="12:00")
     client.get(links.make_link(visit, links.SEE, NOW))
