@@ -21,7 +21,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.text import capfirst
+from django.utils.text import capfirst, get_text_list
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
@@ -445,13 +445,23 @@ class StaffAdmin(SearchesInPrivate, KeptAdmin):
 
     def get_readonly_fields(self, request, obj=None):
         """The address is what one signs in with: with another one an account could be taken over, so only an
-        administrator changes it. Who only gives clinical roles (a lead clinician) changes nothing else."""
+        administrator changes it; until the first sign-in also whoever gives all its roles, for that takes nothing over.
+        Who only gives clinical roles (a lead clinician) changes nothing else."""
         if request.user.is_superuser or obj is None:
             return []
-        return ["email"] if request.user.has_perm("clinic.add_user") else ["email", "name", "is_active"]
+        if not request.user.has_perm("clinic.add_user"):
+            return ["email", "name", "is_active"]
+        is_new = obj.last_login is None and {group.name for group in obj.groups.all()} <= roles_to_give(request.user)
+        return [] if is_new else ["email"]
 
     def get_form(self, request, obj=None, change=False, **kwargs):
-        """A form that knows who fills it in."""
+        """A form that knows who fills it in, and says who changes an address."""
+        if "email" in self.get_readonly_fields(request, obj):
+            who = _(
+                "Only an administrator of this site can change this address: it was used to sign in, or there is a "
+                "clinical role behind it."
+            )
+            kwargs["help_texts"] = {"email": who}
         form = super().get_form(request, obj, change=change, **kwargs)
         return type("StaffForm", (form,), {"by": request.user})
 
@@ -460,14 +470,19 @@ class StaffAdmin(SearchesInPrivate, KeptAdmin):
         return ["email", "name", "is_active", "roles"]
 
     def save_model(self, request, obj, form, change) -> None:
-        """A new one is staff, without a password until they choose one. Another address ends what the old one opens."""
+        """A new one is staff, without a password until they choose one. Another address ends what the old one opens; so
+        does a password chosen before the first sign-in: it may be a stranger's, and a new link goes out."""
+        is_corrected = change and "email" in form.changed_data
         if not change:
             obj.is_staff = True
+        if obj.last_login is None and (is_corrected or not change):
             obj.set_unusable_password()
         obj.save()
-        if change and "email" in form.changed_data:
+        if is_corrected:
             # For oneself this session goes on: one has just shown both steps in it.
             accounts.forget_address(obj, keep=request.session.session_key if obj == request.user else None)
+            if obj.last_login is None and obj.is_active:
+                self.send_link(request, obj)
 
     def save_related(self, request, form, formsets, change) -> None:
         """Gives and takes the roles that may be given; the others stay."""
@@ -476,6 +491,25 @@ class StaffAdmin(SearchesInPrivate, KeptAdmin):
         kept = form.had - form.may_give
         form.instance.groups.set(Group.objects.filter(name__in=kept | (chosen & form.may_give)))
         warn_without_sign_in(request, Practitioner.objects.filter(user=form.instance).first())
+        self.warn_without_role(request, form.instance)
+
+    def warn_without_role(self, request, person: User) -> None:
+        """Says that an account is of no use yet, and who gives which roles."""
+        if person.is_superuser or not person.is_active or person.groups.exists():
+            return
+        everyday = Group.objects.exclude(name__in=CLINICAL_ROLES).order_by("name").values_list("name", flat=True)
+        messages.warning(
+            request,
+            _(
+                "The account of %(name)s opens nothing until it has a role. A manager gives %(everyday)s; a lead "
+                "clinician gives %(clinical)s."
+            )
+            % {
+                "name": person,
+                "everyday": get_text_list(list(everyday), gettext("and")),
+                "clinical": get_text_list(sorted(CLINICAL_ROLES), gettext("and")),
+            },
+        )
 
     def construct_change_message(self, request, form, formsets, add=False):
         """Says which roles came and went: that is what one looks for later."""

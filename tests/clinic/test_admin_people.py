@@ -321,6 +321,45 @@ def test_a_manager_cannot_take_an_account_over(client):
     assert root.is_active
 
 
+def test_a_manager_corrects_an_address_until_its_first_sign_in(client):
+    signed_in(client, "Manager")
+    new = make.make_user("Front desk", email="nima@example.org", password="somebody else chose this")
+    clinical = make.make_user("Practitioner", email="cora@example.org")
+    only = "Only an administrator of this site can change this address"
+    assert only not in words(client, "clinic_user_change", new.pk)
+    page = client.post(
+        reverse("admin:clinic_user_change", args=[new.pk]),
+        {"email": "nina@example.org", "name": "Nina", "is_active": "on"},
+        follow=True,
+    ).content.decode()
+    new.refresh_from_db()
+    assert new.email == "nina@example.org" and not new.has_usable_password()
+    assert "We sent nina@example.org a link to choose a password" in page
+    assert Message.objects.get(kind="password_link").to == "nina@example.org"
+    User.objects.filter(pk=new.pk).update(last_login=NOW)
+    for user in (new, clinical):
+        assert only in words(client, "clinic_user_change", user.pk)
+        staff_form(client, user, [], email="mine@example.org")
+    assert not User.objects.filter(email="mine@example.org").exists()
+    assert Message.objects.count() == 1
+
+
+def test_an_account_without_a_role_opens_nothing_and_says_who_gives_one(client):
+    signed_in(client, "Manager")
+    said = "opens nothing until it has a role"
+    data = {"email": "new@example.org", "name": "Nina", "is_active": "on"}
+    page = client.post(reverse("admin:clinic_user_add"), data, follow=True).content.decode()
+    assert (
+        f"The account of Nina {said}" in page
+        and "lead clinician gives Clinician, Lead clinician and Practitioner" in page
+    )
+    new = User.objects.get(email="new@example.org")
+    answer = staff_form(client, new, ["Front desk"])
+    assert said not in client.get(answer.url).content.decode()
+    answer = staff_form(client, new, [], is_active="")
+    assert said not in client.get(answer.url).content.decode(), "it is switched off"
+
+
 def test_a_lost_phone_is_set_up_again_by_whoever_gives_the_roles(client):
     from allauth.mfa.models import Authenticator
 
