@@ -930,6 +930,8 @@ def move(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
             return redirect("booking:appointment", visit.uuid)
         form = ChosenTimeForm()
     wish, week, cleared = times_to_move_to(request, visit, context, now)
+    if week is None:
+        return render(request, "booking/move_not_now.html", context | {"no_day": True} | not_now(visit.treatment))
     context |= times_form(reverse("booking:move", args=[uuid]), wish, week, form, request)
     context |= {
         "looks_again": cleared is not None and not cleared.cleared,
@@ -943,10 +945,11 @@ def move(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
 
 def times_to_move_to(
     request: HttpRequest, visit: Appointment, context: dict, now: datetime
-) -> tuple[Wish, Week, clearance.Clearance | None]:
+) -> tuple[Wish, Week | None, clearance.Clearance | None]:
     """The times an appointment may be moved to, by its patient's clearance or by what the rules say of the answers.
 
-    The third: that clearance, for the first day there is; None where the visit needs none.
+    No week where the answers, or a clinician's decision, allow no day (as `appointments.move` refuses each). The third:
+    that clearance, for the first day there is; None where the visit needs none.
     """
     data = request.POST if request.method == "POST" else request.GET
     treatment = visit.treatment
@@ -963,6 +966,8 @@ def times_to_move_to(
         if not cleared and visit.response_id is not None:
             asking = clearance.may_ask(visit.response_id, treatment, area=visit.area, on=on, now=now)
             earliest = asking.earliest
+            if not asking.allowed and asking.why in ("rules", "decided"):
+                return wish, None, found
     return wish, finder.week(cleared=cleared, earliest=earliest), found
 
 

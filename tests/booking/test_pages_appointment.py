@@ -470,6 +470,24 @@ def test_moving_what_is_asked_for_offers_times_after_the_promise_and_says_it_is_
     assert min(keys_on(page)) >= "20270303"
 
 
+def test_where_the_answers_allow_no_day_moving_offers_no_time_and_a_link_alone_says_not_why(client, surgery, patient):
+    visit = steps.asked(surgery, patient=patient)
+    steps.answered(surgery, patient, pregnancy="yes", pregnancy_due="2027-06-01")
+    somebody = Client()
+    somebody.get(links.make_link(visit, links.SEE, NOW))
+    for answer in (client.get(page_of(visit, "move")), client.post(page_of(visit, "move"), {"start": "x"})):
+        text = words(answer)
+        assert "By your answers, this treatment is not right for you at the moment." in text
+        assert page_of(visit, "talk") in answer.content.decode()
+        assert not keys_on(answer) and "A clinician looks at the new day too" not in text
+    time = {"start": steps.slot(surgery, clock="14:00").key}
+    for answer in (somebody.get(page_of(visit, "move")), somebody.post(page_of(visit, "move"), time)):
+        text = words(answer)
+        assert "It cannot be moved here at the moment" in text and "Cancel your appointment" in text
+        assert "answers" not in text and page_of(visit, "talk") not in answer.content.decode()
+        assert not keys_on(answer)
+
+
 def test_moving_what_was_decided_offers_the_near_times_and_keeps_it_booked(client, surgery, patient):
     visit = steps.booked(surgery, patient=patient)
     page = client.get(page_of(visit, "move"))
