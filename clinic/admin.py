@@ -1,6 +1,8 @@
 """The shared nouns in the staff site: people, places, what is offered."""
 
+import zoneinfo
 from datetime import date, datetime
+from functools import cache
 from typing import cast
 
 from allauth.account import admin as _account_admin  # noqa: F401
@@ -10,6 +12,7 @@ from allauth.mfa import admin as _mfa_admin  # noqa: F401
 from allauth.mfa.models import Authenticator
 from allauth.usersessions import admin as _usersessions_admin  # noqa: F401
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ERROR_FLAG, SEARCH_VAR, ChangeList
 from django.contrib.auth import admin as _auth_admin  # noqa: F401
@@ -196,6 +199,15 @@ class ClinicAdmin(KeptAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
+CONTINENTS = "Africa America Antarctica Arctic Asia Atlantic Australia Europe Indian Pacific".split()
+
+
+@cache
+def time_zones() -> list[str]:
+    """Those that are named after towns; the others are older names, or clocks that no town keeps."""
+    return sorted(name for name in zoneinfo.available_timezones() if name.partition("/")[0] in CONTINENTS)
+
+
 @admin.register(Location)
 class LocationAdmin(VisitsStandOnIt):
     """Where patients are seen."""
@@ -219,6 +231,22 @@ class LocationAdmin(VisitsStandOnIt):
     def get_readonly_fields(self, request, obj=None):
         """The time zone stays: the days of all appointments there were counted in it."""
         return ["time_zone"] if obj is not None else []
+
+    def get_changeform_initial_data(self, request) -> dict:
+        """A new place is most often where the others are."""
+        return {"time_zone": settings.TIME_ZONE, **super().get_changeform_initial_data(request)}
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        """A list of time zones; nobody has to know how they are written."""
+        if db_field.name != "time_zone":
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        return forms.ChoiceField(
+            label=capfirst(db_field.verbose_name),
+            choices=[("", _("Choose")), *((name, name.replace("_", " ")) for name in time_zones())],
+            help_text=_(
+                "Choose the nearest large town. It cannot be changed later: all times of this place are counted in it."
+            ),
+        )
 
 
 @admin.register(Room)

@@ -858,6 +858,16 @@ def test_a_places_zone_and_a_rooms_place_are_chosen_once(client):
         assert f'name="{field}"' not in words(client, f"{name}_change", row.pk)
 
 
+def test_the_zone_of_a_new_place_is_chosen_from_a_list_and_said_to_be_for_good(client, settings):
+    settings.TIME_ZONE = "Europe/Malta"
+    signed_in(client, "Manager")
+    page = words(client, "clinic_location_add")
+    zones = page.split('<select name="time_zone"')[1].split("</select>")[0]
+    assert '<option value="Europe/Malta" selected>' in zones and '"America/Los_Angeles"' in zones
+    assert '"EST5EDT"' not in zones and '"Etc/GMT+3"' not in zones
+    assert "It cannot be changed later" in page
+
+
 @pytest.mark.parametrize("what", ["location", "room", "practitioner"])
 def test_what_is_switched_off_says_which_visits_it_hits(client, what):
     surgery = make.make_surgery()
