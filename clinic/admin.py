@@ -199,7 +199,7 @@ class ClinicAdmin(KeptAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
-CONTINENTS = "Africa America Antarctica Arctic Asia Atlantic Australia Europe Indian Pacific".split()
+CONTINENTS = ["Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"]
 
 
 @cache
