@@ -414,16 +414,22 @@ def details_again(request: HttpRequest, held: Appointment, now: datetime) -> Non
     if not typed or not user.is_authenticated or patient_of(request) is not None:
         return
     born = known_birth_date(request, held, now) or typed.get("birth_date")
+    if not request.session[DETAILS].get("checked"):  # kept as it was typed, mistakes included: they look at it again
+        return
     if born and held.status == Appointment.Status.PROPOSED and typed["email"].lower() == user.email.lower():
         appointments.take_details(held, **{**typed, "birth_date": born}, now=now)
 
 
-def keep_details(request: HttpRequest, typed: dict, now: datetime) -> None:
-    """Keeps what was typed in the session for an hour; of the birth date only what was typed on this form."""
+def keep_details(request: HttpRequest, typed: dict, now: datetime, *, checked: bool = True) -> None:
+    """Keeps what was typed in the session for an hour; of the birth date only what was typed on this form.
+
+    Not `checked`: as it stood in the boxes, only to be shown in them again.
+    """
     request.session[DETAILS] = {
-        "name": typed["name"],
-        "phone": str(typed["phone"]),
-        "email": typed["email"],
+        "name": typed["name"][:150],
+        "phone": str(typed["phone"])[:60],
+        "email": typed["email"][:254],
+        "checked": checked,
         "birth_date": typed["birth_date"].isoformat() if typed.get("birth_date") else "",
         "until": (now + DETAILS_KEPT_FOR).timestamp(),
     }
@@ -769,16 +775,48 @@ def not_kept(request: HttpRequest, held: Appointment, now: datetime) -> HttpResp
         "taken": held.starts_at <= now or somebody.exclude(pk=held.pk).exists(),
         "other_times": times_like(held),
         "kept": bool(kept_details(request, now)),
+        **times_instead(request, held, now),
     }
     return render(request, "booking/gone.html", context)
+
+
+def times_instead(request: HttpRequest, held: Appointment, now: datetime) -> dict:
+    """A week of other times for somebody who lost one, to choose from at once; nothing where none may be chosen now."""
+    treatment, clinic = held.treatment, Clinic.get()
+    if clinic is None or not treatment.is_active:
+        return {}
+    answered = clearance.response_of_session(request, treatment, now=now) if treatment.needs_screening else None
+    wanted = {"from": held.local_start.date().isoformat(), "area": held.area.code if held.area else ""}
+    wish = read_wish(treatment, wanted, locations=places())
+    leave = leave_to_choose(request, wish, answered, on=held.day, now=now)
+    if leave.state != "open":
+        return {}
+    finder = Finder(wish, clinic=clinic, now=now, patient=patient_of(request))
+    week = finder.week(cleared=leave.cleared, earliest=leave.earliest)
+    here = reverse("booking:slots", args=[treatment.slug])
+    return {} if week.is_empty else times_form(here, wish, week, ChosenTimeForm(), request)
 
 
 def no_longer_held(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponseBase:
     """A hold that became an appointment leads there; one that ended says so."""
     status = Appointment.Status
     if held.status == status.CANCELLED and held.previous_status == status.PROPOSED:
-        return not_kept(request, held, now)
+        typing = request.method == "POST" and "name" in request.POST and step_of(request, held) != "staff"
+        return (keep_typed(request, held, now) if typing else None) or not_kept(request, held, now)
     return redirect("booking:appointment", held.uuid)
+
+
+def keep_typed(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponse | None:
+    """Keeps what stands in the form of a time that is lost meanwhile, for the next one, also where it is not right yet.
+    Nothing of somebody under 18, who gets the page that says so."""
+    form = details_form(request, held, now, request.POST)
+    right, date_typed = form.is_valid(), form.cleaned_data.get("birth_date")
+    born = known_birth_date(request, held, now) or date_typed
+    if born and not is_adult(born, now.astimezone(held.location.zone).date()):
+        return too_young(request, held, now)
+    typed = {name: form[name].data or "" for name in ("name", "phone", "email")}
+    keep_details(request, form.cleaned_data if right else typed | {"birth_date": date_typed}, now, checked=right)
+    return None
 
 
 # ---------------------------------------------------------------- an appointment

@@ -505,11 +505,42 @@ def test_an_expired_hold_that_somebody_took_says_so_and_keeps_what_was_typed(cli
         text = words(response)
         assert "That time has gone" in text
         assert "you need not write it again" in text
+        assert keys_on(response) and key not in keys_on(response)
     again = client.get(reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))]))
     html = again.content.decode()
     assert 'value="Rosa Example"' in html
     assert 'value="rosa@example.org"' in html
     assert 'value="1990"' in html
+
+
+def lose(client, surgery, clock) -> str:
+    """The page of a held time that ran out, and that somebody else has taken meanwhile."""
+    key = steps.slot(surgery).key
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation, key))])
+    clock.now += timedelta(minutes=30)
+    steps.held(surgery, treatment=surgery.consultation, slot=appointments.Slot.from_key(key), now=clock.now)
+    return page
+
+
+@pytest.mark.parametrize("changes", [{}, {"phone": "12", "birth_date_year": ""}])
+def test_a_time_lost_while_the_details_are_typed_loses_none_of_them(client, surgery, clock, changes):
+    typed = DETAILS | changes
+    lost = client.post(lose(client, surgery, clock), typed)
+    assert "That time has" in words(lost) or "We do not keep that time" in words(lost)
+    assert "you need not write it again" in words(lost)
+    assert not Message.objects.exists() and not HoldDetails.objects.exists()
+    client.force_login(make.make_user(email=DETAILS["email"]))
+    chosen = choose(client, surgery.consultation, keys_on(lost)[0])
+    again = client.get(chosen.url)
+    assert ("Book this time" in words(again)) == (not changes)  # mistakes are looked at again
+    for value in (typed["name"], typed["phone"], typed["email"]) if changes else ():
+        assert f'value="{value}"' in again.content.decode()
+
+
+def test_nothing_is_kept_of_a_child_whose_time_is_lost(client, surgery, clock):
+    response = client.post(lose(client, surgery, clock), DETAILS | {"birth_date_year": "2010", "phone": "12"})
+    assert "Under 18 we do not book online" in words(response)
+    assert "hold_details" not in client.session
 
 
 def test_details_of_a_lost_time_count_once_the_address_is_proven(client, surgery):
