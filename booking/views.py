@@ -689,14 +689,19 @@ def too_young(request: HttpRequest, held: Appointment, now: datetime) -> HttpRes
 
 
 def more_time(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponseBase:
-    """Five minutes more, up to ten times."""
+    """Five minutes more, up to ten times. What stands in the form of the details comes back as it was typed."""
     try:
         appointments.extend(held, now=now)
     except appointments.Taken:
         return gone(request, held, now)
     except appointments.NotAllowed as problem:
         messages.warning(request, problem.sentence)
-    return redirect("booking:hold", held.uuid)
+    if "name" not in request.POST:
+        return redirect("booking:hold", held.uuid)
+    held = own_hold(request, held.uuid) or held
+    form = details_form(request, held, now)
+    form.initial = {box.name: box.data for box in details_form(request, held, now, request.POST)}
+    return show_hold(request, held, now, form)
 
 
 def give_back(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponseBase:

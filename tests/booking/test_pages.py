@@ -439,6 +439,20 @@ def test_more_time_is_five_minutes_up_to_ten_times(client, surgery):
     assert "cannot keep this time any longer" in words(client.post(page, {"action": "more-time"}, follow=True))
 
 
+def test_more_time_empties_no_box(client, surgery):
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))])
+    empty = client.get(page).content.decode()
+    assert '<form method="post" id="details"' in empty
+    # Enter in a box presses the first button of its form: never "I need more time".
+    assert re.findall(r'form="details" name="action" value="([^"]+)"', empty) == ["details", "more-time"]
+    response = client.post(page, DETAILS | {"phone": "12", "birth_date_year": "", "action": "more-time"})
+    html = response.content.decode()
+    assert "We keep it until 09:15" in words(response) and "Error:" not in html and "Write" not in words(response)
+    for typed in ("Rosa Example", "12", "rosa@example.org", "4", "May"):
+        assert f'value="{typed}"' in html
+    assert not HoldDetails.objects.exists()
+
+
 def test_giving_the_time_back(client, surgery):
     uuid_ = held_uuid(choose(client, surgery.consultation))
     response = client.post(reverse("booking:hold", args=[uuid_]), {"action": "release"}, follow=True)
