@@ -53,7 +53,7 @@ WANTED = "wanted_time"
 GRANTS = "appointment_grants"
 GRANTED_FOR = timedelta(hours=2)
 WHO_IS_THIS = _lazy(
-    "We cannot match the date of birth in your answers with this e-mail address. We keep your time. "
+    "We cannot match the date of birth with this e-mail address. We keep your time. "
     "Please call us, or use another e-mail address."
 )
 # Whoever holds the link of a message reads nothing about health: not why a day is not possible, nor from when on.
@@ -595,8 +595,8 @@ def known_birth_date(request: HttpRequest, held: Appointment, now: datetime) -> 
     After 15 minutes without work on the answers it is asked: on a shared device somebody else may be going on with
     them, and `confirm` refuses answers that name another birth date.
     """
-    patient = patient_of(request)
-    if patient is not None:
+    patient, details = patient_of(request), details_of(held)
+    if patient is not None and not (details and is_another_person(request, details)):
         return patient.birth_date
     if not held.treatment.needs_screening:
         return None
@@ -613,7 +613,16 @@ def step_of(request: HttpRequest, held: Appointment) -> str:
         return "code" if details and accounts.awaits_code(request) else "details"
     if details is None:
         return "confirm" if patient_of(request) else "details"
-    return "confirm" if details.email.lower() == user.email.lower() else "somebody-else"
+    if details.email.lower() != user.email.lower():
+        return "somebody-else"
+    return "details" if is_another_person(request, details) else "confirm"
+
+
+def is_another_person(request: HttpRequest, details: HoldDetails) -> bool:
+    """Whether the record behind this sign-in has another birth date: two people share the e-mail address. Then
+    `appointments.patient_for` refuses, and nothing of that record may be shown."""
+    patient = patient_of(request)
+    return patient is not None and patient.birth_date != details.birth_date
 
 
 def details_form(request: HttpRequest, held: Appointment, now: datetime, data=None) -> DetailsForm:
@@ -637,11 +646,11 @@ def show_hold(
     step = step_of(request, held)
     if form is not None and form.errors:
         step = "details"
-    locations = places()
+    locations, details = places(), details_of(held)
     context = {
         "held": held,
         "step": step,
-        "details": details_of(held),
+        "details": details,
         "patient": patient_of(request),
         "form": form or details_form(request, held, now),
         "expired": held.hold_expires_at is not None and held.hold_expires_at < now,
@@ -650,6 +659,8 @@ def show_hold(
         "locations": locations,
         "more_time_left": held.hold_extensions < appointments.EXTENSIONS,
     }
+    if step == "details" and form is None and details and is_another_person(request, details):
+        context["sentence"] = WHO_IS_THIS
     return render(request, "booking/hold.html", context | more)
 
 

@@ -568,18 +568,28 @@ def test_details_of_a_lost_time_count_once_the_address_is_proven(client, surgery
 
 
 def test_a_second_person_with_the_same_address_is_refused_kindly_and_the_hold_stays(client, surgery):
-    first = make.make_patient(email="rosa@example.org", birth_date=date(1960, 1, 1))
+    mum = {"name": "Mum Example", "phone": "+442079460999", "birth_date": date(1960, 1, 1)}
+    first = make.make_patient(email="rosa@example.org", **mum)
     user = make.make_user(email="rosa@example.org")
     Patient.objects.filter(pk=first.pk).update(user=user)
     page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))])
     client.post(page, DETAILS)
     client.force_login(user)
-    text = words(client.post(page, {"action": "confirm"}))
-    assert "cannot match this date of birth with this address" in text
-    assert "Please call us" in text
+    for response in (client.get(page), client.post(page, {"action": "confirm"}, follow=True)):
+        text = words(response)
+        assert "cannot match the date of birth with this e-mail address" in text
+        assert "Please call us, or use another e-mail address" in text
+        assert "Who is coming?" in text and "Is everything right?" not in text
+        for hers in ("Mum Example", "7946 0999", "Book this time"):
+            assert hers not in text
     held = Appointment.objects.get()
     assert (held.status, held.patient) == ("proposed", None)
     assert HoldDetails.objects.filter(appointment=held).exists()
+    client.post(page, DETAILS)  # the same once more: still nobody's but hers, and never taken for the first one
+    assert HoldDetails.objects.get().birth_date == date(1990, 5, 4)
+    assert "cannot match the date of birth" in words(client.get(page))
+    client.post(page, DETAILS | {"email": "rosas.own@example.org"})
+    assert "Sign out here" in words(client.get(page))
 
 
 def test_answers_with_another_birth_date_are_refused_kindly_and_the_hold_stays(client, surgery):
