@@ -293,7 +293,7 @@ def slots(request: HttpRequest, slug: str) -> HttpResponseBase:
     locations = places()
     wish = read_wish(treatment, request.POST if request.method == "POST" else request.GET, locations=locations)
     answered = clearance.response_of_session(request, treatment, now=now) if treatment.needs_screening else None
-    wish = with_answered_area(wish, answered)
+    wish = with_answered_area(near_wanted(request, wish), answered)
     kept = kept_by(request, now)
     finder = Finder(wish, clinic=clinic, now=now, patient=patient_of(request), exclude=kept)
     soonest = finder.first_free()
@@ -318,6 +318,8 @@ def slots(request: HttpRequest, slug: str) -> HttpResponseBase:
         except appointments.NotAllowed as problem:
             context["sentence"] = problem.sentence
         form = ChosenTimeForm()
+    if "from" not in request.GET and leave.earliest and wish.first and wish.first < leave.earliest:
+        wish = finder.wish = replace(wish, first=None)  # the day that was wanted is too soon: what is possible, then
     week = finder.week(cleared=leave.cleared, earliest=leave.earliest)
     waits = leave.earliest is not None and soonest is not None and leave.earliest > soonest.local_date
     context |= times_form(reverse("booking:slots", args=[slug]), wish, week, form, request) | {
@@ -372,7 +374,11 @@ def choose(
     if leave.state == "area":
         raise appointments.NotAllowed(_("Choose the part of your body first. Then choose a time."))
     if leave.state == "questions":
-        request.session[WANTED] = {"treatment": wish.treatment.slug, "start": chosen["start"].key}
+        request.session[WANTED] = {
+            "treatment": wish.treatment.slug,
+            "start": chosen["start"].key,
+            "practitioner": wish.practitioner.slug if wish.practitioner else "",
+        }
         return redirect(questions_for(wish))
     if kept is None and patient_of(request) is None and not ratelimit.consume(request, action="hold"):
         return ratelimit.respond_429(request)
@@ -467,10 +473,33 @@ def questions_for(wish: Wish) -> str:
     return f"{reverse('screening:start')}?{urlencode({'treatment': wish.treatment.slug})}"
 
 
+def wanted_before(request: HttpRequest, wish: Wish) -> dict | None:
+    """What somebody chose before the questions for this treatment."""
+    chosen = request.session.get(WANTED)
+    return chosen if isinstance(chosen, dict) and chosen.get("treatment") == wish.treatment.slug else None
+
+
+def near_wanted(request: HttpRequest, wish: Wish) -> Wish:
+    """The wish with the day, and the practitioner, of the time chosen before the questions; as it is for whoever has
+    looked at another week or for somebody else since."""
+    chosen = wanted_before(request, wish)
+    if chosen is None or request.method == "POST" or wish.first or wish.practitioner or wish.location:
+        return wish
+    try:
+        slot = Slot.from_key(str(chosen.get("start")))
+    except (ValueError, OverflowError):
+        return wish
+    there = next((place for place in wish.locations if place.pk == slot.location_id), None)
+    if there is None:
+        return wish
+    with_whom = next((who for who in wish.practitioners if who.slug == chosen.get("practitioner")), None)
+    return replace(wish, first=slot.starts_at.astimezone(there.zone).date(), practitioner=with_whom)
+
+
 def wanted(request: HttpRequest, wish: Wish, week) -> dict | None:
     """The time somebody chose before the questions: `time` where it is still free, else None in its place."""
-    chosen = request.session.get(WANTED)
-    if not isinstance(chosen, dict) or chosen.get("treatment") != wish.treatment.slug:
+    chosen = wanted_before(request, wish)
+    if chosen is None:
         return None
     return {"time": week.find(str(chosen.get("start")))}
 

@@ -112,6 +112,24 @@ def test_choosing_before_the_questions_leads_to_them_and_comes_back_to_the_time(
     assert f'name="start" value="{key}"' in page.content.decode()
 
 
+def test_a_time_of_a_later_week_with_one_practitioner_is_found_again_after_the_questions(client, surgery):
+    there = times_of(surgery.treatment)
+    who = surgery.practitioners[0]
+    query = {"practitioner": who.slug, "from": "2027-03-22"}
+    key = keys_on(client.get(there, query))[0]
+    choose(client, surgery.treatment, key, **query)
+    put(client, screening=str(steps.answered(surgery).uuid))
+    assert "You chose this time before, and it is free" in words(client.get(there))
+    steps.held(surgery, slot=appointments.Slot.from_key(key))
+    text = words(client.get(there))
+    assert "The time you chose before the questions is not free" in text
+    assert "Times from Monday 22 March" in text  # near the one that has gone
+    soon = {"isotretinoin": "yes", "isotretinoin_still": "no", "isotretinoin_last_dose": "2026-09-30"}
+    put(client, screening=str(steps.answered(surgery, **soon).uuid))
+    text = words(client.get(there))
+    assert "or is too soon" in text and "Times from Tuesday 30 March" in text
+
+
 def test_answers_that_allow_it_hold_the_time(client, surgery):
     response = steps.answered(surgery)
     put(client, screening=str(response.uuid))
