@@ -225,7 +225,7 @@ class Appointment(models.Model):
         PRACTITIONER_AWAY = "practitioner-away", _("the practitioner is away")
         CLINIC_CLOSED = "clinic-closed", _("the clinic is closed")
         MISTAKE = "mistake", _("booked by mistake")
-        CLINICAL = "clinical", _("a clinician decided; the patient can read why")
+        CLINICAL = "clinical", _("a clinician decided")
         HOLD_EXPIRED = "hold-expired", _("the kept time ran out")
         NO_ANSWER = "no-answer", _("we asked for information and heard nothing")
         NOT_REVIEWED = "not-reviewed", _("we did not answer in time")
