@@ -36,6 +36,7 @@ class Wish:
     location: Location | None = None
     first: date | None = None
     not_understood: bool = False
+    anywhere: bool = False  # every place was asked for, in so many words
 
     def query(self, **changes) -> str:
         """The wish as the query of an address, with some of it changed."""
@@ -45,7 +46,9 @@ class Wish:
             "location": self.location.slug if self.location else None,
             "from": self.first.isoformat() if self.first else None,
         } | changes
-        written = urlencode({name: value for name, value in values.items() if value})
+        written = urlencode(
+            {name: value or "" for name, value in values.items() if value or (name == "location" and self.anywhere)}
+        )
         return f"?{written}" if written else "?"
 
     @property
@@ -59,7 +62,7 @@ class Wish:
                 "location": self.location.slug if self.location else "",
                 "from": self.first.isoformat() if self.first else "",
             }.items()
-            if value
+            if value or (name == "location" and self.anywhere)
         }
 
 
@@ -96,6 +99,7 @@ def read_wish(treatment: Treatment, data: Mapping[str, str], *, locations: list[
         location,
         first,
         unknown,
+        anywhere=data.get("location") == "",
     )
 
 
@@ -181,6 +185,11 @@ class Week:
     def first_key(self) -> str:
         """The first time on the page: where a link from the error summary leads."""
         return next((place.times[0].key for day in self.days for place in day.places), "")
+
+    def has_before(self, moment: datetime) -> bool:
+        """Whether a time on this page begins before that."""
+        shown = [time for day in self.days for place in day.places for time in place.times]
+        return any(time.starts_at < moment for time in [*shown, *([self.next_free] if self.next_free else [])])
 
     def find(self, key: str) -> Time | None:
         """The time with this form value, if it is on this page."""

@@ -1022,6 +1022,8 @@ def move(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
         "limited": not whole,
         "button": _("Move it to the time I chose"),
         "one_button": _("Move it to this time"),
+        "everywhere_url": f"{reverse('booking:move', args=[uuid])}?location=",
+        "stays": week.has_before(now + timedelta(hours=context["clinic"].notice_hours)),
     }
     return render(request, "booking/move.html", context)
 
@@ -1039,6 +1041,10 @@ def times_to_move_to(
     prefetch_related_objects([treatment], "practitioners")
     wish = read_wish(treatment, data, locations=context["locations"])
     wish = replace(wish, area=visit.area)
+    if wish.location is None and not wish.anywhere and visit.location in wish.locations:
+        wish = replace(wish, location=visit.location)
+    if not context["whole"]:  # a link alone names nobody
+        wish = replace(wish, practitioners=[], practitioner=None)
     finder = Finder(wish, clinic=context["clinic"], now=now, patient=visit.patient, exclude=visit)
     found, cleared, earliest = None, None, None
     if treatment.needs_screening and visit.patient is not None:

@@ -514,6 +514,38 @@ def test_days_after_a_clearance_are_said_to_be_looked_at_again_before_the_button
             assert until in page
 
 
+def test_moving_offers_the_place_of_the_visit_first_and_any_other_when_asked(client, surgery, patient):
+    visit = steps.talk(surgery, patient=patient)
+    other = make.make_location(name="Valletta", slug="valletta", time_zone="Europe/Malta")
+    make.make_room(other)
+    make.make_hours(surgery.practitioners[1], other, weekdays=[5, 6])
+    here, anywhere = str(visit.location.pk), {str(visit.location.pk), str(other.pk)}
+
+    def places_of(response) -> set[str]:
+        return {key.split("-")[3] for key in keys_on(response)}
+
+    somebody = Client()
+    somebody.get(links.make_link(visit, links.SEE, NOW))
+    for browser in (client, somebody):
+        first = browser.get(page_of(visit, "move"))
+        assert places_of(first) == {here}
+        assert ("Another practitioner or place" if browser is client else "Another place") in words(first)
+        all_places = browser.get(page_of(visit, "move"), {"location": ""})
+        assert places_of(all_places) == anywhere
+        later = re.search(r'class="weeks-later" href="([^"]+)"', all_places.content.decode()).group(1)
+        assert places_of(browser.get(later.replace("&amp;", "&"))) == anywhere
+        assert places_of(browser.get(page_of(visit, "move"), {"location": "valletta"})) == {str(other.pk)}
+    assert surgery.practitioner.name not in words(somebody.get(page_of(visit, "move")))
+
+
+def test_a_time_that_cannot_be_moved_again_is_said_before_the_button(client, surgery, patient):
+    visit = steps.talk(surgery, patient=patient)
+    said = "A time in less than 24 hours cannot be moved here again: then please call us."
+    assert said in words(client.get(page_of(visit, "move")))  # from this afternoon on
+    make.make_closure(surgery.location, NOW.date(), NOW.date() + timedelta(days=1))
+    assert said not in words(client.get(page_of(visit, "move")))
+
+
 def test_moving_without_a_time_says_what_to_do(client, surgery, patient):
     visit = steps.talk(surgery, patient=patient)
     response = client.post(page_of(visit, "move"), {})
