@@ -474,7 +474,7 @@ class Diary:
                     continue
                 if not staff and day > self.now.astimezone(zone).date() + self.clinic.horizon_days * DAY:
                     continue
-                if not self._interval_kept(area, day, interval):
+                if not self.interval_kept(area, day, interval):
                     continue
                 for start in _starts(hours, day, zone, step=self.clinic.slot_minutes, busy=busy):
                     if start < bounds[hours.location_id]:
@@ -498,7 +498,7 @@ class Diary:
                 yield pending.pop(0)
         yield from pending
 
-    def _interval_kept(self, area, day: date, interval: int) -> bool:
+    def interval_kept(self, area, day: date, interval: int) -> bool:
         """I3: the larger of both intervals, in both directions."""
         if area is None or not interval:
             return True

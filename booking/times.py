@@ -176,6 +176,7 @@ class Week:
     later: date | None
     several_zones: bool
     several_places: bool
+    rests_until: date | None = None  # no time, for it is too near to another session: the first day that is not
 
     @property
     def is_empty(self) -> bool:
@@ -294,7 +295,22 @@ class Finder:
             last + DAY if last < horizon else None,
             len({location.time_zone for location in self.wish.locations}) > 1,
             len(self.wish.locations) > 1,
+            None if times else self._rests_until(first, last),
         )
+
+    def _rests_until(self, first: date, last: date) -> date | None:
+        """The first day far enough from the patient's other sessions, where one of these days is not."""
+        treatment = self.wish.treatment
+        interval = treatment.minimum_interval_days if treatment.needs_screening else 0
+
+        def kept(day: date) -> bool:
+            return self.diary.interval_kept(self.wish.area, day, interval)
+
+        days = (first + offset * DAY for offset in range((last - first).days + 1))
+        day = next((day for day in days if not kept(day)), None)
+        while day is not None and not kept(day):
+            day += DAY
+        return day
 
 
 def by_day(times: Iterable[Time], first: date, last: date) -> list[Day]:

@@ -359,6 +359,8 @@ def times_form(here: str, wish: Wish, week: Week, form: ChosenTimeForm, request:
         "one_button": _("Take this time"),
         "earlier_url": here + wish.query(**{"from": week.earlier.isoformat()}) if week.earlier else "",
         "later_url": here + wish.query(**{"from": week.later.isoformat()}) if week.later else "",
+        "rest": too_close(appointments.TooClose(week.rests_until)) if week.rests_until else "",
+        "rest_url": here + wish.query(**{"from": week.rests_until.isoformat()}) if week.rests_until else "",
         "everything_url": here + wish.query(practitioner=None, location=None, **{"from": None}),
     }
 
@@ -1020,6 +1022,7 @@ def move(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
         "looks_again": cleared is not None and not cleared.cleared,
         "looked_at_after": ends_in(week, cleared.valid_until) if cleared else None,
         "limited": not whole,
+        "rest": context["rest"] if whole else "",
         "button": _("Move it to the time I chose"),
         "one_button": _("Move it to this time"),
         "everywhere_url": f"{reverse('booking:move', args=[uuid])}?location=",

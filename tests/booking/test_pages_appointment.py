@@ -546,6 +546,22 @@ def test_a_time_that_cannot_be_moved_again_is_said_before_the_button(client, sur
     assert said not in words(client.get(page_of(visit, "move")))
 
 
+def test_a_week_without_times_for_the_skin_needs_rest_says_so_and_from_when_on(client, surgery, patient):
+    last = steps.booked(surgery, patient=patient)
+    visit = steps.booked(surgery, last.local_date + timedelta(days=29), patient=patient)
+    week = {"from": (last.local_date + timedelta(days=7)).isoformat()}
+    said = "Your skin needs time between two sessions. You can ask for a time from "
+    move = client.get(page_of(visit, "move"), week)
+    assert said + "Thursday 8 April" in words(move)
+    assert "from=2027-04-08" in move.content.decode()
+    text = words(client.get(times_of(surgery.treatment), week))
+    assert said + "Friday 7 May" in text  # the second session counts here
+    client.logout()
+    client.get(links.make_link(visit, links.SEE, NOW))
+    text = words(client.get(page_of(visit, "move"), week))
+    assert "No times from Thursday 18 March" in text and "Your skin" not in text
+
+
 def test_moving_without_a_time_says_what_to_do(client, surgery, patient):
     visit = steps.talk(surgery, patient=patient)
     response = client.post(page_of(visit, "move"), {})
