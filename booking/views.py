@@ -36,6 +36,7 @@ from booking.changing import in_the_house, left_to_staff, lock, verb
 from booking.forms import ChosenTimeForm, DetailsForm
 from booking.models import Appointment, HoldDetails, WorkingHours
 from booking.templatetags.booking_words import day as day_in_words
+from booking.templatetags.booking_words import zone_words
 from booking.times import Finder, Time, Week, Wish, read_wish
 from clinic import accounts
 from clinic.ages import is_adult
@@ -118,6 +119,11 @@ def places() -> list[Location]:
 def several_zones(locations: list[Location]) -> bool:
     """Whether a time needs its zone beside it."""
     return len({location.time_zone for location in locations}) > 1
+
+
+def zone_beside(place: Location, locations: list[Location]) -> str:
+    """What stands behind a clock at this place where the clinic has places in several zones: ` (Lisbon time)`."""
+    return f" ({zone_words(place)})" if several_zones(locations) else ""
 
 
 def several_areas(visit: Appointment) -> bool:
@@ -326,6 +332,7 @@ def slots(request: HttpRequest, slug: str) -> HttpResponseBase:
         "wanted": wanted(request, wish, week),
         "starts_later": waits,
         "looked_at_after": ends_in(week, leave.last),
+        "zone": zone_beside(kept.location, locations) if kept else "",
         "choosable": leave.state != "area",
         "consultation_first": clinic.consultation_first == clinic.ConsultationFirst.ALWAYS
         and treatment.needs_screening
@@ -686,6 +693,7 @@ def show_hold(
         "form": form or details_form(request, held, now),
         "expired": held.hold_expires_at is not None and held.hold_expires_at < now,
         "several_zones": several_zones(locations),
+        "zone": zone_beside(held.location, locations),
         "several_areas": several_areas(held),
         "locations": locations,
         "more_time_left": held.hold_extensions < appointments.EXTENSIONS,
@@ -985,6 +993,7 @@ def about(visit: Appointment, whole: bool, now: datetime) -> dict:
         "clinic": clinic,
         "locations": locations,
         "several_zones": several_zones(locations),
+        "zone": zone_beside(visit.location, locations),
         "several_areas": several_areas(visit),
     }
 

@@ -258,6 +258,21 @@ def test_a_practitioner_and_a_place_can_be_chosen(client, surgery):
     assert {key.split("-")[1] for key in keys_on(page)} == {str(who.pk)}
 
 
+def test_every_clock_says_whose_it_is_where_places_have_several_zones(client, surgery):
+    patient = patient_who_signs_in(client)
+    held = steps.held(surgery, patient=patient, response_id=steps.answered(surgery, patient).pk)
+    page = reverse("booking:hold", args=[held.uuid])
+    put(client, hold=str(held.uuid))
+    assert "We keep it until 09:10 ." in words(client.get(page))  # one zone: no need
+    make.make_location(name="Valletta", slug="valletta", time_zone="Europe/Malta")
+    text = words(client.get(page))
+    assert "We keep it until 09:10 (London time)" in text
+    assert "We answer by Tuesday 2 March, 17:00 (London time)" in text
+    assert "for you until 09:10 (London time)" in words(client.get(times_of(surgery.treatment)))
+    done = client.post(page, {"action": "confirm"}, follow=True)
+    assert "We answer by Tuesday 2 March, 17:00 (London time)." in words(done)
+
+
 def test_the_first_free_time_far_away_is_said_instead_of_nothing(client, surgery):
     make.make_closure(surgery.location, date(2027, 3, 1), date(2027, 4, 20))
     assert "Wednesday 21 April, 09:00" in words(client.get(times_of(surgery.consultation)))
