@@ -425,8 +425,9 @@ def patient_for(user: User, details) -> Patient:
     """The patient somebody is, who has proven `user.email`; `details` has name, phone, email and birth_date.
 
     Their own record when e-mail and birth date agree; a record made at the desk with both is linked to the login; else
-    a new one is made. A shared e-mail address never merges two people. Raises NotAllowed when the birth date is not the
-    one we know, or when more than one record would fit: a person has to look who this is.
+    a new one is made. A shared e-mail address never merges two people. Their record keeps the phone of `details`, the
+    newest word on where they can be reached. Raises NotAllowed when the birth date is not the one we know, or when more
+    than one record would fit: a person has to look who this is.
     """
     if details.email.strip().lower() != user.email.lower():
         raise NotAllowed(_("Please prove the e-mail address you gave."))
@@ -436,6 +437,8 @@ def patient_for(user: User, details) -> Patient:
     if known is not None:
         if known.birth_date != details.birth_date:
             raise NotAllowed(call_us)
+        known.phone = details.phone
+        known.save(update_fields=["phone"])
         return known
     fitting = list(
         Patient.objects.select_for_update(no_key=True)
@@ -447,7 +450,7 @@ def patient_for(user: User, details) -> Patient:
         if len(fitting) != 1:
             raise NotAllowed(call_us)
     if fitting:
-        if Patient.objects.filter(pk=fitting[0].pk, user=None).update(user=user) != 1:
+        if Patient.objects.filter(pk=fitting[0].pk, user=None).update(user=user, phone=details.phone) != 1:
             raise NotAllowed(call_us)
         return Patient.objects.get(pk=fitting[0].pk)
     return Patient.objects.create(

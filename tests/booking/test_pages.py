@@ -600,6 +600,20 @@ def test_details_of_a_lost_time_count_once_the_address_is_proven(client, surgery
     assert Appointment.objects.get(status="booked").patient.name == "Rosa Example"
 
 
+def test_whoever_comes_back_with_another_phone_sees_it_and_it_is_kept(client, surgery):
+    patient = make.make_patient(email="rosa@example.org", birth_date=date(1990, 5, 4), phone="+442079460999")
+    user = make.make_user(email="rosa@example.org")
+    Patient.objects.filter(pk=patient.pk).update(user=user)
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))])
+    client.post(page, DETAILS)
+    client.force_login(user)
+    text = words(client.get(page))
+    assert "+442079460018" in text and "020 7946 0999" not in text
+    client.post(page, {"action": "confirm"})
+    patient.refresh_from_db()
+    assert patient.phone == "+442079460018"
+
+
 def test_a_second_person_with_the_same_address_is_refused_kindly_and_the_hold_stays(client, surgery):
     mum = {"name": "Mum Example", "phone": "+442079460999", "birth_date": date(1960, 1, 1)}
     first = make.make_patient(email="rosa@example.org", **mum)
