@@ -608,7 +608,7 @@ def test_whoever_comes_back_with_another_phone_sees_it_and_it_is_kept(client, su
     client.post(page, DETAILS)
     client.force_login(user)
     text = words(client.get(page))
-    assert "+442079460018" in text and "020 7946 0999" not in text
+    assert "+44 20 7946 0018" in text and "7946 0999" not in text
     client.post(page, {"action": "confirm"})
     patient.refresh_from_db()
     assert patient.phone == "+442079460018"
