@@ -5,6 +5,7 @@ The mail itself is `outbox.adapter`'s: this package imports no app.
 
 import base64
 import os
+import time
 import uuid
 from datetime import date, datetime, timedelta
 
@@ -15,7 +16,7 @@ from allauth.account.internal.flows.login import get_authentication_records
 from allauth.account.internal.flows.login_by_code import LoginCodeVerificationProcess
 from allauth.account.internal.stagekit import LOGIN_SESSION_KEY, clear_login
 from allauth.account.models import EmailAddress
-from allauth.core import ratelimit
+from allauth.core import context, ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
@@ -40,6 +41,9 @@ from django.utils.translation import gettext_lazy as _
 from clinic.models import Clinic, Patient, Practitioner, User
 
 HOLD = "hold"  # in the session: the uuid of the held appointment that waits for the code
+# In the session: where the last code went and when it ends, so that the page that asks for a new one says that it did;
+# gone after signing in, when the address is corrected, and an hour after the end.
+SENT = "code_sent"
 BIRTH_DATE_TRIES = 5  # a day
 SECOND_FACTOR_SHOWN = "second_factor"  # in the session: set up in this very session
 
@@ -91,6 +95,9 @@ class CodeForm(RequestLoginCodeForm):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.fields["email"].label = _("E-mail address")
+        sent = code_sent(context.request) if context.request and not self.is_bound else {}
+        self.fields["email"].initial = sent.get("email")
+        self.too_old = bool(sent) and sent["until"] < time.time()
 
     def clean_email(self) -> str:
         """The address; without a person behind it where no code may be sent."""
@@ -234,10 +241,19 @@ def awaits_code(request: HttpRequest) -> bool:
     return LOGIN_SESSION_KEY in request.session
 
 
+def code_sent(request: HttpRequest) -> dict:
+    """Where the last code went (`email`) and when it ends (`until`); empty when there was none, or long ago."""
+    sent = request.session.get(SENT)
+    if not isinstance(sent, dict) or sent["until"] + 60 * 60 < time.time():
+        return {}
+    return sent
+
+
 def correct_address(request: HttpRequest) -> str:
     """Forgets the code that is awaited, so that another address can be given; returns the path where that is done:
     the details of the held time, or the sign-in page. (allauth leads back to the code as long as one is awaited.)"""
     clear_login(request)
+    request.session.pop(SENT, None)
     return held_time(request) or reverse("account_request_login_code")
 
 
@@ -274,6 +290,13 @@ class AccountAdapter(DefaultAccountAdapter):
         """Nobody registers: a patient's account is made with the first appointment."""
         return False
 
+    def add_message(self, request, level, message_template=None, message_context=None, **kwargs) -> None:
+        """Also notes that a code was sent: allauth says so for every address, whether we know it or not."""
+        if message_template == "account/messages/login_code_sent.txt":
+            until = time.time() + settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT
+            request.session[SENT] = {"email": (message_context or {}).get("email", ""), "until": until}
+        super().add_message(request, level, message_template, message_context, **kwargs)
+
     def pre_login(self, request, user, **kwargs):
         """The last wall: staff never come in by a code, patients never by a password."""
         response = super().pre_login(request, user, **kwargs)
@@ -287,6 +310,7 @@ class AccountAdapter(DefaultAccountAdapter):
         if ("code" in methods) == gets_codes(user):
             if user.is_staff:
                 drop_unproven_address(user)
+            request.session.pop(SENT, None)
             return None
         messages.error(request, _("Please sign in the other way, or call us."))
         return redirect("account_login")

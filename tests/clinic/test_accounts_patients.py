@@ -92,8 +92,16 @@ def test_a_code_ends_after_fifteen_minutes(client, monkeypatch):
     monkeypatch.setattr("allauth.account.internal.flows.code_verification.time.time", lambda: real() + 14 * 60)
     assert client.get(WRITE).status_code == 200
     monkeypatch.setattr("allauth.account.internal.flows.code_verification.time.time", lambda: real() + 16 * 60)
-    assert client.post(WRITE, {"code": code}).status_code == 302
+    page = client.post(WRITE, {"code": code}, follow=True).content.decode()
+    assert "<title>Error: " in page and "This code is older than 15 minutes" in page
+    assert 'value="anna@example.org"' in page
     assert client.get("/my/").status_code == 302
+    client.post(ASK, {"email": "anna@example.org"})
+    client.post("/accounts/correct-address/")
+    assert "anna@example.org" not in client.get(ASK).content.decode()
+    client.post(ASK, {"email": "anna@example.org"})
+    monkeypatch.setattr("allauth.account.internal.flows.code_verification.time.time", lambda: real() + 3 * 60 * 60)
+    assert "anna@example.org" not in client.get(WRITE, follow=True).content.decode(), "not for the next one here"
 
 
 def test_sending_again_takes_the_first_code_back(client):
