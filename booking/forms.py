@@ -24,7 +24,9 @@ class ChosenTimeForm(forms.Form):
         error_messages={"required": _("Choose a time."), "max_length": _("Choose a time.")},
     )
     # Makes a form that is sent twice count once; without it, each press counts by itself.
-    request_key = forms.UUIDField(widget=forms.HiddenInput, required=False)
+    request_key = forms.UUIDField(
+        widget=forms.HiddenInput, required=False, error_messages={"invalid": _("Please choose the time once more.")}
+    )
 
     def clean_start(self) -> Slot:
         try:
@@ -71,6 +73,7 @@ class DetailsForm(forms.Form):
         label=_("Your date of birth"),
         help_text=_("For example 27 3 1985. It tells us apart from others with your name."),
         autocomplete="bday",
+        error_messages={"year": _("Please check the year of your date of birth: four figures, such as 1985.")},
     )
 
     def __init__(self, *args, ask_birth_date: bool, today: date, **kwargs) -> None:

@@ -316,7 +316,7 @@ def slots(request: HttpRequest, slug: str) -> HttpResponseBase:
             return choose(request, wish, leave, form.cleaned_data, kept=kept, now=now)
         except appointments.Taken:
             kept = kept_by(request, now)
-            context |= {"taken": True, "kept": kept}
+            context |= not_free(treatment, form.cleaned_data["start"], now) | {"kept": kept}
             request.session.pop(WANTED, None)
             finder = Finder(wish, clinic=clinic, now=now, patient=patient_of(request), exclude=kept)
         except appointments.TooClose as problem:
@@ -521,6 +521,20 @@ def not_now(treatment: Treatment) -> dict:
         .exclude(pk=treatment.pk)
         .first()
     }
+
+
+def not_free(treatment: Treatment, slot: Slot, now: datetime) -> dict:
+    """How a page says that a chosen time is not free: `taken` by somebody there, or a `sentence` that it is past, or
+    not offered."""
+    until = slot.starts_at + timedelta(minutes=treatment.duration_minutes + treatment.buffer_minutes)
+    somebody = Appointment.objects.occupying().filter(
+        room__location=slot.location_id, starts_at__lt=until, busy_until__gt=slot.starts_at
+    )
+    if slot.starts_at <= now:
+        return {"sentence": _("That time is over. Please choose another one.")}
+    if not somebody.exists():
+        return {"sentence": _("That time is not offered. Please choose one of the times on this page.")}
+    return {"taken": True}
 
 
 def too_close(problem: appointments.TooClose) -> str:
@@ -1015,7 +1029,7 @@ def move(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
         try:
             appointments.move(visit, slot=form.cleaned_data["start"], by="patient", now=now)
         except appointments.Taken:
-            context["taken"] = True
+            context |= not_free(visit.treatment, form.cleaned_data["start"], now)
         except (appointments.TooClose, appointments.NotAllowed) as problem:
             reason = too_close(problem) if isinstance(problem, appointments.TooClose) else problem.sentence
             context["sentence"] = reason if whole else NOT_THIS_TIME

@@ -280,9 +280,8 @@ class AccountAdapter(DefaultAccountAdapter):
 
     error_messages = DefaultAccountAdapter.error_messages | {
         "incorrect_code": _("This code does not fit. Look at the newest message from us, or let us send a new code."),
-        # Also after five codes that did not fit: a new code can be asked for at once, a password only after a while.
         "too_many_login_attempts": _(
-            "Those were too many tries. Ask for a new code, or wait five minutes before you try a password again."
+            "Those were too many tries. Please wait five minutes before you try a password again."
         ),
     }
 
@@ -295,6 +294,8 @@ class AccountAdapter(DefaultAccountAdapter):
         if message_template == "account/messages/login_code_sent.txt":
             until = time.time() + settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT
             request.session[SENT] = {"email": (message_context or {}).get("email", ""), "until": until}
+        if kwargs.get("message") == self.error_messages["too_many_login_attempts"]:  # that is of codes
+            kwargs["message"] = _("Those were too many tries. Please ask for a new code.")
         super().add_message(request, level, message_template, message_context, **kwargs)
 
     def pre_login(self, request, user, **kwargs):

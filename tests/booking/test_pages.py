@@ -457,6 +457,7 @@ def test_a_birth_date_that_cannot_be_is_refused(client, surgery, year):
         reverse("booking:hold", args=[uuid_]), DETAILS | {"birth_date_year": year, "birth_date_month": "6"}
     )
     assert "Error: " in response.content.decode()
+    assert "Please check the year of your date of birth" in words(response)
     assert not HoldDetails.objects.exists()
 
 
