@@ -8,6 +8,7 @@ Messages are written in the same transaction. `now` is an aware instant and come
 
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -390,6 +391,24 @@ def release(appointment: Appointment, *, now: datetime) -> Appointment:
     appointment = locked(appointment)
     _status_is(appointment, Status.PROPOSED)
     return _give_back(appointment, now=now)
+
+
+@verb
+def hold_instead(
+    kept: Appointment | None, *, slot: Slot, patient: Patient | None, now: datetime, **wanted: Any
+) -> Appointment:
+    """Holds a time in place of the one that was kept before: both, or neither, so that who loses the new one still has
+    the old one. The old one goes first, for they may lie across each other.
+    Otherwise as `hold`."""
+    if kept is not None:
+        lock(
+            practitioners=[kept.practitioner_id, slot.practitioner_id],
+            rooms=[kept.room_id, slot.room_id],
+            patients=[kept.patient_id, patient.pk if patient else None],
+        )
+        with suppress(NotAllowed):  # it has ended already
+            release(kept, now=now)
+    return hold(slot=slot, patient=patient, now=now, **wanted)
 
 
 def _give_back(appointment: Appointment, *, now: datetime) -> Appointment:

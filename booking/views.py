@@ -32,7 +32,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from booking import appointments, availability, links
 from booking import ics as calendars
 from booking.availability import Slot
-from booking.changing import in_the_house, left_to_staff, lock, verb
+from booking.changing import in_the_house, left_to_staff
 from booking.forms import ChosenTimeForm, DetailsForm
 from booking.models import Appointment, HoldDetails, WorkingHours
 from booking.templatetags.booking_words import day as day_in_words
@@ -392,7 +392,7 @@ def choose(
     if kept is None and patient_of(request) is None and not ratelimit.consume(request, action="hold"):
         return ratelimit.respond_429(request)
     key = own_key(request, chosen["request_key"] or uuid4(), chosen["start"])
-    held = hold_instead(
+    held = appointments.hold_instead(
         kept if kept is not None and kept.request_key != key else None,
         treatment=wish.treatment,
         slot=chosen["start"],
@@ -406,21 +406,6 @@ def choose(
     request.session.pop(WANTED, None)
     details_again(request, held, now)
     return redirect("booking:hold", held.uuid)
-
-
-@verb
-def hold_instead(kept: Appointment | None, *, slot: Slot, patient: Patient | None, now: datetime, **wanted):
-    """Holds a time in place of the one that was kept before: both, or neither, so that who loses the new one still has
-    the old one. The old one goes first, for they may lie across each other."""
-    if kept is not None:
-        lock(
-            practitioners=[kept.practitioner_id, slot.practitioner_id],
-            rooms=[kept.room_id, slot.room_id],
-            patients=[kept.patient_id, patient.pk if patient else None],
-        )
-        with suppress(appointments.NotAllowed):  # it has ended already
-            appointments.release(kept, now=now)
-    return appointments.hold(slot=slot, patient=patient, now=now, **wanted)
 
 
 def details_again(request: HttpRequest, held: Appointment, now: datetime) -> None:
