@@ -12,7 +12,7 @@ from booking.availability import Slot
 from clinic.forms import ThreePartDateField
 
 # A name goes into letters and calendars: no line breaks or other characters that cannot be seen.
-VISIBLE = RegexValidator(r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$", _("Please write the name with letters only."))
+VISIBLE = RegexValidator(r"^[^\x01-\x1f\x7f-\x9f\ufffd]*$", _("Please write the name with letters only."))
 
 
 class ChosenTimeForm(forms.Form):

@@ -2,7 +2,9 @@
 
 from django.apps import AppConfig, apps
 from django.contrib.admin.apps import AdminConfig
+from django.core.validators import ProhibitNullCharactersValidator
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 ROLES = ["Front desk", "Practitioner", "Clinician", "Lead clinician", "Content editor", "Manager"]
 
@@ -48,6 +50,8 @@ class ClinicConfig(AppConfig):
         from clinic import accounts, checks, panels, roles  # noqa: F401 -- the checks register themselves
         from clinic.registry import register_panel
 
+        # Every text field of a form has this check; "null characters" says nothing to whoever pasted one.
+        ProhibitNullCharactersValidator.message = _("Please write this again: it holds a sign that we cannot keep.")
         post_migrate.connect(roles.after_migrate, dispatch_uid="clinic.roles.after_migrate")
         register_panel(panels.OPENING)
         register_panel(panels.CALL_BACKS)

@@ -51,7 +51,7 @@ class ThreePartDateWidget(forms.Widget):
         return f"{id_}_day" if id_ else ""
 
     def value_from_datadict(self, data, files, name: str) -> dict[str, str]:
-        """What was typed, without what no page can show (NUL, broken UTF-8)."""
+        """What was typed, with a sign for what no page can show (NUL, broken UTF-8): no day and no year has it."""
         return {part: self._shown(data.get(f"{name}_{part}")) for part in (*PARTS, "unknown")}
 
     def value_omitted_from_data(self, data, files, name: str) -> bool:
@@ -87,7 +87,7 @@ class ThreePartDateWidget(forms.Widget):
     @staticmethod
     def _shown(value: object) -> str:
         text = "" if value is None else str(value)
-        return text[: LONGEST_PART + 1].replace("\0", "").encode("utf-8", "replace").decode("utf-8").strip()
+        return text[: LONGEST_PART + 1].replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8").strip()
 
 
 class ThreePartDateField(forms.Field):

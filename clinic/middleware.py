@@ -1,5 +1,6 @@
 """What happens to every request: what no page could store is refused, and staff screens are kept for staff."""
 
+import re
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from csp.middleware import CSPMiddleware
@@ -7,7 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve, reverse
@@ -19,6 +20,7 @@ from django.views.defaults import page_not_found
 from clinic import accounts, idle, views
 from clinic.models import Clinic
 
+NUL, BROKEN = "\x00", "\ufffd"
 LONGEST_QUERY = 4096
 # Nothing here is larger than a picture of 5 MB with its form; without a limit, a file as large as the disk could be
 # sent to any page.
@@ -43,9 +45,11 @@ class ContentPolicy(CSPMiddleware):
 
 
 class NeutralRequests:
-    """Answers with the 400 page to what the database cannot store (NUL bytes, broken UTF-8) before any view reads it.
+    """What the database cannot store (NUL bytes, broken UTF-8) never reaches it, and loses nothing that was typed.
 
-    A form in which a field stands twice is none of its business: the forms take the last value.
+    In an address, a cookie or the name of a field it is the 400 page, before any view reads it: nobody types that. In
+    the boxes of a form it goes to the form, which says so beside the box and keeps the others. A form in which a field
+    stands twice is none of its business: the forms take the last value.
     """
 
     def __init__(self, get_response) -> None:
@@ -61,7 +65,7 @@ class NeutralRequests:
     def read(self, request: HttpRequest) -> None:
         """Raises BadRequest, or one of Django's errors that mean 400, for what nobody sends by accident."""
         request.get_host()
-        if "\x00" in request.path or "\ufffd" in request.path or "%00" in request.path:
+        if NUL in request.path or BROKEN in request.path or "%00" in request.path:
             raise BadRequest("address")
         size = str(request.META.get("CONTENT_LENGTH") or "0")
         is_picture = request.path == reverse("admin:education_picture_add")
@@ -70,29 +74,37 @@ class NeutralRequests:
         query = request.META.get("QUERY_STRING", "")
         if len(query) > LONGEST_QUERY:
             raise BadRequest("long address")
-        refuse_broken(query)
+        if not is_readable(query):
+            raise BadRequest("query")
         for value in request.COOKIES.values():
-            if "\x00" in value:  # the quoted form \000 arrives as one
+            if NUL in value:  # the quoted form \000 arrives as one
                 raise BadRequest("cookie")
-        if request.content_type == "application/x-www-form-urlencoded":
-            refuse_broken(request.body)
-        elif request.method == "POST":
-            for name, values in request.POST.lists():
-                if "\x00" in name or any("\x00" in value for value in values):
-                    raise BadRequest("form")
-            if any("\x00" in str(getattr(file, "name", "")) for file in request.FILES.values()):
-                raise BadRequest("file name")
+        if any(NUL in str(getattr(file, "name", "")) for file in request.FILES.values()):
+            raise BadRequest("file name")
+        if request.content_type == "application/x-www-form-urlencoded" and not is_readable(request.body):
+            request.POST = marked(request.body)  # after FILES: reading those would read the form anew
+        if any(NUL in name for name in request.POST):
+            raise BadRequest("form")
 
 
-def refuse_broken(encoded: str | bytes) -> None:
-    """Raises BadRequest unless these percent-encoded words are UTF-8 without NUL."""
+def is_readable(encoded: str | bytes) -> bool:
+    """Whether these percent-encoded words are UTF-8 without NUL."""
     plain = unquote_to_bytes(encoded)
     try:
         plain.decode()
-    except UnicodeDecodeError as error:
-        raise BadRequest("not UTF-8") from error
-    if b"\x00" in plain:
-        raise BadRequest("NUL")
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in plain
+
+
+def marked(body: bytes) -> QueryDict:
+    """A form with NUL in place of every byte that is no UTF-8, names included: the one sign that no form takes."""
+    escaped = re.sub(rb"[\x80-\xff]", lambda found: b"%%%02X" % found[0][0], body)
+    read, form = QueryDict(escaped, encoding="utf-8"), QueryDict(mutable=True)
+    for name, values in read.lists():
+        form.setlist(name.replace(BROKEN, NUL), [value.replace(BROKEN, NUL) for value in values])
+    form._mutable = False
+    return form
 
 
 class OneClinic:

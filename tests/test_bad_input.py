@@ -20,7 +20,7 @@ from tests.scene import NOWHERE, Scene
 pytestmark = pytest.mark.django_db
 FORM = "application/x-www-form-urlencoded"
 FIELD = re.compile(r"<(?:input|select|textarea|button)[^>]*\bname=\"([^\"]+)\"")
-# What nobody means, from what people mistype to what programs try. None of it is what the middleware refuses for all.
+# What nobody means, from what people mistype to what programs try.
 NASTY = [
     "",
     " \t\r\n",
@@ -40,14 +40,16 @@ NASTY = [
     "a" * 20_000,
     NOWHERE["UUID"],
     "../../etc/passwd",
+    "4\x00",
+    b"4\xff",
 ]
 # What stands in addresses for an argument of each kind.
 ELSEWHERE = ["0", "-1", "9" * 25, "x" * 3000, quote("💉"), quote("../..//"), "_5F_0A", NOWHERE["UUID"]]
 REFUSED = [  # what no database could store, whatever the address
     ("get", "?q=%00", {}),
     ("get", "?q=%ff", {}),
-    ("post", "", {"data": "a=%00", "content_type": FORM}),
-    ("post", "", {"data": "a=\xff".encode("latin-1"), "content_type": FORM}),
+    ("post", "", {"data": "a%00=1", "content_type": FORM}),
+    ("post", "", {"data": "\xff=1".encode("latin-1"), "content_type": FORM}),
 ]
 
 

@@ -3,6 +3,7 @@
 import re
 import uuid
 from datetime import date, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -437,6 +438,19 @@ def test_wrong_details_are_said_field_by_field_and_nothing_typed_is_lost(client,
         assert f'href="{link}"' in html
     for typed in ("Rosa Example", "not an address", 'value="12"', 'value="31"'):
         assert typed in html
+    assert not HoldDetails.objects.exists()
+
+
+@pytest.mark.parametrize("sign", ["%00", "%ff"])
+def test_a_sign_that_cannot_be_kept_is_said_beside_its_box_and_nothing_typed_is_lost(client, surgery, sign):
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))])
+    body = urlencode(DETAILS | {"name": "Rosa SIGN"}).replace("SIGN", sign)
+    response = client.post(page, body, content_type="application/x-www-form-urlencoded")
+    assert "it holds a sign that we cannot keep" in words(response)
+    html = response.content.decode()
+    assert 'href="#id_name"' in html and html.count('<li><a href="#id_') == 1
+    for typed in ("Rosa ", DETAILS["phone"], DETAILS["email"], DETAILS["birth_date_year"]):
+        assert f'value="{typed}' in html
     assert not HoldDetails.objects.exists()
 
 

@@ -288,6 +288,7 @@ def test_a_zero_idle_time_is_refused_in_development_too(started):
         started(DEBUG="true", STAFF_IDLE_SECONDS="0")
 
 
+FORM = "application/x-www-form-urlencoded"
 BROKEN = [
     ("get", "/%00", {}),
     ("get", "/learn/%00/", {}),
@@ -299,20 +300,10 @@ BROKEN = [
     ("get", "/admin/login/?next=%00", {}),
     ("get", "/accounts/login/?next=%00", {}),
     ("get", "/my/", {"HTTP_COOKIE": 'sessionid="\\000\\000"'}),
-    (
-        "post",
-        "/accounts/login/code/",
-        {"data": "email=a%00@example.org", "content_type": "application/x-www-form-urlencoded"},
-    ),
-    ("post", "/accounts/login/code/", {"data": "email=%ff", "content_type": "application/x-www-form-urlencoded"}),
-    (
-        "post",
-        "/accounts/login/",
-        {"data": "login=%00&password=%00", "content_type": "application/x-www-form-urlencoded"},
-    ),
-    ("post", "/accounts/login/", {"data": {"login": "a\x00", "password": "b"}}),
+    ("post", "/accounts/login/", {"data": "lo%00gin=a", "content_type": FORM}),
+    ("post", "/accounts/login/", {"data": "lo%ffgin=a", "content_type": FORM}),
     ("post", "/accounts/login/", {"data": b"--x\r\nnonsense", "content_type": "multipart/form-data"}),
-    ("post", "/accounts/login/", {"data": "a=1&" * 1500, "content_type": "application/x-www-form-urlencoded"}),
+    ("post", "/accounts/login/", {"data": "a=1&" * 1500, "content_type": FORM}),
 ]
 
 

@@ -181,12 +181,10 @@ def test_a_birth_date_that_is_no_day_is_asked_again_and_stays(walker, parts):
     data = {f"age-date-of-birth_{name}": value for name, value in zip(names, parts, strict=True)}
     page = walker.client.post("/screening/1/", data)
     assert stored(walker) == {}
-    if "\x00" in parts[0]:
-        assert page.status_code == 400
-        return
     assert page.status_code == 200 and page.content.decode().count("<title>Error:") == 1
     for value in parts:
-        assert not value or f'value="{value}"' in page.content.decode()
+        shown = value.replace("\x00", "\ufffd")
+        assert not value or f'value="{shown}"' in page.content.decode()
 
 
 @pytest.mark.django_db
