@@ -249,10 +249,22 @@ class LocationAdmin(VisitsStandOnIt):
         )
 
 
+class RoomForm(forms.ModelForm):
+    """A room. Its place cannot be changed, and Django looks at no rule in which such a field takes part."""
+
+    def clean_name(self) -> str:
+        """No name that another room at the same place has."""
+        name, room = self.cleaned_data["name"], self.instance
+        if room.pk and Room.objects.filter(location=room.location_id, name=name).exclude(pk=room.pk).exists():
+            raise ValidationError(_("Another room at this place has this name."))
+        return name
+
+
 @admin.register(Room)
 class RoomAdmin(VisitsStandOnIt):
     """Rooms: one appointment at a time, cleaning included."""
 
+    form = RoomForm
     list_display = ["name", "location", "is_active"]
     list_select_related = ["location"]
 

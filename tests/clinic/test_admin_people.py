@@ -858,6 +858,18 @@ def test_a_places_zone_and_a_rooms_place_are_chosen_once(client):
         assert f'name="{field}"' not in words(client, f"{name}_change", row.pk)
 
 
+def test_a_room_takes_no_name_of_another_room_at_its_place(client):
+    signed_in(client, "Manager")
+    room = make.make_room(make.make_location(), name="Room 1")
+    other, elsewhere = make.make_room(room.location, name="Room 2"), make.make_room(make.make_location(), name="Room 3")
+    page = reverse("admin:clinic_room_change", args=[room.pk])
+    answer = client.post(page, {"name": other.name, "is_active": "on"})
+    assert answer.status_code == 200 and "Another room at this place has this name." in answer.content.decode()
+    assert client.post(page, {"name": elsewhere.name, "is_active": "on"}).status_code == 302
+    room.refresh_from_db()
+    assert room.name == elsewhere.name
+
+
 def test_the_zone_of_a_new_place_is_chosen_from_a_list_and_said_to_be_for_good(client, settings):
     settings.TIME_ZONE = "Europe/Malta"
     signed_in(client, "Manager")
