@@ -58,9 +58,9 @@ class BookingConfig(AppConfig):
 
 def my_appointments(request, now):
     """The patient's panel of /my/; the pages are imported when somebody asks for one."""
-    from booking import views
+    from booking import appointment_pages
 
-    return views.my_appointments(request, now)
+    return appointment_pages.my_appointments(request, now)
 
 
 def nobody_yet(request, now):

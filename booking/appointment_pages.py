@@ -1,0 +1,350 @@
+"""The pages of one appointment: how it stands, move, cancel, its calendar file, a link of a message (LOOK 9)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import wraps
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import prefetch_related_objects
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from booking import appointments, links
+from booking import ics as calendars
+from booking.changing import in_the_house, left_to_staff
+from booking.forms import ChosenTimeForm
+from booking.models import Appointment
+from booking.times import Finder, Week, Wish, read_wish
+from booking.views import (
+    ends_in,
+    not_free,
+    not_now,
+    places,
+    several_areas,
+    several_zones,
+    times_form,
+    too_close,
+    zone_beside,
+)
+from booking.visitors import not_yours, open_for_a_while, patient_of, seen
+from clinic import accounts
+from clinic.models import Clinic, Patient, today_at
+from screening import clearance
+
+# Whoever holds the link of a message reads nothing about health: not why a day is not possible, nor from when on.
+NOT_THIS_TIME = _lazy("This time is not possible. Please choose another, sign in, or call us.")
+
+
+@dataclass(frozen=True)
+class State:
+    """How an appointment stands, for its patient: a code that the templates know, and what may be done now.
+
+    code: question, form, asked, booked, here, done, missed, refused, ended (by the practitioner; there is no decision
+    to read), cancelled, void. prepare: whether the pages about
+    preparing and aftercare belong to it. near: "here", somebody who waits in the house; "call", it began to wait so
+    late that they call before they travel; else empty.
+    """
+
+    code: str
+    may_move: bool
+    may_cancel: bool
+    late: bool  # cancelling now is later than the notice the clinic asks for
+    prepare: bool
+    may_talk: bool  # a consultation at the same time instead
+    near: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to come or being attended."""
+        return self.code in ("question", "form", "asked", "booked", "here")
+
+
+def state_of(visit: Appointment, clinic: Clinic | None, now: datetime) -> State:
+    """A pure function of the record, the clinic's notice and the clock."""
+    status = Appointment.Status
+    codes: dict[str, str] = {
+        status.BOOKED: "booked",
+        status.ARRIVED: "here",
+        status.CHECKED_IN: "here",
+        status.FULFILLED: "done",
+        status.NOSHOW: "missed",
+        status.ENTERED_IN_ERROR: "void",
+    }
+    code = codes.get(visit.status, "cancelled")
+    if visit.status == status.PENDING:
+        code = "question" if visit.information_asked_at else "form" if visit.form_due_by else "asked"
+    if visit.status == status.CANCELLED and visit.cancel_reason == Appointment.Reason.CLINICAL:
+        code = "refused"
+    to_come = visit.status in (status.PENDING, status.BOOKED) and now < visit.starts_at
+    late = visit.is_late(clinic, now=now)
+    prepare = visit.treatment.needs_screening and code in ("question", "form", "asked", "booked", "here", "done")
+    return State(
+        code,
+        may_move=to_come and not late,
+        may_cancel=to_come,
+        late=to_come and late,
+        prepare=prepare,
+        may_talk=to_come and visit.status == status.PENDING and visit.treatment.needs_screening,
+        near="here" if in_the_house(visit) else "call" if left_to_staff(visit) else "",
+    )
+
+
+def own_visit(page: Callable[[HttpRequest, Appointment, bool, datetime], HttpResponseBase]):
+    """A page of one appointment, for whoever may see it; `whole`: everything, not only when and where (see `seen`)."""
+
+    @wraps(page)
+    def found(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
+        now = timezone.now()
+        visit = seen(request, uuid, now)
+        return page(request, *visit, now) if visit is not None else not_yours(request)
+
+    return found
+
+
+@never_cache
+@require_safe
+@own_visit
+def appointment(request: HttpRequest, visit: Appointment, whole: bool, now: datetime) -> HttpResponseBase:
+    """My appointment: how it stands, where to come, what to do next (LOOK 9)."""
+    if visit.status == Appointment.Status.PROPOSED:
+        return redirect("booking:hold", visit.uuid) if whole else not_yours(request)
+    context = about(visit, whole, now)
+    if visit.patient is not None:
+        reading = where_to_read(context["state"], visit, visit.patient)
+        context |= reading if whole else {"state": reading.get("state", context["state"])}
+    if not whole:
+        context |= how_to_see_more(request, visit)
+    return render(request, "booking/appointment.html", context)
+
+
+def how_to_see_more(request: HttpRequest, visit: Appointment) -> dict:
+    """Where somebody whom only a link lets in sees the rest: `prove` is "code" (sign in), "birth-date" (signed in, and
+    the record that the desk made waits for the date), "shared" (the address of the record is the sign-in of somebody
+    else, so that signing in again never helps) or "other" (somebody else is signed in on this device)."""
+    back = urlencode({"next": request.path})
+    if not request.user.is_authenticated:
+        return {"prove": "code", "prove_url": f"{reverse('account_login')}?{back}"}
+    if accounts.waits_for_birth_date(accounts.signed_in(request)):
+        return {"prove": "birth-date", "prove_url": f"{reverse('my')}?{back}"}
+    shared = visit.patient is not None and visit.patient.shares_address()
+    is_theirs = shared and visit.whose.email.lower() == accounts.signed_in(request).email.lower()
+    return {"prove": "shared" if is_theirs else "other", "prove_url": ""}
+
+
+def where_to_read(state: State, visit: Appointment, patient: Patient) -> dict:
+    """The patient's page of a clinician's question or refusal. An answered question is none any more."""
+    if state.code == "question":
+        asked = clearance.open_questions(patient).get((visit.treatment_id, visit.area_id))
+        if asked is None:
+            return {"state": replace(state, code="asked")}
+        return {"reply_url": reverse("screening:reply", args=[asked])}
+    if state.code == "refused":
+        decided = clearance.refusal_of(patient, visit.treatment, area=visit.area)
+        if decided is None:  # the practitioner ended it; the last decision about the answers may be a yes
+            return {"state": replace(state, code="ended")}
+        return {"decision_url": reverse("screening:decision", args=[decided])}
+    return {}
+
+
+def about(visit: Appointment, whole: bool, now: datetime) -> dict:
+    """What the pages of an appointment show. Not `whole`: when and where only."""
+    clinic = Clinic.get()
+    locations = places()
+    return {
+        "visit": visit,
+        "whole": whole,
+        "place": visit.location,
+        "state": state_of(visit, clinic, now),
+        "overdue": visit.answer_by is not None and visit.answer_by < now,
+        "clinic": clinic,
+        "locations": locations,
+        "several_zones": several_zones(locations),
+        "zone": zone_beside(visit.location, locations),
+        "several_areas": several_areas(visit),
+    }
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@own_visit
+def move(request: HttpRequest, visit: Appointment, whole: bool, now: datetime) -> HttpResponseBase:
+    """Another time for the same appointment. GET shows times, POST moves; not with less notice than the clinic asks."""
+    context = about(visit, whole, now)
+    if not context["state"].may_move:
+        return render(request, "booking/move_not_now.html", context)
+    form = ChosenTimeForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            appointments.move(visit, slot=form.cleaned_data["start"], by="patient", now=now)
+        except appointments.Taken:
+            context |= not_free(visit.treatment, form.cleaned_data["start"], now)
+        except (appointments.TooClose, appointments.NotAllowed) as problem:
+            reason = too_close(problem) if isinstance(problem, appointments.TooClose) else problem.sentence
+            context["sentence"] = reason if whole else NOT_THIS_TIME
+        else:
+            messages.success(request, _("Your appointment has a new time. We have sent you a message about it."))
+            return redirect("booking:appointment", visit.uuid)
+        form = ChosenTimeForm()
+    wish, week, cleared = times_to_move_to(request, visit, context, now)
+    if week is None:
+        return render(request, "booking/move_not_now.html", context | {"no_day": True} | not_now(visit.treatment))
+    context |= times_form(reverse("booking:move", args=[visit.uuid]), wish, week, form, request)
+    context |= {
+        "looks_again": cleared is not None and not cleared.cleared,
+        "looked_at_after": ends_in(week, cleared.valid_until) if cleared else None,
+        "limited": not whole,
+        "rest": context["rest"] if whole else "",
+        "button": _("Move it to the time I chose"),
+        "one_button": _("Move it to this time"),
+        "everywhere_url": f"{reverse('booking:move', args=[visit.uuid])}?location=",
+        "stays": week.has_before(now + timedelta(hours=context["clinic"].notice_hours)),
+    }
+    return render(request, "booking/move.html", context)
+
+
+def times_to_move_to(
+    request: HttpRequest, visit: Appointment, context: dict, now: datetime
+) -> tuple[Wish, Week | None, clearance.Clearance | None]:
+    """The times an appointment may be moved to, by its patient's clearance or by what the rules say of the answers.
+
+    No week where the answers, or a clinician's decision, allow no day (as `appointments.move` refuses each). The third:
+    that clearance, for the first day there is; None where the visit needs none.
+    """
+    data = request.POST if request.method == "POST" else request.GET
+    treatment = visit.treatment
+    prefetch_related_objects([treatment], "practitioners")
+    wish = read_wish(treatment, data, locations=context["locations"])
+    wish = replace(wish, area=visit.area)
+    if wish.location is None and not wish.anywhere and visit.location in wish.locations:
+        wish = replace(wish, location=visit.location)
+    if not context["whole"]:  # a link alone names nobody
+        wish = replace(wish, practitioners=[], practitioner=None)
+    finder = Finder(wish, clinic=context["clinic"], now=now, patient=visit.patient, exclude=visit)
+    found, cleared, earliest = None, None, None
+    if treatment.needs_screening and visit.patient is not None:
+        soonest = finder.first_free(cleared=True)
+        on = soonest.local_date if soonest else today_at(now, wish.locations)
+        found = clearance.clearance_for(visit.patient, treatment, area=visit.area, on=on, now=now)
+        cleared = found.cleared
+        if not cleared and visit.response_id is not None:
+            asking = clearance.may_ask(visit.response_id, treatment, area=visit.area, on=on, now=now)
+            earliest = asking.earliest
+            if not asking.allowed and asking.why in ("rules", "decided"):
+                return wish, None, found
+    return wish, finder.week(cleared=cleared, earliest=earliest), found
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@own_visit
+def cancel(request: HttpRequest, visit: Appointment, whole: bool, now: datetime) -> HttpResponseBase:
+    """GET asks whether to cancel, and says if it is late; POST cancels. Possible until the start."""
+    context = about(visit, whole, now)
+    if visit.status == Appointment.Status.CANCELLED:
+        return redirect("booking:appointment", visit.uuid)
+    if not context["state"].may_cancel:
+        return render(request, "booking/cancel_not_now.html", context)
+    if request.method == "POST":
+        try:
+            appointments.cancel(visit, by="patient", reason=Appointment.Reason.PATIENT_ASKED, now=now)
+        except appointments.NotAllowed as problem:
+            return render(request, "booking/cancel.html", context | {"sentence": problem.sentence})
+        return redirect("booking:appointment", visit.uuid)
+    return render(request, "booking/cancel.html", context)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@own_visit
+def talk(request: HttpRequest, visit: Appointment, whole: bool, now: datetime) -> HttpResponseBase:
+    """A consultation at the same time, in place of a treatment that waits. GET asks and says what it costs, POST does
+    it. Never by the link of a message alone: it says what the visit is for."""
+    if not whole:
+        return not_yours(request)
+    context = about(visit, whole, now)
+    if not context["state"].may_talk:
+        return redirect("booking:appointment", visit.uuid)
+    consultation = appointments.consultation_for(visit)
+    if request.method == "POST" and consultation is not None:
+        try:
+            appointments.turn_into_consultation(visit, by="patient", now=now)
+        except appointments.NotAllowed as problem:
+            context["sentence"] = problem.sentence
+        else:
+            messages.success(request, _("It is a talk now, at the same time. We have sent you a message about it."))
+            return redirect("booking:appointment", visit.uuid)
+    context |= {
+        "fitting": consultation,
+        "price": consultation.price_on(visit.day) if consultation else None,
+        **not_now(visit.treatment),
+    }
+    return render(request, "booking/talk.html", context)
+
+
+@never_cache
+@require_safe
+@own_visit
+def calendar(request: HttpRequest, visit: Appointment, _whole: bool, now: datetime) -> HttpResponseBase:
+    """The appointment as a calendar file: once it is booked, and again to take it out when it was cancelled."""
+    if visit.status in Appointment.CONFIRMED:
+        method = calendars.PUBLISH
+    elif visit.status == Appointment.Status.CANCELLED:
+        method = calendars.CANCEL
+    else:
+        raise Http404
+    body = calendars.calendar_file(visit, method=method, now=now)
+    return HttpResponse(
+        body,
+        content_type="text/calendar; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="appointment.ics"'},
+    )
+
+
+@never_cache
+@require_safe
+def link(request: HttpRequest, token: str) -> HttpResponseBase:
+    """A link from a message: opens one appointment on this browser for a while, and takes the token off the address.
+
+    Changes nothing about the appointment: mail scanners open links too.
+    """
+    now = timezone.now()
+    try:
+        uuid, purpose = links.read_link(token, now)
+    except links.BadLink:
+        return render(request, "booking/bad_link.html", status=404)
+    open_for_a_while(request, uuid, purpose, now)
+    return redirect("booking:appointment", uuid)
+
+
+def my_appointments(request: HttpRequest, now: datetime) -> dict | None:
+    """The panel of /my/: what is to come and what has been, of the signed-in patient. None for everybody else."""
+    patient = patient_of(request)
+    if patient is None:
+        return None
+    clinic = Clinic.get()
+    visits = [
+        {"visit": visit, "place": visit.location, "state": state_of(visit, clinic, now)}
+        for visit in Appointment.objects.with_names()
+        .filter(patient=patient)
+        .exclude(status=Appointment.Status.ENTERED_IN_ERROR)
+        .exclude(status=Appointment.Status.CANCELLED, previous_status=Appointment.Status.PROPOSED)
+        .order_by("-starts_at")[:60]
+    ]
+    was_asked = any(row["state"].code == "question" for row in visits)
+    questions = clearance.open_questions(patient) if was_asked else {}
+    for row in visits:
+        visit, state = row["visit"], row["state"]
+        row["held"] = visit.status == Appointment.Status.PROPOSED
+        if state.code == "question" and (visit.treatment_id, visit.area_id) not in questions:
+            row["state"] = replace(state, code="asked")  # answered: now it waits for the clinician again
+    to_come = [r for r in visits if (r["state"].is_open or r["held"]) and r["visit"].ends_at > now]
+    return {"to_come": list(reversed(to_come)), "past": [r for r in visits if r not in to_come]}
