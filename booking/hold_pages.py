@@ -1,7 +1,7 @@
 """The pages of a held time: who comes, the code, the confirmation, and what is said when the time is gone (LOOK 8)."""
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -37,6 +37,7 @@ from booking.visitors import (
     details_of,
     is_another_person,
     keep_details,
+    kept_by,
     kept_details,
     known_birth_date,
     not_yours,
@@ -45,7 +46,7 @@ from booking.visitors import (
 )
 from clinic import accounts
 from clinic.ages import is_adult
-from clinic.models import Clinic
+from clinic.models import Clinic, today_at
 from screening import clearance
 
 WHO_IS_THIS = _lazy(
@@ -61,7 +62,7 @@ def hold(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
     now = timezone.now()
     held = own_hold(request, uuid)
     if held is None:
-        return not_yours(request)
+        return given_up_elsewhere(request, now) if is_typed(request) else not_yours(request)
     if held.status != Appointment.Status.PROPOSED:
         return no_longer_held(request, held, now)
     if request.method == "POST":
@@ -89,8 +90,8 @@ def step_of(request: HttpRequest, held: Appointment) -> str:
     return "details" if is_another_person(request, details) else "confirm"
 
 
-def details_form(request: HttpRequest, held: Appointment, now: datetime, data=None) -> DetailsForm:
-    """The form of the details, with what was typed before for this or a lost time."""
+def details_form(request: HttpRequest, held: Appointment | None, now: datetime, data=None) -> DetailsForm:
+    """The form of the details, with what was typed before for this or a lost time; also for one that is given up."""
     initial = kept_details(request, now)
     if request.user.is_authenticated:
         initial.setdefault("email", request.user.email)
@@ -98,9 +99,14 @@ def details_form(request: HttpRequest, held: Appointment, now: datetime, data=No
     return DetailsForm(
         data,
         initial=initial,
-        ask_birth_date=known_birth_date(request, held, now) is None,
-        today=now.astimezone(held.location.zone).date(),
+        ask_birth_date=held is None or known_birth_date(request, held, now) is None,
+        today=today_for(held, now),
     )
+
+
+def today_for(held: Appointment | None, now: datetime) -> date:
+    """The day it is where the time is held; of any place, where there is none."""
+    return now.astimezone(held.location.zone).date() if held is not None else today_at(now, places())
 
 
 def show_hold(
@@ -138,7 +144,7 @@ def take_details(request: HttpRequest, held: Appointment, now: datetime) -> Http
         return show_hold(request, held, now, form)
     typed = form.cleaned_data
     born = known_birth_date(request, held, now) or typed["birth_date"]
-    if not is_adult(born, now.astimezone(held.location.zone).date()):
+    if not is_adult(born, today_for(held, now)):
         return too_young(request, held, now)
     keep_details(request, typed, now)
     try:
@@ -155,10 +161,11 @@ def take_details(request: HttpRequest, held: Appointment, now: datetime) -> Http
         return gone(request, held, now)
 
 
-def too_young(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponse:
+def too_young(request: HttpRequest, held: Appointment | None, now: datetime) -> HttpResponse:
     """No online booking of any kind under 18: the time is given back and nothing that was typed is kept."""
-    with suppress(appointments.NotAllowed):  # it has ended already
-        appointments.release(held, now=now)
+    if held is not None:
+        with suppress(appointments.NotAllowed):  # it has ended already
+            appointments.release(held, now=now)
     for key in (HOLD, DETAILS, WANTED):
         request.session.pop(key, None)
     return render(request, "booking/too_young.html")
@@ -282,18 +289,29 @@ def no_longer_held(request: HttpRequest, held: Appointment, now: datetime) -> Ht
     """A hold that became an appointment leads there; one that ended says so."""
     status = Appointment.Status
     if held.status == status.CANCELLED and held.previous_status == status.PROPOSED:
-        typing = request.method == "POST" and "name" in request.POST and step_of(request, held) != "staff"
-        return (keep_typed(request, held, now) if typing else None) or not_kept(request, held, now)
+        return (keep_typed(request, held, now) if is_typed(request) else None) or not_kept(request, held, now)
     return redirect("booking:appointment", held.uuid)
 
 
-def keep_typed(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponse | None:
+def given_up_elsewhere(request: HttpRequest, now: datetime) -> HttpResponse:
+    """For somebody who typed while the same browser, in another tab, gave the time back or chose another one: what they
+    typed waits for the next time. It says the same of a time that never was, or is somebody else's."""
+    context = {"other": kept_by(request, now)}
+    return keep_typed(request, None, now) or render(request, "booking/given_up.html", context)
+
+
+def is_typed(request: HttpRequest) -> bool:
+    """Whether a patient sends the form of the details."""
+    return request.method == "POST" and "name" in request.POST and not getattr(request.user, "is_staff", False)
+
+
+def keep_typed(request: HttpRequest, held: Appointment | None, now: datetime) -> HttpResponse | None:
     """Keeps what stands in the form of a time that is lost meanwhile, for the next one, also where it is not right yet.
     Nothing of somebody under 18, who gets the page that says so."""
     form = details_form(request, held, now, request.POST)
     right, date_typed = form.is_valid(), form.cleaned_data.get("birth_date")
-    born = known_birth_date(request, held, now) or date_typed
-    if born and not is_adult(born, now.astimezone(held.location.zone).date()):
+    born = (known_birth_date(request, held, now) if held is not None else None) or date_typed
+    if born and not is_adult(born, today_for(held, now)):
         return too_young(request, held, now)
     typed = {name: form[name].data or "" for name in ("name", "phone", "email")}
     keep_details(request, form.cleaned_data if right else typed | {"birth_date": date_typed}, now, checked=right)

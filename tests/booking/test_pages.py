@@ -599,6 +599,35 @@ def test_a_time_lost_while_the_details_are_typed_loses_none_of_them(client, surg
         assert f'value="{value}"' in again.content.decode()
 
 
+@pytest.mark.parametrize("other", [False, True])
+def test_a_time_given_up_in_another_tab_loses_nothing_that_was_typed(client, surgery, other):
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation, steps.slot(surgery).key))])
+    if other:
+        keys = keys_on(client.get(times_of(surgery.consultation)))
+        chosen = choose(client, surgery.consultation, keys[-1]).url
+    else:
+        client.post(page, {"action": "release"})
+    typed = DETAILS | {"phone": "12"}
+    answer = client.post(page, typed)
+    assert "you need not write it again" in words(answer)
+    assert ("Go on with" in words(answer)) == other and not HoldDetails.objects.exists()
+    if not other:
+        chosen = choose(client, surgery.consultation).url
+    html = client.get(chosen).content.decode()
+    for value in (typed["name"], typed["phone"], typed["email"], typed["birth_date_year"]):
+        assert f'value="{value}"' in html
+
+
+def test_details_sent_to_a_time_of_nobody_tell_nothing(client, surgery):
+    for held in (steps.held(surgery, treatment=surgery.consultation).uuid, uuid.uuid4()):
+        page = reverse("booking:hold", args=[held])
+        answer = client.post(page, DETAILS)
+        assert "That time is not held for you any more" in words(answer) and not HoldDetails.objects.exists()
+        child = client.post(page, DETAILS | {"birth_date_year": "2010"})
+        assert "Under 18 we do not book online" in words(child) and "hold_details" not in client.session
+    assert Appointment.objects.get().status == "proposed"
+
+
 def test_nothing_is_kept_of_a_child_whose_time_is_lost(client, surgery, clock):
     response = client.post(lose(client, surgery, clock), DETAILS | {"birth_date_year": "2010", "phone": "12"})
     assert "Under 18 we do not book online" in words(response)
