@@ -342,10 +342,13 @@ class ReviewRequestAdmin(OwnPages):
         reasons = {
             name.removeprefix("reason-"): request.POST[name] for name in request.POST if name.startswith("reason-")
         }
+        found = clearance.says(wanted.response, reviews.assessed_day(wanted, now), now=now)
+        statements = _statements(wanted, found)
         if not form.is_valid():
-            return self._page(request, wanted, form, reasons=reasons, status=422)
+            wrong = _also_wrong(wanted, form, reasons, found, by=signed_in(request), now=now)
+            refused = reviews.Refused(wrong) if wrong else None
+            return self._page(request, wanted, form, refused=refused, reasons=reasons, status=422)
         data = form.cleaned_data
-        statements = _statements(wanted, clearance.says(wanted.response, reviews.assessed_day(wanted, now), now=now))
         statement = statements[data["outcome"]]
         if data["note"].strip():
             statement = f"{statement}\n\n{data['note'].strip()}"
@@ -417,6 +420,19 @@ class ReviewRequestAdmin(OwnPages):
 def _statements(wanted: ReviewRequest, found: rules.Assessment) -> dict[str, str]:
     """What is signed, by outcome."""
     return {outcome: reviews.statement_for(wanted, outcome, found) for outcome in Review.Outcome.values}
+
+
+def _also_wrong(
+    wanted: ReviewRequest, form: DecisionForm, reasons: dict[str, str], found: rules.Assessment, *, by: User, now
+) -> dict[str, str]:
+    """What the decision misses beside what its form says, so that all of it is said at once."""
+    data = form.cleaned_data
+    if not data.get("outcome"):
+        return {}
+    words = {name: data.get(name, "") for name in ("conditions", "question", "explanation")}
+    words |= {"statement": "signed", "reasons": {rule: text.strip() for rule, text in reasons.items()}}
+    wrong = reviews.why_not(wanted, data["outcome"], words, data.get("deferred_until"), found=found, by=by, now=now)
+    return {name: sentence for name, sentence in wrong.items() if name not in form.errors}
 
 
 TYPED = ("conditions", "question", "explanation", "deferred_until", "note")

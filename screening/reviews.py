@@ -344,34 +344,17 @@ def _decide(
     if outcome not in Review.Outcome.values:
         raise Refused({"outcome": _("Choose what you decide.")})
     found = _still_found(request, assessment, now=now)
-    words = {**words, "reasons": {rule: text for rule, text in words["reasons"].items() if text}}
-    if outcome != Review.Outcome.CLEARED_WITH_CONDITIONS:
-        words["conditions"] = ""
-    if outcome != Review.Outcome.NEEDS_INFORMATION:
-        words["question"] = ""
-    if outcome not in Review.REFUSING:
-        words["explanation"] = ""
+    words = _that_count(outcome, words)
     if outcome != Review.Outcome.DEFERRED:
         deferred_until = None
     if words["reasons"].keys() - {finding.rule for finding in found.findings}:
         raise Refused(_("The findings are no longer what they were. Please open the screening again."))
-
-    wrong = _missing_words(outcome, words, deferred_until, found=found, today=timezone.localdate(now))
-    valid_from = valid_until = None
-    if outcome in Review.CLEARING:
-        if no := why_not_clearable(found, by=by, request=request, now=now):
-            raise Refused({"outcome": no, **wrong})
-        for finding in clearance.unaddressed(found, words["reasons"]):
-            wrong[f"reason-{finding.rule}"] = _("Say why this finding does not stop you.")
-        if request.area.code not in clearance.answered_areas(response):
-            wrong["outcome"] = _("These answers are about another part of the body. New answers are needed.")
-        if not wrong:
-            valid_from, valid_until = days_covered(response, found, words["reasons"], now=now)
-            if valid_until < found.on:
-                wrong["outcome"] = _("These answers are too old for that day. New answers are needed.")
-    if wrong:
+    if wrong := why_not(request, outcome, words, deferred_until, found=found, by=by, now=now):
         raise Refused(wrong)
 
+    valid_from = valid_until = None
+    if outcome in Review.CLEARING:
+        valid_from, valid_until = days_covered(response, found, words["reasons"], now=now)
     review_uuid = uuid.uuid4()
     review = Review.objects.create(
         uuid=review_uuid,
@@ -401,6 +384,17 @@ def _decide(
         now=now,
     )
     return review
+
+
+def _that_count(outcome: str, words: dict[str, Any]) -> dict[str, Any]:
+    """The words that belong to this outcome: what was begun for another one is not kept."""
+    belongs = {
+        "conditions": outcome == Review.Outcome.CLEARED_WITH_CONDITIONS,
+        "question": outcome == Review.Outcome.NEEDS_INFORMATION,
+        "explanation": outcome in Review.REFUSING,
+    }
+    kept = {name: text if belongs.get(name, True) else "" for name, text in words.items()}
+    return {**kept, "reasons": {rule: text for rule, text in words["reasons"].items() if text}}
 
 
 def _in_turn(request_id: int, *, by: User) -> tuple[ReviewRequest, Patient, User]:
@@ -434,6 +428,34 @@ def _still_found(request: ReviewRequest, assessment: Assessment, *, now: datetim
     if (found.effect, found.override) != (assessment.effect, assessment.override):
         raise Refused(_("The findings are no longer what they were. New answers are needed."))
     return found
+
+
+def why_not(
+    request: ReviewRequest,
+    outcome: str,
+    words: dict[str, Any],
+    deferred_until: date | None,
+    *,
+    found: rules.Assessment,
+    by: User,
+    now: datetime,
+) -> dict[str, Any]:
+    """All that keeps this decision from being signed, by field of its form; empty when nothing does. Writes nothing.
+
+    words: statement, reasons (by rule id), conditions, question, explanation. found: what the rules say for the day.
+    """
+    wrong = _missing_words(outcome, words, deferred_until, found=found, today=timezone.localdate(now))
+    if outcome not in Review.CLEARING:
+        return wrong
+    if no := why_not_clearable(found, by=by, request=request, now=now):
+        return {"outcome": no, **wrong}
+    for finding in clearance.unaddressed(found, {rule: text for rule, text in words["reasons"].items() if text}):
+        wrong[f"reason-{finding.rule}"] = _("Say why this finding does not stop you.")
+    if request.area.code not in clearance.answered_areas(request.response):
+        wrong["outcome"] = _("These answers are about another part of the body. New answers are needed.")
+    if not wrong and days_covered(request.response, found, words["reasons"], now=now)[1] < found.on:
+        wrong["outcome"] = _("These answers are too old for that day. New answers are needed.")
+    return wrong
 
 
 def _missing_words(

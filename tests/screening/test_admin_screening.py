@@ -578,6 +578,13 @@ def test_words_that_were_written_are_kept_when_something_is_missing(patient, tre
     assert not Review.objects.exists()
 
 
+def test_all_that_is_missing_is_said_at_once(patient, treatment, questionnaire, harmless):
+    answer(questionnaire, {**harmless, **LOOK, "cold-sores": "not-sure"}, patient)
+    words = post(ask(patient, treatment), outcome="cleared-with-conditions", identity="").content.decode()
+    fields = ("identity", "conditions", "reason-diabetes-controlled", "reason-cold-sores-not-sure")
+    assert [name for name in fields if words.count(f'href="#id_{name}"') != 1] == []
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
