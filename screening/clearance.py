@@ -28,6 +28,7 @@ from clinic.registry import last_consultation, patients_treated_by
 from screening import assessment as rules
 from screening import sealing
 from screening.models import Questionnaire, QuestionnaireResponse, Review, ReviewRequest
+from screening.questionnaires import AFTER_LAST_SESSION, AREAS, BIRTH_DATE
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +41,6 @@ ANSWERED = "answered"
 SUPERSEDED = "superseded"
 WITHDRAWN = "withdrawn"
 FINISHED = (QuestionnaireResponse.Status.COMPLETED, QuestionnaireResponse.Status.AMENDED)
-BIRTH_DATE = "age-date-of-birth"
-AREAS = "treatment-area"
-AFTER_LAST_SESSION = "recheck-problems"
 # Effects that a clinician has to address one by one.
 TO_ADDRESS = ("review", "defer", "contraindicated")
 # Needs of a finding that only seeing the patient meets, and how long a consultation counts (DESIGN section 5).

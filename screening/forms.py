@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from clinic.forms import AnsweredOnce, ThreePartDateField
 from screening.assessment import Question, is_blank, read_date
-from screening.clearance import BIRTH_DATE
+from screening.questionnaires import BIRTH_DATE
 from screening.steps import Step
 
 LONGEST_TEXT = 2000

@@ -22,6 +22,7 @@ from clinic.models import Patient, Treatment, User
 from screening import assessment as rules
 from screening import clearance
 from screening.models import Assessment, DataKey, Questionnaire, QuestionnaireResponse, Reply, Review
+from screening.questionnaires import BIRTH_DATE
 from screening.sealing import SealBroken, make_key, seal, unseal
 
 log = logging.getLogger(__name__)
@@ -215,7 +216,7 @@ def complete(
     if declared is not None and answers != dict(declared):
         raise AnswersChanged
     known = stored.patient.birth_date if stored.patient else None
-    if any(is_too_young(birth, today=today) for birth in (_day(answers.get(clearance.BIRTH_DATE)), known)):
+    if any(is_too_young(birth, today=today) for birth in (_day(answers.get(BIRTH_DATE)), known)):
         raise TooYoung
     found = rules.assess(
         stored.questionnaire.definition(), answers, on=today, answered_on=today, known_birth_date=known
@@ -226,9 +227,9 @@ def complete(
         document["declaration"] = {"text": declaration, "at": now.isoformat()}
         stored.document = seal(stored, "answers", document)
     earlier = None
-    attempt = _attempt_before(stored, _day(answers.get(clearance.BIRTH_DATE)))
+    attempt = _attempt_before(stored, _day(answers.get(BIRTH_DATE)))
     if stored.patient is not None and reopens:
-        if attempt is not None and stored.patient.birth_date == _day(answers.get(clearance.BIRTH_DATE)):
+        if attempt is not None and stored.patient.birth_date == _day(answers.get(BIRTH_DATE)):
             clearance.adopt_attempts(attempt, patient=stored.patient, now=now)
         earlier = clearance.finished_responses([stored.patient.pk]).first()
     stored.status = QuestionnaireResponse.Status.AMENDED if earlier else QuestionnaireResponse.Status.COMPLETED

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from screening.assessment import Question, Questionnaire, Section, is_blank
-from screening.clearance import BIRTH_DATE
+from screening.questionnaires import BIRTH_DATE
 
 
 @dataclass(frozen=True)

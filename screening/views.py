@@ -40,6 +40,7 @@ from screening.forms import (
     fingerprint,
 )
 from screening.models import Questionnaire, QuestionnaireResponse, Review
+from screening.questionnaires import BIRTH_DATE
 from screening.sealing import SealBroken
 from screening.steps import first_gap, standing_words, steps_of, urgent_words
 
@@ -99,7 +100,7 @@ def _here(request: HttpRequest, now: datetime) -> Here | None:
             return None
     except SealBroken:
         return None
-    away = clearance.BIRTH_DATE in answers and verbs.is_away(response, now=now)
+    away = BIRTH_DATE in answers and verbs.is_away(response, now=now)
     return Here(response, answers, now, away)
 
 
@@ -267,7 +268,7 @@ def _keep(request: HttpRequest, here: Here, form: StepForm, *, leaving: bool) ->
     """Saves one step and says where to go; first, what cannot wait (H13). Somebody under 18 leaves nothing behind."""
     changes = form.answers()
     known = here.response.patient.birth_date if here.response.patient else None
-    given = changes.get(clearance.BIRTH_DATE)
+    given = changes.get(BIRTH_DATE)
     births = [date.fromisoformat(given) if given else None, known]
     if form.step.number == 1 and any(verbs.is_too_young(birth, today=here.today) for birth in births):
         return _too_young(request, here)
