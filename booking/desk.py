@@ -517,7 +517,7 @@ def attention(now: datetime) -> dict[str, QuerySet[Appointment]]:
     """What somebody should do something about, for "to do": each a QuerySet with names, nearest first.
 
     form_due: a form we wait for; to_move: see `cannot_stand`; review_soon: less than a day away and not confirmed;
-    not_closed: past days' visits still open.
+    not_closed: visits still open whose local day is over.
     """
     visits = Appointment.objects.with_names().order_by("starts_at", "pk")
     upcoming = visits.filter(status__in=[Status.PENDING, Status.BOOKED], starts_at__gt=now)
@@ -526,7 +526,8 @@ def attention(now: datetime) -> dict[str, QuerySet[Appointment]]:
         "to_move": cannot_stand(now=now),
         "review_soon": upcoming.filter(status=Status.PENDING, starts_at__lte=now + WARNINGS[0]),
         "not_closed": visits.filter(
-            status__in=[Status.PENDING, *Appointment.ON_A_REVIEW], ends_at__lt=now - timedelta(hours=12)
+            status__in=[Status.PENDING, *Appointment.ON_A_REVIEW],
+            local_date__lt=today_there(now, "room__location__time_zone"),
         ),
     }
 

@@ -440,7 +440,10 @@ def test_cancelling_asks_for_a_reason_first(desk, surgery):
 
 def test_the_desk_brings_to_an_end_what_was_never_confirmed(desk, surgery, clock):
     appointment = steps.asked(surgery, patient=make.make_patient(name="Never Confirmed"))
-    clock.now = appointment.ends_at + timedelta(days=1)
+    midnight = make.at(steps.VISIT + timedelta(days=1), "00:00", surgery.location.zone)
+    clock.now = midnight - timedelta(minutes=1)
+    assert "Past days, still open" not in desk.read("desk")
+    clock.now = midnight
     page = desk.read("desk")
     assert "Past days, still open" in page and "Never Confirmed" in page
     assert Staff.address("cancel", appointment.uuid) in desk.read("change", appointment.uuid)
