@@ -26,7 +26,7 @@ from booking.own_day_pages import OwnDayPages
 from booking.phone_pages import PhonePages
 from booking.staff_pages import WhoFilter
 from clinic.admin import NeedsFirst, PrivateList
-from clinic.models import Location
+from clinic.models import Location, Patient
 from clinic.names import as_reference
 
 Status = Appointment.Status
@@ -171,13 +171,12 @@ class AppointmentAdmin(DeskPages, PhonePages, OwnDayPages):
         return ["starts_at", "pk"]
 
     def get_search_results(self, request, queryset, search_term):
-        """By who comes, or by the reference of the visit."""
-        if not search_term.strip():
+        """By who comes; the reference of a visit finds that visit alone."""
+        text = search_term.strip()
+        if not text:
             return queryset, False
-        text = search_term.replace("\0", "").strip()
-        return queryset.filter(
-            Q(patient__in=desk.patients_found(text).values("pk")) | Q(reference__iexact=as_reference(text))
-        ), False
+        found = Q(patient__in=Patient.objects.matching(text)) | Q(reference__iexact=as_reference(text))
+        return queryset.filter(found), False
 
     @admin.display(description=gettext_lazy("when"), ordering="starts_at")
     def when(self, visit) -> str:

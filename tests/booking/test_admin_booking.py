@@ -56,6 +56,9 @@ def test_the_list_is_searched_by_what_people_say(front, surgery, text):
     )
     assert "Maria Vella" in page
     assert "Somebody Else" not in page
+    steps.talk(surgery, VISIT + timedelta(days=1), patient=patient)
+    found = words_of(front.post("changelist", q=one))
+    assert (found.count("Maria Vella"), VISIT.strftime("%-d %b %Y, 10:00") in found) == (1, True)
 
 
 def test_a_search_finds_what_is_over_as_well(front, surgery):
