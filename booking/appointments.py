@@ -230,10 +230,14 @@ def _free_holds(slot: Slot, treatment: Treatment, *, patient=None, keep: Appoint
 def _made_before(request_key: uuid.UUID, slot: Slot) -> tuple[uuid.UUID, Appointment | None]:
     """The key to write under, and what the same request has made already, or None.
 
-    The same form sent for another time ("Back" shows it once more) is another request, under a key of its own.
+    The same form sent for another time ("Back" shows it once more) is another request, under a key of its own; so it is
+    once that time was given back or cancelled.
     """
     before = Appointment.objects.with_names().filter(request_key=request_key).first()
-    if before is None or (before.starts_at, before.practitioner_id) == (slot.starts_at, slot.practitioner_id):
+    if before is None or (
+        before.status not in Appointment.FREED
+        and (before.starts_at, before.practitioner_id) == (slot.starts_at, slot.practitioner_id)
+    ):
         return request_key, before
     return _made_before(uuid.uuid5(request_key, f"{slot.starts_at.timestamp():.0f} {slot.practitioner_id}"), slot)
 
@@ -254,8 +258,8 @@ def hold(
     """Keeps a time for somebody who is about to give their details (`proposed`).
 
     A treatment needs finished answers that allow asking for that day (`response_id`), or a `patient` with a clearance
-    for it. The same `request_key` twice for the same start and practitioner returns the same appointment. The price of
-    the day of the visit is kept.
+    for it. The same `request_key` twice for the same start and practitioner returns the same appointment, unless that
+    was freed since. The price of the day of the visit is kept.
     Consequences: expired holds in the way are cancelled by the system; other holds of `patient` are given up.
     Raises Taken (with alternatives), TooClose, NotAllowed.
     """
@@ -395,10 +399,16 @@ def release(appointment: Appointment, *, now: datetime) -> Appointment:
 
 @verb
 def hold_instead(
-    kept: Appointment | None, *, slot: Slot, patient: Patient | None, now: datetime, **wanted: Any
+    kept: Appointment | None,
+    *,
+    slot: Slot,
+    patient: Patient | None,
+    request_key: uuid.UUID,
+    now: datetime,
+    **wanted: Any,
 ) -> Appointment:
     """Holds a time in place of the one that was kept before: both, or neither, so that who loses the new one still has
-    the old one. The old one goes first, for they may lie across each other.
+    the old one. The old one goes first, for they may lie across each other; unless the same press has made it.
     Otherwise as `hold`."""
     if kept is not None:
         lock(
@@ -406,9 +416,10 @@ def hold_instead(
             rooms=[kept.room_id, slot.room_id],
             patients=[kept.patient_id, patient.pk if patient else None],
         )
-        with suppress(NotAllowed):  # it has ended already
-            release(kept, now=now)
-    return hold(slot=slot, patient=patient, now=now, **wanted)
+        if _made_before(request_key, slot)[1] != kept:
+            with suppress(NotAllowed):  # it has ended already
+                release(kept, now=now)
+    return hold(slot=slot, patient=patient, request_key=request_key, now=now, **wanted)
 
 
 def _give_back(appointment: Appointment, *, now: datetime) -> Appointment:

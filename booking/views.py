@@ -305,13 +305,12 @@ def choose(
         return redirect(questions_for(wish))
     if kept is None and patient_of(request) is None and not ratelimit.consume(request, action="hold"):
         return ratelimit.respond_429(request)
-    key = own_key(request, chosen["request_key"] or uuid4(), chosen["start"])
     held = appointments.hold_instead(
-        kept if kept is not None and kept.request_key != key else None,
+        kept,
         treatment=wish.treatment,
         slot=chosen["start"],
         area=wish.area if wish.treatment.needs_screening else None,
-        request_key=key,
+        request_key=own_key(request, chosen["request_key"] or uuid4()),
         now=now,
         response_id=leave.response_id,
         patient=patient_of(request),

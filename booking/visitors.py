@@ -5,7 +5,7 @@ Whose page it is, is decided in two places only: `own_hold` and `seen`.
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid5
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ObjectDoesNotExist
@@ -179,13 +179,10 @@ def details_again(request: HttpRequest, held: Appointment, now: datetime) -> Non
         appointments.take_details(held, **{**typed, "birth_date": born}, now=now)
 
 
-def own_key(request: HttpRequest, sent: UUID, slot: Slot) -> UUID:
-    """The key of a form and a time, bound to this browser: with a key that somebody else sent, it is another key. So it
-    is for another time on the same form ("Back" shows it once more), and for a time that was given back since."""
+def own_key(request: HttpRequest, sent: UUID) -> UUID:
+    """The key of a form, bound to this browser: with a key that somebody else sent, it is another key."""
     get_token(request)
-    key = uuid5(sent, f"{request.META['CSRF_COOKIE']} {slot.key}")
-    freed = Appointment.objects.filter(request_key=key, status=Appointment.Status.CANCELLED)
-    return uuid4() if freed.exists() else key
+    return uuid5(sent, request.META["CSRF_COOKIE"])
 
 
 def wanted_before(request: HttpRequest, wish: Wish) -> dict | None:

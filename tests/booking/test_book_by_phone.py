@@ -122,6 +122,11 @@ def test_the_same_press_twice_is_one_appointment(surgery):
         )
         assert other.starts_at == make.at(steps.VISIT, "12:00")
     assert Appointment.objects.count() == 2
+    appointments.cancel(first, by="staff", user=surgery.desk, reason="mistake", now=NOW)
+    for _press in range(2):  # what was cancelled by mistake is booked anew, once
+        again = phone(surgery, surgery.consultation, patient=patient, request_key=key)
+        assert (again.status, again.starts_at) == ("booked", first.starts_at)
+    assert Appointment.objects.count() == 3
 
 
 def test_overbooking_is_recorded_with_who_and_why(surgery):

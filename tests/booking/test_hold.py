@@ -40,6 +40,8 @@ def test_the_same_request_for_the_same_time_is_the_same_appointment(surgery):
         other = steps.held(surgery, clock="12:00", treatment=surgery.consultation, request_key=key)
         assert other.starts_at == make.at(steps.VISIT, "12:00")
     assert Appointment.objects.count() == 2
+    appointments.release(first, now=NOW)
+    assert steps.held(surgery, treatment=surgery.consultation, request_key=key).status == "proposed"
 
 
 def test_the_loser_gets_other_times_near_it(surgery):
