@@ -206,9 +206,9 @@ class Questionnaire:
     def follow_ups(self, link_id: str) -> tuple[Question, ...]:
         return tuple(question for question in self.questions if question.parent == link_id)
 
-    def asked(self, answers: Any, *, answered_on: date) -> tuple[str, ...]:
+    def asked(self, answers: Any) -> tuple[str, ...]:
         """The link_ids to ask, given these answers: top questions and the follow-ups that their answers call for."""
-        given = _read_all(self, answers, answered_on)[0]
+        given = _read_all(self, answers)[0]
         return tuple(question.link_id for question in self.questions if _is_asked(question, given))
 
     @cached_property
@@ -493,7 +493,7 @@ def _salvaged(question: Question, value: Any) -> _Given | None:
     return _Given(found, usable=False) if found else None
 
 
-def _read_all(questionnaire: Questionnaire, answers: Any, answered_on: date):
+def _read_all(questionnaire: Questionnaire, answers: Any):
     """(answers by link_id, [(link_id, what is wrong)] in questionnaire order then unknown questions)."""
     given: dict[str, _Given] = {}
     unreadable: list[tuple[str, str]] = []
@@ -858,7 +858,7 @@ def assess(
     if known_birth_date is not None:
         known_birth_date = _as_day(known_birth_date, "known_birth_date")
 
-    given, unreadable = _read_all(questionnaire, answers, answered_on)
+    given, unreadable = _read_all(questionnaire, answers)
     missing = _missing(questionnaire, given, {link_id for link_id, _ in unreadable})
     births, differs = _births(questionnaire, given, known_birth_date)
     facts = _Facts(questionnaire, given, on, answered_on, births)

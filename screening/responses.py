@@ -155,13 +155,11 @@ def save_answers(
     changes: Mapping[str, Any],
     *,
     now: datetime,
-    today: date | None = None,
     seen: bool = True,
 ) -> dict[str, Any]:
     """Writes answers into an unfinished response and returns all it now holds.
 
     changes: values by link_id; None takes an answer away. Follow-ups whose parent no longer calls for them go too.
-    today: the local day of answering, as it will be for `complete`.
     seen: whether this counts as the patient being there (not while the birth date has to be asked again).
     Raises AlreadySent when it is finished or gone, ValueError for a question that does not exist, SealBroken.
     """
@@ -173,7 +171,7 @@ def save_answers(
     document = _document(stored)
     answers = {item["link_id"]: item["value"] for item in document["items"]} | dict(changes)
     answers = {key: value for key, value in answers.items() if not rules.is_blank(value)}
-    answers = _only_asked(definition, answers, today or timezone.localdate(now))
+    answers = _only_asked(definition, answers)
     document["items"] = _snapshots(definition, answers)
     stored.document = seal(stored, "answers", document)
     stored.seen_at = now if seen else stored.seen_at
@@ -377,10 +375,10 @@ def _day(value: Any) -> date | None:
         return None
 
 
-def _only_asked(definition: rules.Questionnaire, answers: dict[str, Any], today: date) -> dict[str, Any]:
+def _only_asked(definition: rules.Questionnaire, answers: dict[str, Any]) -> dict[str, Any]:
     """Without the follow-ups that no answer calls for; taking one away can take away its own."""
     while True:
-        asked = set(definition.asked(answers, answered_on=today))
+        asked = set(definition.asked(answers))
         kept = {key: value for key, value in answers.items() if key in asked}
         if len(kept) == len(answers):
             return kept

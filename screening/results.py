@@ -97,17 +97,14 @@ def result_of(response: QuestionnaireResponse, *, today: date, now: datetime) ->
     """
     treatment = response.treatment if response.treatment and response.treatment.is_active else None
     clinic = Clinic.get()
-    valid_days = min(clinic.screening_valid_days, 90) if clinic else 90
-    last = (response.answered_on or today) + timedelta(days=valid_days)
-    if today > last or clearance.out_of_date(response.questionnaire):
+    if today > clearance.last_day(response, clinic) or clearance.out_of_date(response.questionnaire):
         return Result("again", [], None, treatment, talk())
-    last = min(last, today + timedelta(days=clinic.horizon_days if clinic else 90))
     found = clearance.says(response, today, now=now)
     earliest = found.earliest
     if found.effect == "contraindicated":
         kind = "fault" if any(finding.rule in OUR_FAULT for finding in found.findings) else "not-now"
     elif found.effect == "defer":
-        earliest = _first_open_day(response, found, last=last, now=now)
+        earliest = clearance.first_open_day(response, found, now=now)
         kind = "from" if earliest else "wait"
         earliest = earliest or found.earliest
     elif found.effect in ("review", "advise", "none"):
@@ -123,20 +120,6 @@ def _was_seen(response: QuestionnaireResponse, today: date, *, now: datetime) ->
     """Whether a consultation that took place still counts."""
     until = clearance.consultation_counts_until(response.patient_id, now=now) if response.patient_id else None
     return until is not None and until >= today
-
-
-def _first_open_day(
-    response: QuestionnaireResponse, found: rules.Assessment, *, last: date, now: datetime
-) -> date | None:
-    """The first day that no wait stands in the way, if it is not after `last`: the end of what can be booked, and of
-    the days these answers count. The rules are asked again for that day, for another wait may begin to speak."""
-    for _attempt in range(10):
-        if found.earliest is None or not found.on < found.earliest <= last:
-            return None
-        found = clearance.says(response, found.earliest, now=now)
-        if not found.blocks:
-            return found.on
-    return None
 
 
 def _reasons(found: rules.Assessment) -> Iterator[Reason]:
@@ -181,12 +164,10 @@ def who_waits(definition: rules.Questionnaire) -> dict[str, list[rules.Rule]]:
     return {title: group for title, group in groups.items() if group}
 
 
-def answers_by_step(
-    definition: rules.Questionnaire, items: list[dict[str, Any]], *, today: date
-) -> list[dict[str, Any]]:
+def answers_by_step(definition: rules.Questionnaire, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """All that was asked with what was answered, by step, for "check your answers"; a gap shows as a gap."""
     given = {item["link_id"]: item for item in items}
-    asked = set(definition.asked({link_id: item["value"] for link_id, item in given.items()}, answered_on=today))
+    asked = set(definition.asked({link_id: item["value"] for link_id, item in given.items()}))
     pages = []
     for step in steps_of(definition):
         rows = [

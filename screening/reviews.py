@@ -18,7 +18,7 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from clinic.models import Clinic, Patient, User
+from clinic.models import Clinic, Patient, User, today_at
 from screening import assessment as rules
 from screening import clearance, responses, sealing
 from screening.models import (
@@ -90,7 +90,7 @@ def _ordered(requests: QuerySet) -> QuerySet:
     ).order_by("harm", F("needed_at").asc(nulls_last=True), "waiting_since", "id")
 
 
-def worklist(now: datetime) -> QuerySet[ReviewRequest]:
+def worklist() -> QuerySet[ReviewRequest]:
     """Who waits for a decision: worst finding first, then the nearest visit, then the longest wait; in one query.
 
     Each row has `effect` (of the rules, for the visit's day where that was asked) and `harm` (0 is worst).
@@ -108,9 +108,8 @@ class Waiting:
 
     count: int
     oldest: datetime | None
-    nearest_visit: datetime | None
+    nearest: date | None  # the local day of the nearest visit, where it is
     overdue: int
-    nearest_day: date | None = None  # its local day, where it is
 
 
 def waiting(now: datetime) -> Waiting:
@@ -118,20 +117,22 @@ def waiting(now: datetime) -> Waiting:
     open_rows = ReviewRequest.objects.filter(closed_at=None)
     rows = list(open_rows.values_list("waiting_since", "needed_at", "needed_on", "answer_by"))
     visits = [(needed_at, needed_on) for _since, needed_at, needed_on, _by in rows if needed_at and needed_at > now]
-    nearest_visit, nearest_day = min(visits, key=lambda visit: visit[0], default=(None, None))
     return Waiting(
         len(rows),
         min((since for since, *_rest in rows), default=None),
-        nearest_visit,
+        min(visits, default=(None, None))[1],
         sum(1 for *_rest, answer_by in rows if answer_by and answer_by < now),
-        nearest_day,
     )
 
 
 def assessed_day(request: ReviewRequest, now: datetime) -> date:
     """The local day the rules are asked for: that of the visit, or today where there is none."""
-    today = timezone.localdate(now)
-    return max(request.needed_on or today, request.response.answered_on or today)
+    return clearance.day_to_assess(request.response, request.needed_on, now=now)
+
+
+def today_for(request: ReviewRequest, now: datetime) -> date:
+    """Today where the visit is; where there is none, or nobody knows where, of all open places."""
+    return today_at(now, [request.location] if request.location else None)
 
 
 def is_being_read(request: ReviewRequest, *, by: User, now: datetime) -> bool:
@@ -404,7 +405,7 @@ def _in_turn(request_id: int, *, by: User) -> tuple[ReviewRequest, Patient, User
     by = User.objects.get(pk=by.pk)
     request = (
         ReviewRequest.objects.select_for_update(of=("self",))
-        .select_related("response__questionnaire", "treatment", "area")
+        .select_related("response__questionnaire", "treatment", "area", "location")
         .get(pk=request_id)
     )
     request.response.patient = patient
@@ -444,7 +445,7 @@ def why_not(
 
     words: statement, reasons (by rule id), conditions, question, explanation. found: what the rules say for the day.
     """
-    wrong = _missing_words(outcome, words, deferred_until, found=found, today=timezone.localdate(now))
+    wrong = _missing_words(outcome, words, deferred_until, found=found, today=today_for(request, now))
     if outcome not in Review.CLEARING:
         return wrong
     if no := why_not_clearable(found, by=by, request=request, now=now):
@@ -579,7 +580,7 @@ def record_recheck(
                 patient=patient,
                 assisted_by=by,
             )
-            responses.save_answers(response, answers, today=today, now=now)
+            responses.save_answers(response, answers, now=now)
             # asked before it is finished: afterwards nothing about it can change
             response.answered_on = today
             found = responses.assess_on(response, on=today, now=now, record=False)

@@ -5,7 +5,6 @@ Pure, as the rules are: a questionnaire and answers go in, nothing is read or wr
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from screening.assessment import Question, Questionnaire, Section, is_blank
@@ -39,9 +38,9 @@ def steps_of(questionnaire: Questionnaire) -> list[Step]:
     ]
 
 
-def first_gap(questionnaire: Questionnaire, answers: Mapping[str, Any], *, today: date) -> int | None:
+def first_gap(questionnaire: Questionnaire, answers: Mapping[str, Any]) -> int | None:
     """The number of the first step with a required answer missing, or None."""
-    asked = set(questionnaire.asked(answers, answered_on=today))
+    asked = set(questionnaire.asked(answers))
     for step in steps_of(questionnaire):
         if any(q.required and q.link_id in asked and q.link_id not in answers for q in step.questions):
             return step.number

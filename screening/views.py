@@ -146,7 +146,7 @@ def _go_on(here: Here) -> HttpResponseRedirect:
     """Where these answers are: finished, complete, or at the first question without an answer."""
     if here.is_finished:
         return redirect("screening:result")
-    gap = first_gap(here.definition, here.answers, today=here.today)
+    gap = first_gap(here.definition, here.answers)
     return redirect("screening:check") if gap is None else redirect("screening:step", gap)
 
 
@@ -235,7 +235,7 @@ def step(request: HttpRequest, here: Here, number: int) -> HttpResponse:
     steps = steps_of(here.definition)
     if not 1 <= number <= len(steps):
         raise Http404
-    gap = first_gap(here.definition, here.answers, today=here.today)
+    gap = first_gap(here.definition, here.answers)
     if here.is_finished or (gap is not None and number > gap):
         return _go_on(here)
     # The birth date opens these answers, so nobody may change it before giving it.
@@ -273,7 +273,7 @@ def _keep(request: HttpRequest, here: Here, form: StepForm, *, leaving: bool) ->
     if form.step.number == 1 and any(verbs.is_too_young(birth, today=here.today) for birth in births):
         return _too_young(request, here)
     try:
-        answers = verbs.save_answers(here.response, changes, today=here.today, now=here.now, seen=not here.away)
+        answers = verbs.save_answers(here.response, changes, now=here.now, seen=not here.away)
     except verbs.AlreadySent:  # sent or forgotten in another window
         return redirect("screening:result")
     urgent = urgent_words(form.step.questions, changes)
@@ -286,12 +286,12 @@ def _keep(request: HttpRequest, here: Here, form: StepForm, *, leaving: bool) ->
     change = "?change=1" if "change" in request.GET else ""
     if urgent:
         return redirect(reverse("screening:advice", args=[form.step.number]) + change)
-    return _after(here.definition, answers, form.step.number, here.today, changing=bool(change))
+    return _after(here.definition, answers, form.step.number, changing=bool(change))
 
 
-def _after(definition: Definition, answers, number: int, today: date, *, changing: bool) -> HttpResponseRedirect:
+def _after(definition: Definition, answers, number: int, *, changing: bool) -> HttpResponseRedirect:
     """The next step; back to "check your answers" after a change; there too after the last."""
-    gap = first_gap(definition, answers, today=today)
+    gap = first_gap(definition, answers)
     if gap is None and (changing or number == len(steps_of(definition))):
         return redirect("screening:check")
     return redirect("screening:step", gap if changing or number == len(steps_of(definition)) else number + 1)
@@ -313,7 +313,7 @@ def advice(request: HttpRequest, here: Here, number: int) -> HttpResponse:
     if here.away:
         return _ask_birth_date(str(number))
     words = urgent_words(steps[number - 1].questions, here.answers)
-    onward = _after(here.definition, here.answers, number, here.today, changing="change" in request.GET)
+    onward = _after(here.definition, here.answers, number, changing="change" in request.GET)
     if here.is_finished or not words:
         return redirect("screening:result") if here.is_finished else onward
     return render(request, "screening/advice.html", {"words": words, "onward": onward.url})
@@ -324,7 +324,7 @@ def advice(request: HttpRequest, here: Here, number: int) -> HttpResponse:
 @sensitive_variables()
 def check(request: HttpRequest, here: Here) -> HttpResponse:
     """All answers once more; POST sends them, once."""
-    gap = first_gap(here.definition, here.answers, today=here.today)
+    gap = first_gap(here.definition, here.answers)
     if here.is_finished or gap is not None:
         return _go_on(here)
     if here.away:
@@ -336,7 +336,7 @@ def check(request: HttpRequest, here: Here) -> HttpResponse:
         form = CheckForm(initial={"shown": shown})
     elif request.method == "POST" and form.is_valid():
         return _send(request, here)
-    pages = results.answers_by_step(here.definition, verbs.items_of(here.response), today=here.today)
+    pages = results.answers_by_step(here.definition, verbs.items_of(here.response))
     return render(request, "screening/check.html", {"form": form, "pages": pages, "changed": changed})
 
 
