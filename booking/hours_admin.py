@@ -326,8 +326,8 @@ class ComingFirst(NeedsFirst):
     needs = gettext_lazy("now and to come")
 
     def needing(self, queryset):
-        """The last day has not passed."""
-        return queryset.filter(last_day__gte=timezone.localdate())
+        """The last day has not passed there."""
+        return queryset.filter(last_day__gte=desk.today_there(timezone.now(), "location__time_zone"))
 
 
 class ClosureForm(forms.ModelForm):

@@ -5,14 +5,13 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Exists, Max, OuterRef, Q
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from booking import desk
 from booking.models import Appointment, WorkingHours
 from clinic.accounts import signed_in
-from clinic.models import Location, Practitioner, Room, Treatment
+from clinic.models import Location, Practitioner, Room, Treatment, today_at
 from clinic.panels import on_page_of
 from clinic.registry import Missing, as_read_by
 
@@ -70,7 +69,7 @@ def own_day(request: HttpRequest, now: datetime) -> dict | None:
 
 def before_opening(request: HttpRequest, now: datetime) -> dict:
     """Always shown: what is missing before anybody can book a time."""
-    today = timezone.localdate(now)
+    today = today_at(now)
     hours = WorkingHours.objects.filter(
         Q(valid_until=None) | Q(valid_until__gte=today), practitioner=OuterRef("pk"), location__is_active=True
     )

@@ -5,13 +5,13 @@ Free is what `booking.availability` says; this module only asks it and arranges 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from urllib.parse import urlencode
 
 from booking.availability import DAY, Diary, Slot
 from booking.models import Appointment
-from clinic.models import Area, Clinic, Location, Patient, Practitioner, Treatment
+from clinic.models import Area, Clinic, Location, Patient, Practitioner, Treatment, today_at
 
 WEEK = 7
 # How many times of a day and place stand open on the page; the rest of the day is one press away.
@@ -215,7 +215,7 @@ class Finder:
         self.wish, self.clinic, self.now = wish, clinic, now
         self.patient, self.exclude = patient, exclude
         # Yesterday in UTC has begun everywhere; what has passed is never offered.
-        self.begin = now.date() - DAY
+        self.begin = now.astimezone(UTC).date() - DAY
         self.days = clinic.horizon_days + 3
         self.diary = Diary(
             [wish.treatment],
@@ -278,7 +278,7 @@ class Finder:
     def week(self, *, cleared: bool | None = None, earliest: date | None = None) -> Week:
         """Seven days from the day that is wished for, or from the first day with a free time."""
         next_free = self.first_free(cleared=cleared, earliest=earliest)
-        today = self.now.date()
+        today = today_at(self.now, self.wish.locations)
         horizon = today + timedelta(days=self.clinic.horizon_days)
         opening = next_free.local_date if next_free else today
         wished = self.wish.first

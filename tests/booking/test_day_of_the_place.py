@@ -1,8 +1,10 @@
 """A server in London, a place in Los Angeles: its day is what counts, also when London is in tomorrow already."""
 
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -36,6 +38,7 @@ def surgery(clock):
 def test_staff_see_this_evenings_visit_today(surgery):
     steps.talk(surgery, clock="16:45", patient=make.make_patient(name="This Evening"), now=NOW)
     steps.talk(surgery, VISIT + timedelta(days=1), patient=make.make_patient(name="Tomorrow Morning"), now=NOW)
+    make.make_closure(surgery.location, VISIT, reason="A pipe burst")
     nurse, desk = Staff(surgery.practitioner.user), Staff(surgery.desk)
     pages = {
         "my day": nurse.read("my_day"),
@@ -50,6 +53,15 @@ def test_staff_see_this_evenings_visit_today(surgery):
         assert name in desk.read("changelist", query=f"?when={when}")
     assert "This Evening" not in desk.read("changelist", query="?when=tomorrow")
     assert "This Evening" not in desk.read("changelist", query="?when=past")
+    assert "A pipe burst" in desk.client.get(reverse("admin:booking_closure_changelist")).content.decode()
+    WorkingHours.objects.update(valid_until=VISIT)
+    manager = Staff(surgery.manager)
+    assert "has no working hours" not in manager.client.get("/admin/opening/").content.decode()
+
+
+def test_a_week_that_begins_today_begins_there(surgery, client):
+    WorkingHours.objects.update(ends="16:00")
+    assert "Times from Thursday 11 March" in words(client.get(times_of(surgery.consultation) + f"?from={VISIT}"))
 
 
 def test_a_time_this_evening_is_found_by_phone_and_by_machines(surgery, client):
@@ -63,6 +75,9 @@ def test_a_time_this_evening_is_found_by_phone_and_by_machines(surgery, client):
     assert late.key in page
     found = client.get(times_of(talk) + "slots.json").json()
     assert (found["from"], found["times"][0]["starts_at"][:16]) == ("2027-03-11", "2027-03-11T16:30")
+    out = StringIO()
+    call_command("slots", talk.slug, "--days", "1", stdout=out)
+    assert late.starts_at.astimezone(surgery.location.zone).isoformat(timespec="minutes") in out.getvalue()
 
 
 def test_who_answers_again_in_the_house_can_be_treated_on_that_day(surgery, client):

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from booking import availability
-from clinic.models import Location, Practitioner, Room, Treatment
+from clinic.models import Location, Practitioner, Room, Treatment, today_at
 
 
 class Command(BaseCommand):
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         treatment = self.named(Treatment, options["treatment"])
         found = availability.free_slots(
             treatment,
-            first=options["first"] or timezone.localdate(now),
+            first=options["first"] or today_at(now),
             days=options["days"],
             now=now,
             practitioner=options["practitioner"] and self.named(Practitioner, options["practitioner"]),
