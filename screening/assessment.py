@@ -42,6 +42,8 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from django.utils.translation import gettext_noop
+
 from clinic.ages import age_on, birthday
 
 EFFECTS = ("none", "advise", "review", "defer", "contraindicated")  # mildest first
@@ -59,11 +61,6 @@ _MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
 _YEAR = re.compile(r"[0-9]{4}")
 _DATE_WINDOWS = ("within", "from", "up_to", "older_than", "further_than")
 _MAX_TEXT = 20_000  # longer than any form accepts: not an answer
-
-
-def gettext_noop(text: str) -> str:
-    """Mark an English sentence for translation; whoever shows it translates it."""
-    return text
 
 
 class RuleError(Exception):
@@ -129,11 +126,6 @@ class Question:
     def is_follow_up(self) -> bool:
         return bool(self.parent)
 
-    @property
-    def may_be_unknown(self) -> bool:
-        """May the patient say "I do not remember"? Only for dates; never the birth date or a due date."""
-        return self.kind == "date"
-
     def is_before_its_time(self, given: GivenDate, answered_on: date) -> bool:
         """Is the whole of this date longer ago than the question reaches back, counted from the local day of answering?
         A month or a year of which one day fits is not, nor is a date not remembered."""
@@ -189,7 +181,7 @@ class Questionnaire:
 
     @cached_property
     def faults(self) -> tuple[str, ...]:
-        """What is wrong with this questionnaire, in words; empty when it may be used. See `problems`."""
+        """What is wrong with this questionnaire, in words; empty when it may be used. See `find_faults`."""
         return tuple(fault.text for fault in find_faults(self))
 
     def item_of(self, link_id: str) -> str:
@@ -1010,17 +1002,12 @@ class Fault:
         return f"{self.where} {self.name}: {self.what}" if self.name else self.what
 
 
-def problems(questionnaire: Questionnaire) -> list[str]:
-    """Everything wrong with a questionnaire, in words; empty when it may be used.
+def find_faults(questionnaire: Questionnaire) -> list[Fault]:
+    """Everything wrong with a questionnaire, with its place; empty when it may be used.
 
     Every answer of every choice question leads to a rule or is named as leading to nothing; every rule can be read and
     names only questions and answers that exist; effects, overrides, needs, waits and parents are known; ids are unique.
     """
-    return [fault.text for fault in find_faults(questionnaire)]
-
-
-def find_faults(questionnaire: Questionnaire) -> list[Fault]:
-    """As `problems`, with the place of each, for whoever can name the line."""
     faults: list[Fault] = []
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", questionnaire.name):
         faults.append(Fault("questionnaire", "", "the questionnaire needs a name of small letters, digits and hyphens"))

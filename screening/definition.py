@@ -1,9 +1,9 @@
 """Questionnaires as files and as plain data.
 
 `load` reads a definition (YAML) into the dataclasses of `screening.assessment`, collecting every error with its file
-and line; `to_dict` and `from_dict` turn those dataclasses into JSON-able data and back; `save_draft` and `from_rows` do
-the same for the rows of the database. `screening/definitions/*.yaml` are the shipped ones: drafts, until people publish
-them.
+and line; `from_dict` reads such plain data as `dataclasses.asdict` makes of them; `save_draft` writes them as rows of
+the database and `from_rows` reads these. `screening/definitions/*.yaml` are the shipped ones: drafts, until people
+publish them.
 
 A definition is a mapping of name, version, title, purpose, device_label, sections and rules. For the author's
 convenience, and unlike the dataclasses:
@@ -134,7 +134,7 @@ class _Reader:
             raise DefinitionError([f"{self.where}: not YAML: {error}"]) from error
         if not isinstance(tree, CommentedMap):
             raise DefinitionError([f"{self.where}: line 1: a definition is a mapping with name, version, sections ..."])
-        self.keys(tree, _TOP, "the definition", 1)
+        self.keys(tree, _TOP, "the definition")
         name = self.text(tree, "name", "the definition", required=True)
         if len(name) > _LONGEST_NAME:
             self.error(self.line(tree, "name"), f"the definition: name is longer than {_LONGEST_NAME} characters")
@@ -289,7 +289,7 @@ class _Reader:
         except (KeyError, TypeError, AttributeError):
             return (place.line or 0) + 1
 
-    def keys(self, node: CommentedMap, allowed: set[str], about: str, line: int | None = None) -> None:
+    def keys(self, node: CommentedMap, allowed: set[str], about: str) -> None:
         for key in node:
             if key not in allowed:
                 self.error(self.line(node, key), f"{about}: unknown key {key}")
@@ -373,15 +373,10 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def to_dict(questionnaire: Questionnaire) -> dict[str, Any]:
-    """The questionnaire as JSON-able data; `from_dict` turns it back into an equal one."""
-    return _plain(dataclasses.asdict(questionnaire))
-
-
 def from_dict(data: Mapping[str, Any]) -> Questionnaire:
-    """The questionnaire in data made by `to_dict`. Raises DefinitionError when keys are missing or unknown.
+    """The questionnaire in such data as `dataclasses.asdict` makes of it.
 
-    The rules are not checked here: `assess` blocks on whatever is wrong with them."""
+    Raises DefinitionError when keys are missing or unknown. The rules are not checked here: `assess` blocks on whatever is wrong with them."""
     try:
         fields = dict(data)
         fields["sections"] = tuple(_build(Section, section) for section in data["sections"])

@@ -77,11 +77,6 @@ def items_of(response: QuestionnaireResponse) -> list[dict[str, Any]]:
     return _document(response)["items"]
 
 
-def declaration_of(response: QuestionnaireResponse) -> dict[str, str]:
-    """What the patient declared when sending (`text`, `at` as ISO 8601 in UTC); empty before. Raises SealBroken."""
-    return _document(response).get("declaration", {})
-
-
 def findings_of(assessment: Assessment) -> tuple[rules.Finding, ...]:
     """The findings of a stored assessment, worst first. Raises SealBroken when they cannot be read."""
     stored = unseal(assessment.response, _findings_purpose(assessment.on), assessment.findings)

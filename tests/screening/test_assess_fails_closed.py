@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from screening.assessment import EFFECTS, Choice, Question, Questionnaire, Rule, Section, assess, problems
+from screening.assessment import EFFECTS, Choice, Question, Questionnaire, Rule, Section, assess, find_faults
 from tests.screening.answers import HARMLESS, TODAY, ask, rules, shipped
 
 RANK = {**{effect: rank for rank, effect in enumerate(EFFECTS)}, "incomplete": EFFECTS.index("review") + 0.5}
@@ -210,7 +210,7 @@ def test_any_broken_rule_blocks_even_when_it_would_say_nothing(fault):
 
     assert result.effect == "contraindicated"
     assert {finding.override for finding in result.findings} == {"O0"}
-    assert any("keloid-yes" in problem for problem in problems(spoilt))
+    assert any(fault.name == "keloid-yes" for fault in find_faults(spoilt))
     json.dumps(result.as_dict())
 
 
@@ -237,7 +237,7 @@ def test_a_rule_taken_out_blocks_because_its_answer_leads_nowhere():
     questionnaire = shipped()
     for gone in ("keloid-yes", "cold-sores-now", "cancer-treatment-radiotherapy-area", "isotretinoin-still-taking"):
         fewer = replace(questionnaire, rules=tuple(rule for rule in questionnaire.rules if rule.id != gone))
-        assert problems(fewer)
+        assert find_faults(fewer)
         assert assess(fewer, HARMLESS, on=TODAY).effect == "contraindicated"
 
 
@@ -252,7 +252,7 @@ def test_a_questionnaire_of_nothing_blocks():
     nothing = Questionnaire("empty", 1, "Empty", (), (), ())
 
     assert assess(nothing, {}, on=TODAY).effect == "contraindicated"
-    assert problems(nothing)
+    assert find_faults(nothing)
 
 
 def test_a_loop_of_parents_ends():
@@ -268,7 +268,7 @@ def test_a_loop_of_parents_ends():
         (Rule("r", {"answer": "a", "is": ["x"]}, "review", "O1", title="t", reason="r", advice="a"),),
     )
 
-    assert problems(loop)
+    assert find_faults(loop)
     assert assess(loop, {"a": "x"}, on=TODAY).effect == "contraindicated"
 
 

@@ -1,5 +1,7 @@
 """A definition that cannot be used says so, with every error and its line."""
 
+from dataclasses import asdict
+
 import pytest
 
 from screening import definition
@@ -140,7 +142,7 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
 
 
 def test_data_with_unknown_keys_is_no_questionnaire():
-    data = definition.to_dict(definition.parse(GOOD))
+    data = asdict(definition.parse(GOOD))
 
     assert definition.from_dict(data) == definition.parse(GOOD)
     for spoilt in ({**data, "more": 1}, {**data, "rules": [{"id": "x"}]}, {**data, "questions": None}, {}):

@@ -1,5 +1,7 @@
 """From file to rows and back: drafts only, all or nothing, and a corrupted row blocks."""
 
+from dataclasses import replace
+
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
@@ -111,7 +113,7 @@ def test_a_published_version_never_changes_and_says_so():
     row = publish("microneedling-recheck", treatment)
 
     assert definition.save_draft(shipped("microneedling-recheck"))[1] == "unchanged"
-    changed = definition.from_dict({**definition.to_dict(shipped("microneedling-recheck")), "title": "Changed"})
+    changed = replace(shipped("microneedling-recheck"), title="Changed")
     with pytest.raises(DefinitionError, match="never changes: give a new version"):
         definition.save_draft(changed)
     with pytest.raises(DefinitionError, match="what it screens for never changes"):
@@ -124,7 +126,7 @@ def test_a_published_version_never_changes_and_says_so():
 @pytest.mark.django_db
 def test_a_new_version_is_a_draft_beside_the_active_one():
     publish("microneedling-recheck")
-    newer = definition.from_dict({**definition.to_dict(shipped("microneedling-recheck")), "version": 2})
+    newer = replace(shipped("microneedling-recheck"), version=2)
 
     row, outcome = definition.save_draft(newer)
 

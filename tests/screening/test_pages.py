@@ -9,6 +9,7 @@ from django.contrib.sessions.models import Session
 
 from screening import responses as verbs
 from screening.models import Assessment, DataKey, Questionnaire, QuestionnaireResponse, ReviewRequest
+from screening.sealing import unseal
 from tests.make import NOW, area, make_clinic, make_consultation, make_location, make_patient, make_user
 
 pytestmark = pytest.mark.django_db
@@ -551,7 +552,8 @@ def test_sending_needs_the_declaration_and_keeps_its_words(walker, harmless):
     assert walker.response.status == "in-progress"
     assert walker.send().url == "/screening/result/"
     assert walker.response.status == "completed" and walker.response.answered_on == date(2027, 3, 1)
-    assert verbs.declaration_of(walker.response)["text"].startswith("What I have written is true")
+    sent = walker.response
+    assert unseal(sent, "answers", sent.document)["declaration"]["text"].startswith("What I have written is true")
     assert Assessment.objects.get().on == date(2027, 3, 1)
 
 
