@@ -376,7 +376,8 @@ def _plain(value: Any) -> Any:
 def from_dict(data: Mapping[str, Any]) -> Questionnaire:
     """The questionnaire in such data as `dataclasses.asdict` makes of it.
 
-    Raises DefinitionError when keys are missing or unknown. The rules are not checked here: `assess` blocks on whatever is wrong with them."""
+    Raises DefinitionError when keys are missing or unknown. The rules are not checked here: `assess` blocks on whatever
+    is wrong with them."""
     try:
         fields = dict(data)
         fields["sections"] = tuple(_build(Section, section) for section in data["sections"])
