@@ -173,6 +173,15 @@ def test_is_written_for_a_reading_age_of_9_to_11(slug):
     assert 9 <= result.age <= 11, result.grade
 
 
+def test_who_should_wait_leaves_every_wait_of_ours_to_the_rules():
+    """The list is written from the rules; what stands below it must not be able to say something else."""
+    body = re.sub(r"\{\{.*?\}\}", "", ARTICLES["who-should-wait"].body)
+    sentences = re.split(r"(?<=[.:])\s", body)
+    lengths = [text for text in sentences if re.search(r"\d+\s(?:days?|weeks?|months?|years?)|aged \d", text)]
+    assert lengths and [text for text in lengths if not re.search(r"\blabel|\btools are for", text)] == []
+    assert not re.search(r"not right for you|we do not treat|rules (?:it|them) out", body, re.IGNORECASE)
+
+
 @pytest.mark.parametrize("slug", ARTICLES)
 def test_has_no_problem_and_uses_every_source_it_lists(slug):
     article = ARTICLES[slug]
