@@ -296,12 +296,8 @@ class Diary:
 
     def _read_hours(self, wanted: frozenset[int], since: date, until: date, *, location) -> None:
         """Hours that count on any of these days, with the rooms and the closures of their places. One query."""
-        hours = WorkingHours.objects.filter(
-            Q(valid_until=None) | Q(valid_until__gte=since),
-            valid_from__lte=until,
-            location__is_active=True,
-            practitioner__is_active=True,
-        )
+        counting = WorkingHours.objects.counting(since, until)
+        hours = counting.filter(location__is_active=True, practitioner__is_active=True)
         if location is not None:
             hours = hours.filter(location=location)
         here = {"location": OuterRef("location")}

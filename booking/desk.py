@@ -406,13 +406,8 @@ def _rooms(found: list[Line], place: Location) -> list[Column]:
 def _practitioners(found: list[Line], day: date, place: Location) -> list[Column]:
     """Who works there on that day, and whoever has a visit there all the same; with their hours and absences."""
     begins = datetime.combine(day, time.min, tzinfo=place.zone)
-    hours = WorkingHours.objects.filter(
-        Q(valid_until=None) | Q(valid_until__gte=day),
-        practitioner=OuterRef("pk"),
-        location=place,
-        weekday=day.weekday(),
-        valid_from__lte=day,
-    ).order_by("starts")
+    counting = WorkingHours.objects.counting(day, day)
+    hours = counting.filter(practitioner=OuterRef("pk"), location=place, weekday=day.weekday()).order_by("starts")
     absences = TimeOff.objects.filter(
         practitioner=OuterRef("pk"), starts_at__lt=begins + timedelta(days=1), ends_at__gt=begins
     ).order_by("starts_at")
@@ -615,13 +610,13 @@ def _nobody_there() -> Q:
 
 def _hours_around() -> QuerySet[WorkingHours]:
     """Working hours that hold the whole of the outer visit, by the clock on the wall there: none of it in the break."""
-    return WorkingHours.objects.alias(begins=_on_the_wall("starts_at"), until=_on_the_wall("busy_until")).filter(
-        Q(valid_until=None) | Q(valid_until__gte=OuterRef("local_date")),
+    day = OuterRef("local_date")
+    counting = WorkingHours.objects.counting(day, day)
+    return counting.alias(begins=_on_the_wall("starts_at"), until=_on_the_wall("busy_until")).filter(
         Q(break_starts=None) | Q(break_ends__lte=F("begins")) | Q(break_starts__gte=F("until")),
         practitioner=OuterRef("practitioner"),
         location=OuterRef("room__location"),
-        weekday=Func(OuterRef("local_date"), template="EXTRACT(ISODOW FROM %(expressions)s) - 1"),
-        valid_from__lte=OuterRef("local_date"),
+        weekday=Func(day, template="EXTRACT(ISODOW FROM %(expressions)s) - 1"),
         starts__lte=F("begins"),
         ends__gte=F("until"),
         until__gt=F("begins"),  # no hours go past midnight

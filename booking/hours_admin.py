@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import OuterRef, Subquery
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -123,15 +123,13 @@ class WorkingHoursForm(forms.ModelForm):
         needed = ("practitioner", "weekday", "starts", "ends", "valid_from")
         if any(cleaned.get(name) is None for name in needed):
             return cleaned
-        others = WorkingHours.objects.filter(
-            Q(valid_until=None) | Q(valid_until__gte=cleaned["valid_from"]),
+        counting = WorkingHours.objects.counting(cleaned["valid_from"], cleaned.get("valid_until"))
+        others = counting.exclude(pk=self.instance.pk).filter(
             practitioner=cleaned["practitioner"],
             weekday=cleaned["weekday"],
             starts__lt=cleaned["ends"],
             ends__gt=cleaned["starts"],
-        ).exclude(pk=self.instance.pk)
-        if cleaned.get("valid_until"):
-            others = others.filter(valid_from__lte=cleaned["valid_until"])
+        )
         other = others.select_related("practitioner", "location").first()
         if other is not None:
             raise ValidationError(

@@ -37,6 +37,15 @@ def days_from(first: str, days: str) -> Func:
     return Func(F(first), last, function="daterange", output_field=DateRangeField())
 
 
+class WorkingHoursQuerySet(models.QuerySet["WorkingHours"]):
+    """From when, and until when."""
+
+    def counting(self, since, until=None) -> "WorkingHoursQuerySet":
+        """Those that count on a day from `since` to `until`, both included (None: for good)."""
+        found = self.filter(Q(valid_until=None) | Q(valid_until__gte=since))
+        return found if until is None else found.filter(valid_from__lte=until)
+
+
 class WorkingHours(models.Model):
     """Recurring hours of a practitioner at a location (FHIR Schedule), as the clock on the wall there shows them."""
 
@@ -60,6 +69,8 @@ class WorkingHours(models.Model):
     break_ends = models.TimeField(_("break to"), null=True, blank=True)
     valid_from = models.DateField(_("first day"), help_text=_("The first day these hours count."))
     valid_until = models.DateField(_("last day"), null=True, blank=True, help_text=_("Leave empty for no end."))
+
+    objects = WorkingHoursQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("working hours")

@@ -70,9 +70,7 @@ def own_day(request: HttpRequest, now: datetime) -> dict | None:
 def before_opening(request: HttpRequest, now: datetime) -> dict:
     """Always shown: what is missing before anybody can book a time."""
     today = today_at(now)
-    hours = WorkingHours.objects.filter(
-        Q(valid_until=None) | Q(valid_until__gte=today), practitioner=OuterRef("pk"), location__is_active=True
-    )
+    hours = WorkingHours.objects.counting(today).filter(practitioner=OuterRef("pk"), location__is_active=True)
     missing = []
     people = Practitioner.objects.filter(is_active=True)
     found = list(people.annotate(has_hours=Exists(hours)))

@@ -93,13 +93,8 @@ def offers(locations: list[Location], clinic: Clinic | None, *, now: datetime) -
     )
     today = today_at(now, locations)
     where: dict[int, set[int]] = {}
-    for person, place in (
-        WorkingHours.objects.filter(valid_from__lte=today + timedelta(days=366))
-        .exclude(valid_until__lt=today)
-        .values_list("practitioner_id", "location_id")
-        .distinct()
-        .order_by()
-    ):
+    hours = WorkingHours.objects.counting(today, today + timedelta(days=366)).order_by()
+    for person, place in hours.values_list("practitioner_id", "location_id").distinct():
         where.setdefault(person, set()).add(place)
     first = availability.first_free_each(offered, now=now, clinic=clinic) if offered else {}
     known = {location.pk: location for location in locations}

@@ -403,7 +403,7 @@ def test_the_database_lets_nobody_work_in_two_places(surgery, in_sql):
 
 
 def test_the_second_of_two_who_save_at_once_is_told(manager, surgery, monkeypatch):
-    monkeypatch.setattr(WorkingHours.objects, "filter", lambda *_a, **_k: WorkingHours.objects.none())
+    monkeypatch.setattr(WorkingHours.objects, "counting", lambda *_a, **_k: WorkingHours.objects.none())
     answer = add(manager, "workinghours", hours(surgery, weekday=0, starts="16:00", ends="19:00"))
     monkeypatch.undo()
     assert "somebody has just added hours that overlap" in words_of(answer)
