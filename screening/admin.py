@@ -25,7 +25,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from clinic import registry
 from clinic.accounts import signed_in
 from clinic.forms import ONCE, AnsweredOnce, ThreePartDateField, is_answered_twice
-from clinic.models import Patient, User
+from clinic.models import Patient, User, today_at
 from screening import assessment as rules
 from screening import clearance, publishing, reading, reviews, sealing
 from screening.forms import fingerprint
@@ -99,7 +99,7 @@ class Row:
     read_by: User | None
 
 
-def _row(found: ReviewRequest, *, by: User, now: datetime) -> Row:
+def _row(found: ReviewRequest, *, by: User, now: datetime, today: date) -> Row:
     effect = getattr(found, "effect", Effect.INCOMPLETE)
     patient = reviews.patient_of(found.response)
     return Row(
@@ -108,7 +108,7 @@ def _row(found: ReviewRequest, *, by: User, now: datetime) -> Row:
         status=reading.status_of(effect),
         word=str(Effect(effect).label),
         on=found.needed_on,
-        left=reading.days_left(found.needed_on, timezone.localdate(now)),
+        left=reading.days_left(found.needed_on, reviews.today_for(found, now) if found.location else today),
         waited=reading.how_long(found.waiting_since, now),
         promised=_promised(found),
         late=found.answer_by is not None and found.answer_by < now,
@@ -183,9 +183,9 @@ class ReviewRequestAdmin(OwnPages):
     def worklist(self, request: HttpRequest) -> HttpResponse:
         """The list, worst first."""
         now = timezone.now()
-        today = timezone.localdate(now)
-        rows = [_row(found, by=signed_in(request), now=now) for found in reviews.worklist(now)]
-        visits = [row.on for row in rows if row.on and row.on >= today]
+        today = today_at(now)
+        rows = [_row(found, by=signed_in(request), now=now, today=today) for found in reviews.worklist()]
+        visits = [row for row in rows if row.request.needed_at and row.request.needed_at > now]
         return self.page(
             request,
             "worklist",
@@ -195,8 +195,7 @@ class ReviewRequestAdmin(OwnPages):
             count=len(rows),
             late=sum(row.late for row in rows),
             oldest=reading.how_long(min(row.request.waiting_since for row in rows), now) if rows else "",
-            nearest=min(visits, default=None),
-            nearest_left=reading.days_left(min(visits, default=None), today),
+            nearest=min(visits, key=lambda row: row.request.needed_at, default=None),
         )
 
     def accepted(self, request: HttpRequest) -> HttpResponse:
@@ -256,7 +255,7 @@ class ReviewRequestAdmin(OwnPages):
 
     def _page(self, request, wanted: ReviewRequest, form: DecisionForm, *, refused=None, reasons=None, status=200):
         now = timezone.now()
-        today = timezone.localdate(now)
+        today = reviews.today_for(wanted, now)
         response, patient = wanted.response, reviews.patient_of(wanted.response)
         found = clearance.says(response, reviews.assessed_day(wanted, now), now=now)
         earlier = reading.earlier_responses(response)
@@ -405,7 +404,7 @@ class ReviewRequestAdmin(OwnPages):
     def _next(self, request: HttpRequest) -> HttpResponse:
         """The next of the worklist that nobody else reads and that is not one's own, opened for reading."""
         now = timezone.now()
-        for row in reviews.worklist(now)[:SHOWN]:
+        for row in reviews.worklist()[:SHOWN]:
             by = signed_in(request)
             if reviews.is_own(reviews.patient_of(row.response), by) or reviews.is_being_read(row, by=by, now=now):
                 continue
@@ -520,7 +519,7 @@ class ResponseAdmin(OwnPages):
         """All answers of one response, what the rules say today, and what was decided. Changes nothing."""
         now = timezone.now()
         response = self._response(request, key, now)
-        today = timezone.localdate(now)
+        today = today_at(now)
         patient = reviews.patient_of(response)
         found = clearance.says(response, max(today, clearance.answered_day(response)), now=now)
         earlier = reading.earlier_responses(response)

@@ -20,7 +20,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, Subquery
 from django.dispatch import Signal
-from django.utils import timezone
 
 from clinic.ages import is_adult
 from clinic.models import Area, Clinic, Location, Patient, Treatment, User, today_at
@@ -175,6 +174,11 @@ def answered_day(response: QuestionnaireResponse) -> date:
 def last_day(response: QuestionnaireResponse, clinic: Clinic | None) -> date:
     """The last treatment day that answers count for: the clinic's policy, 90 days after answering at most."""
     return answered_day(response) + timedelta(days=min(clinic.screening_valid_days, 90) if clinic else 90)
+
+
+def day_to_assess(response: QuestionnaireResponse, needed_on: date | None, *, now: datetime) -> date:
+    """The local day that the rules are asked for: that of the visit, or today where there is none."""
+    return max(needed_on or today_at(now), answered_day(response))
 
 
 def says(response: QuestionnaireResponse, on: date, *, now: datetime) -> rules.Assessment:
@@ -430,24 +434,35 @@ def may_ask(answers: int | Answered, treatment: Treatment, *, area: Area | None,
         return no("not-for-this-treatment")
     if area is None or area.code not in areas:
         return no("area")
-    earliest = on
     latest = None
     if response.was_reviewed:
         latest = response.reviews.filter(treatment=treatment, area=area).order_by("-id").first()
     if latest is not None and latest.outcome in Review.REFUSING:
         if latest.deferred_until is None:
             return no("decided")
-        earliest = max(earliest, latest.deferred_until)
-    horizon = timezone.localdate(now) + timedelta(days=clinic.horizon_days if clinic else 90)
+        on = max(on, latest.deferred_until)
+    earliest = first_open_day(response, found if on == found.on else says(response, on, now=now), now=now)
+    return Asking(True, earliest, found.effect, True) if earliest else no("rules")
+
+
+def first_open_day(response: QuestionnaireResponse, found: rules.Assessment, *, now: datetime) -> date | None:
+    """The first day, from the one that `found` is about, on which no wait stands in the way.
+
+    None where it is after what can be booked everywhere, or after the days these answers count. The rules are asked
+    again for each day that a wait ends, for another one may begin to speak.
+    """
+    if not found.blocks:
+        return found.on
+    clinic = Clinic.get()
+    horizon = today_at(now) + timedelta(days=clinic.horizon_days if clinic else 90)
     last = min(horizon, last_day(response, clinic))
     for _attempt in range(10):
-        at_earliest = says(response, earliest, now=now)
-        if not at_earliest.blocks:
-            return Asking(True, earliest, found.effect, True)
-        if at_earliest.earliest is None or not earliest < at_earliest.earliest <= last:
-            break
-        earliest = at_earliest.earliest
-    return no("rules")
+        if found.earliest is None or not found.on < found.earliest <= last:
+            return None
+        found = says(response, found.earliest, now=now)
+        if not found.blocks:
+            return found.on
+    return None
 
 
 # ---------------------------------------------------------------- the treating practitioner
@@ -581,9 +596,8 @@ def response_of_session(request, treatment: Treatment, *, now: datetime) -> Answ
         )
         these |= Q(pk=Subquery(own.order_by("-completed_at", "-id").values("pk")[:1]))
     clinic = Clinic.get()
-    today = timezone.localdate(now)
     for response in found.filter(these).order_by("-completed_at", "-id"):
-        if response.outdated or today > last_day(response, clinic):
+        if response.outdated or today_at(now) > last_day(response, clinic):
             continue
         if treatment.needs_screening and response.screened and treatment.pk not in response.screened:
             continue
@@ -735,9 +749,7 @@ def _open_request(
     now: datetime,
 ) -> ReviewRequest:
     # Asked now, so that the worklist can be in order of harm; stored once a day of visit.
-    today = timezone.localdate(now)
-    on = max(values["needed_on"] or today, response.answered_on or today)
-    _responses().assess_on(response, on=on, now=now)
+    _responses().assess_on(response, on=day_to_assess(response, values["needed_on"], now=now), now=now)
     request, _made = ReviewRequest.objects.update_or_create(
         response=response,
         treatment_id=treatment_id,

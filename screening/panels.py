@@ -5,10 +5,9 @@ from datetime import datetime
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from clinic.models import Clinic, Patient, Treatment
+from clinic.models import Clinic, Treatment, today_at
 from clinic.panels import on_page_of
 from clinic.registry import Missing, Panel, as_read_by
 from screening import clearance, reading, reviews
@@ -18,12 +17,10 @@ from screening.models import Effect, Questionnaire, QuestionnaireResponse, Revie
 def who_waits(request: HttpRequest, now: datetime) -> dict:
     """How many wait for a clinician, the longest, the nearest visit, how many past the promise. One query."""
     found = reviews.waiting(now)
-    today = timezone.localdate(now)
     return {
         "waiting": found,
         "oldest": reading.how_long(found.oldest, now) if found.oldest else "",
-        "nearest": found.nearest_day,
-        "nearest_left": reading.days_left(found.nearest_day, today),
+        "nearest": found.nearest,
     }
 
 
@@ -85,11 +82,12 @@ def my_answers(request: HttpRequest, now: datetime) -> dict | None:
         return None
     newest = clearance.finished_responses([patient.pk]).values_list("pk", flat=True).first()
     last_day = clearance.last_day(response, Clinic.get())
-    again = newest != response.pk or clearance.out_of_date(response.questionnaire) or timezone.localdate(now) > last_day
-    rows = [] if again else _rows(patient, response)
+    today = today_at(now)
+    again = newest != response.pk or clearance.out_of_date(response.questionnaire) or today > last_day
+    rows = [] if again else _rows(response)
     may_count = any(row.counts for row in rows)
     if not rows and not again:  # nobody has asked for a decision: the rules say whether one is possible
-        found = clearance.says(response, timezone.localdate(now), now=now)
+        found = clearance.says(response, today, now=now)
         may_count = found.effect not in (Effect.CONTRAINDICATED, Effect.INCOMPLETE)
     return {
         "response": response,
@@ -99,7 +97,7 @@ def my_answers(request: HttpRequest, now: datetime) -> dict | None:
     }
 
 
-def _rows(patient: Patient, response: QuestionnaireResponse) -> list[Mine]:
+def _rows(response: QuestionnaireResponse) -> list[Mine]:
     here: dict[tuple[int, int], Review] = {}
     for review in response.reviews.select_related("treatment", "area", "reply").order_by("-id"):
         here.setdefault((review.treatment_id, review.area_id), review)

@@ -5,10 +5,9 @@ from datetime import datetime
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from clinic.models import User
+from clinic.models import User, today_at
 from screening import clearance
 from screening.definition import DefinitionError
 from screening.models import Questionnaire, QuestionnaireResponse, Review, ReviewRequest
@@ -95,7 +94,7 @@ def _everybody_answers_again(questionnaire: Questionnaire, *, by: User, now: dat
     reviews = Review.objects.filter(on_older, outcome__in=Review.CLEARING)
     again = {
         *requests.values_list("response__patient_id", flat=True),
-        *reviews.filter(valid_until__gte=timezone.localdate(now)).values_list("patient_id", flat=True),
+        *reviews.filter(valid_until__gte=today_at(now)).values_list("patient_id", flat=True),
     }
     # Also those whose days are over: a visit that nobody closed may still stand on them.
     patients = sorted({*again, *reviews.values_list("patient_id", flat=True)})

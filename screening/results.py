@@ -6,7 +6,7 @@ chooses the words' order and leaves out what is never named back.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from django.utils.text import capfirst

@@ -50,13 +50,11 @@ def clock(monkeypatch):
     from django.utils import timezone
 
     import screening.admin
-    import screening.panels
 
     still = SimpleNamespace(
         now=lambda: NOW, localdate=lambda value=NOW: timezone.localdate(value), localtime=timezone.localtime
     )
     monkeypatch.setattr(screening.admin, "timezone", still)
-    monkeypatch.setattr(screening.panels, "timezone", still)
 
 
 @pytest.fixture
@@ -300,9 +298,20 @@ def test_the_day_of_the_nearest_visit_is_that_of_its_place(waiting):
     place = make_location(time_zone="Europe/Malta")
     ReviewRequest.objects.filter(pk=waiting.pk).update(needed_at=night, needed_on=TODAY + 2 * DAY, location=place)
     found = reviews.waiting(NOW)
-    assert (found.nearest_visit, found.nearest_day) == (night, TODAY + 2 * DAY)
+    assert found.nearest == TODAY + 2 * DAY
     page = signed_in(make_user(role="Clinician")).get(reverse("admin:index")).content.decode()
     assert "Wed 3 Mar" in page and "Tue 2 Mar" not in page
+
+
+def test_how_far_away_a_visit_is_counts_from_today_at_its_place(waiting):
+    """In Honolulu it is still Sunday: what London calls today comes tomorrow."""
+    place = make_location(time_zone="Pacific/Honolulu")
+    ReviewRequest.objects.filter(pk=waiting.pk).update(needed_at=NOW.replace(hour=22), needed_on=TODAY, location=place)
+    client = signed_in(make_user(role="Clinician"))
+    page = client.get(reverse("admin:screening_reviewrequest_changelist"))
+    assert page.context["rows"][0].left == page.context["nearest"].left == "tomorrow"
+    page = client.get(reverse("admin:screening_reviewrequest_review", args=[waiting.uuid]))
+    assert page.context["left"] == "tomorrow"
 
 
 ACCEPTED = "admin:screening_reviewrequest_accepted"
@@ -394,7 +403,7 @@ def test_a_reply_stands_before_everything_else(patient, treatment, questionnaire
     answer(questionnaire, harmless, patient)
     review = decide(ask(patient, treatment), "needs-information", question="How is your skin?")
     responses.reply_to(review, text="I have a <rash> now.", now=NOW + timedelta(hours=1))
-    words = review_page(reviews.worklist(NOW).get()).content.decode()
+    words = review_page(reviews.worklist().get()).content.decode()
     assert "The patient replied, 1 March 2027, 10:00" in words and "I have a &lt;rash&gt; now." in words
     assert words.index("How is your skin?") < words.index("I have a &lt;rash&gt; now.") < words.index("No findings")
     assert "Decide something else" not in words  # not one press past it
@@ -405,7 +414,7 @@ def test_a_reply_about_older_answers_stays_with_what_is_earlier(patient, treatme
     review = decide(ask(patient, treatment), "needs-information")
     responses.reply_to(review, text="All is well.", now=NOW + timedelta(hours=1))
     answer(questionnaire, harmless, patient, now=NOW + timedelta(hours=2))
-    words = review_page(reviews.worklist(NOW).get()).content.decode()
+    words = review_page(reviews.worklist().get()).content.decode()
     assert "The patient replied" not in words and "All is well." in words
 
 
@@ -430,7 +439,7 @@ def test_a_no_of_before_stands_at_the_top_and_takes_the_single_press_away(
     answer(questionnaire, harmless, patient, now=NOW + timedelta(hours=1))
     wanted = ask(patient, treatment, now=NOW + timedelta(hours=1))
     if shown is None and more:
-        monkeypatch.setattr("screening.admin.timezone.localdate", lambda value=None: TODAY + DAY, raising=False)
+        monkeypatch.setattr("screening.reviews.today_at", lambda *given: TODAY + DAY)
     words = review_page(wanted).content.decode()
     assert ("Decided before:" in words) is (shown is not None)
     if shown:

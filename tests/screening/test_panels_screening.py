@@ -79,6 +79,8 @@ def test_old_answers_and_new_questions_ask_to_answer_again(patient, treatment, q
     decide(ask(patient, treatment))
     assert mine(patient, rf, NOW + 90 * DAY)["again"] is False
     assert mine(patient, rf, NOW + 91 * DAY)["again"] is True
+    make_location(time_zone="Pacific/Honolulu")  # where the 90th day is not over
+    assert mine(patient, rf, NOW + 91 * DAY)["again"] is False
     Questionnaire.objects.create(name=questionnaire.name, version=2, title="x")
     assert mine(patient, rf)["again"] is False  # a draft changes nothing
 
