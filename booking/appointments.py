@@ -3,7 +3,8 @@
 Each verb is one transaction. It takes the advisory locks of practitioner, room and patient, sorted, in one statement,
 then the patient's row, and only then reads (DESIGN section 4): so no two verbs wait for each other in a circle, and the
 constraints of the database stay the wall behind. `screening` locks only the patient's row; the order here agrees.
-Messages are written in the same transaction. `now` is an aware instant and comes from the caller.
+Messages are written in the same transaction. `now` is an aware instant and comes from the caller. `seen` is the
+fingerprint that the visit had on the page whose button was pressed: NotAllowed unless it has it with the locks held.
 """
 
 import uuid
@@ -33,6 +34,7 @@ from booking.changing import (
     local_day,
     lock,
     locked,
+    look_again,
     nothing_waits,
     verb,
     wait_for_answers,
@@ -667,7 +669,15 @@ def _book_by_phone(*, patient, treatment, area, slot, by, now, overbook_reason, 
 # --- it changes
 
 
-def move(appointment: Appointment, *, slot: Slot, by: str, user: User | None = None, now: datetime) -> Appointment:
+def move(
+    appointment: Appointment,
+    *,
+    slot: Slot,
+    by: str,
+    user: User | None = None,
+    seen: str | None = None,
+    now: datetime,
+) -> Appointment:
     """Gives an appointment another time, by the "patient" (with the clinic's notice) or by "staff" (`user`).
 
     One UPDATE of the same row, so the reference and the calendar entry stay; history keeps the old time; an overbooked
@@ -678,7 +688,7 @@ def move(appointment: Appointment, *, slot: Slot, by: str, user: User | None = N
     Raises Taken (with alternatives), TooClose, NotAllowed.
     """
     try:
-        return _with_a_room(lambda place: _move(appointment, slot=place, by=by, user=user, now=now), slot)
+        return _with_a_room(lambda place: _move(appointment, slot=place, by=by, user=user, seen=seen, now=now), slot)
     except Taken as taken:
         taken.alternatives = _alternatives(
             appointment.treatment,
@@ -693,8 +703,17 @@ def move(appointment: Appointment, *, slot: Slot, by: str, user: User | None = N
 
 
 @verb
-def _move(appointment: Appointment, *, slot: Slot, by: str, user: User | None, now: datetime) -> Appointment:
+def _move(
+    appointment: Appointment, *, slot: Slot, by: str, user: User | None, seen: str | None, now: datetime
+) -> Appointment:
     appointment = locked(appointment, slot=slot)
+    is_there = (slot.starts_at, slot.practitioner_id, slot.location_id) == (
+        appointment.starts_at,
+        appointment.practitioner_id,
+        appointment.room.location_id,
+    )
+    if not is_there:  # else it was pressed twice
+        look_again(appointment, seen)
     if by == By.STAFF:
         _desk(user)
     elif by != By.PATIENT:
@@ -705,11 +724,7 @@ def _move(appointment: Appointment, *, slot: Slot, by: str, user: User | None, n
         raise NotAllowed(_("It is too late to move this here. Please call us, or cancel it."))
     treatment, area = appointment.treatment, appointment.area
     location = _places(slot)[1]
-    if (slot.starts_at, slot.practitioner_id, slot.location_id) == (
-        appointment.starts_at,
-        appointment.practitioner_id,
-        appointment.room.location_id,
-    ):
+    if is_there:
         return appointment
     day = slot.starts_at.astimezone(location.zone).date()
     found = clearance_of(appointment, now=now, on=day)
@@ -764,7 +779,13 @@ def _move(appointment: Appointment, *, slot: Slot, by: str, user: User | None, n
 
 @verb
 def cancel(
-    appointment: Appointment, *, by: str, user: User | None = None, reason: str = "", now: datetime
+    appointment: Appointment,
+    *,
+    by: str,
+    user: User | None = None,
+    reason: str = "",
+    seen: str | None = None,
+    now: datetime,
 ) -> Appointment:
     """Cancels, with who, when and why (I6). A held time is given back.
 
@@ -774,7 +795,7 @@ def cancel(
     is free; it leaves the clinicians' worklist; messages that wait are taken back; one message before the start, with a
     calendar file that takes it out. Undo: 15 minutes. Raises NotAllowed.
     """
-    appointment = locked(appointment)
+    appointment = locked(appointment, seen=seen)
     if appointment.status == Status.PROPOSED and by == By.PATIENT:
         return _give_back(appointment, now=now)
     _status_is(appointment, Status.PENDING, Status.BOOKED, Status.ARRIVED, Status.CHECKED_IN)
@@ -812,7 +833,7 @@ def cancel(
 
 @verb
 def turn_into_consultation(
-    appointment: Appointment, *, by: str, user: User | None = None, now: datetime
+    appointment: Appointment, *, by: str, user: User | None = None, seen: str | None = None, now: datetime
 ) -> Appointment:
     """Makes a treatment that was asked for (or booked) a consultation at the same time, in one step: `booked`.
 
@@ -820,7 +841,7 @@ def turn_into_consultation(
     that fits into the kept time, else NotAllowed. Consequences: price of a consultation; off the clinicians' worklist;
     messages that wait are taken back; a message with the calendar file.
     """
-    appointment = locked(appointment)
+    appointment = locked(appointment, seen=seen)
     if by == By.STAFF:
         _desk(user)
     elif by == By.CLINICIAN:
@@ -875,9 +896,9 @@ def make_consultation(appointment: Appointment, *, now: datetime) -> Appointment
 
 
 @verb
-def arrive(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
+def arrive(appointment: Appointment, *, by: User, seen: str | None = None, now: datetime) -> Appointment:
     """The patient is here: `booked` to `arrived`, on the same local day, by the front desk. Raises NotAllowed."""
-    appointment = locked(appointment)
+    appointment = locked(appointment, seen=seen)
     _desk(by)
     _status_is(appointment, Status.BOOKED)
     if local_day(appointment, now) != appointment.local_date:
@@ -886,9 +907,9 @@ def arrive(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
 
 
 @verb
-def no_show(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
+def no_show(appointment: Appointment, *, by: User, seen: str | None = None, now: datetime) -> Appointment:
     """The patient did not come: from 15 minutes after the start, by the front desk. The time is free. NotAllowed."""
-    appointment = locked(appointment)
+    appointment = locked(appointment, seen=seen)
     _desk(by)
     _status_is(appointment, Status.BOOKED)
     if now < appointment.starts_at + NO_SHOW_AFTER:
@@ -929,16 +950,16 @@ def check_in(
 
 
 @verb
-def fulfil(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
+def fulfil(appointment: Appointment, *, by: User, seen: str | None = None, now: datetime) -> Appointment:
     """The visit is done: `checked-in` to `fulfilled`, by its own practitioner. Raises NotAllowed."""
-    appointment = locked(appointment)
+    appointment = locked(appointment, seen=seen)
     _own_practitioner(appointment, by)
     _status_is(appointment, Status.CHECKED_IN)
     return change(appointment, Status.FULFILLED, now=now)
 
 
 @verb
-def undo(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
+def undo(appointment: Appointment, *, by: User, seen: str | None = None, now: datetime) -> Appointment:
     """Takes the last step back within 15 minutes: arrived, no-show, cancelled (front desk), fulfilled (practitioner).
 
     A time that was freed is taken again only while it is free (Taken, TooClose). A treatment whose clearance no longer
@@ -947,7 +968,7 @@ def undo(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
     otherwise: what told them of it has left, the cancellation has not, and it is not back as `pending` after `booked`.
     Raises NotAllowed.
     """
-    appointment = locked(appointment)
+    appointment = locked(appointment, seen=seen)
     _status_is(appointment, Status.ARRIVED, Status.NOSHOW, Status.CANCELLED, Status.FULFILLED)
     if now > appointment.status_changed_at + UNDO:
         raise NotAllowed(_("That is more than 15 minutes ago. It cannot be undone any more."))
@@ -996,13 +1017,15 @@ def undo(appointment: Appointment, *, by: User, now: datetime) -> Appointment:
 
 
 @verb
-def mark_in_error(appointment: Appointment, *, by: User, reason: str, now: datetime) -> Appointment:
+def mark_in_error(
+    appointment: Appointment, *, by: User, reason: str, seen: str | None = None, now: datetime
+) -> Appointment:
     """It should never have been entered: any status to `entered-in-error`, by a manager with a reason. For good.
 
     Consequences: the time is free; it leaves the worklist; messages that wait are taken back; a patient who was told of
     a visit to come hears that it does not take place. Raises NotAllowed.
     """
-    appointment = locked(appointment)
+    appointment = locked(appointment, seen=seen)
     _may(by, "booking.enter_in_error", _("Only a manager can do this."))
     reason = reason.strip()
     if not reason:

@@ -79,8 +79,13 @@ def lock(*, practitioners=(), rooms=(), patients=()) -> None:
         list(Patient.objects.select_for_update(no_key=True).filter(pk__in=people).order_by("pk").values_list("pk"))
 
 
-def locked(appointment: Appointment, *, slot: Slot | None = None, patient: Patient | None = None) -> Appointment:
-    """The appointment as it is, with its locks held, and those of a time and a person it is to be given to."""
+def locked(
+    appointment: Appointment, *, slot: Slot | None = None, patient: Patient | None = None, seen: str | None = None
+) -> Appointment:
+    """The appointment as it is, with its locks held, and those of a time and a person it is to be given to.
+
+    seen: see `look_again`.
+    """
     known = appointment
     for _attempt in range(5):
         savepoint = transaction.savepoint()
@@ -92,10 +97,27 @@ def locked(appointment: Appointment, *, slot: Slot | None = None, patient: Patie
         fresh = Appointment.objects.with_names().get(pk=appointment.pk)
         about = (fresh.practitioner_id, fresh.room_id, fresh.patient_id)
         if about == (known.practitioner_id, known.room_id, known.patient_id):
+            look_again(fresh, seen)
             return fresh
         transaction.savepoint_rollback(savepoint)  # lets these locks go; it was moved meanwhile
         known = fresh
     raise NotAllowed(_("Somebody is changing this appointment at the moment. Please try again."))
+
+
+def look_again(appointment: Appointment, seen: str | None) -> None:
+    """Raises NotAllowed when the button was pressed on a page that showed another state or time of the visit (`seen`).
+
+    Several people work on the same day: "Undo" on a page of some minutes ago would take back what a colleague has
+    done since, and "Cancel" would end a visit that was given another day. None: no page was before it.
+    """
+    if seen not in (None, appointment.fingerprint):
+        raise NotAllowed(
+            _("Nothing was done: the visit has changed meanwhile. It is now “%(status)s”, %(when)s.")
+            % {
+                "status": appointment.get_status_display(),
+                "when": notices.local_text(appointment.starts_at, appointment.location),
+            }
+        )
 
 
 def constraint_of(error: IntegrityError) -> str:

@@ -128,11 +128,6 @@ class Line:
         return {READY: "done", UPDATE_DUE: "wait", WAITING: "wait", CANNOT: "stop"}.get(self.readiness, "plain")
 
     @property
-    def seen(self) -> str:
-        """See the function of that name."""
-        return seen(self.visit)
-
-    @property
     def must_move(self) -> bool:
         """Whether it is to come and cannot stand: see `cannot_stand`. What cannot be treated needs other words."""
         is_upcoming = self.visit.status in OPEN and self.visit.starts_at > self.now
@@ -230,11 +225,6 @@ class Line:
             return False
         by_us = visit.cancelled_by in ("", Appointment.CancelledBy.PATIENT, Appointment.CancelledBy.STAFF)
         return by_us and visit.previous_status in OPEN
-
-
-def seen(visit: Appointment) -> str:
-    """What a page shows of a visit, for its buttons to send along: another state or time is another value."""
-    return f"{visit.status} {visit.sequence}"
 
 
 def lines(visits: Iterable[Appointment], *, now: datetime, user: User) -> list[Line]:

@@ -5,6 +5,7 @@ Nothing here knows an answer, a finding or a reason.
 
 import uuid
 from datetime import datetime, timedelta
+from functools import partial
 from urllib.parse import urlencode
 
 from django import forms
@@ -20,6 +21,7 @@ from django.utils.translation import gettext_lazy
 
 from booking import appointments, desk, notices
 from booking.appointments import Refusal
+from booking.changing import look_again
 from booking.models import Appointment
 from booking.staff_pages import SearchForm, StaffPages, StaffRequest, read_day, said, sees_all
 from clinic.models import CallBack, User
@@ -185,14 +187,13 @@ class DeskPages(StaffPages):
     def try_verb(
         self, request: StaffRequest, key: uuid.UUID, verb, success: str, *, makes: str | None = None
     ) -> HttpResponse:
-        """Calls `verb(visit, now)`, says what happened, and goes back. `makes`: the status it leads to; on a second
-        press, or after a colleague was faster, the visit has it already, and there is nothing to say."""
+        """Calls `verb(visit, by, seen, now)`, says what happened, and goes back. `makes`: the status it leads to; on a
+        second press, or after a colleague was faster, the visit has it already, and there is nothing to say."""
         visit = self.visit(request, key)
         if makes is not None and visit.status == makes:
             return redirect(self.back(request, visit))
         try:
-            self.look_again(request, visit)
-            verb(visit, timezone.now())
+            verb(visit, by=request.user, seen=request.POST.get("seen"), now=timezone.now())
         except Refusal as refusal:
             messages.error(request, f"{visit.whose.name}: {said(refusal)}")
         else:
@@ -201,42 +202,32 @@ class DeskPages(StaffPages):
 
     def arrive(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """They are here."""
-        return self.try_verb(
-            request,
-            key,
-            lambda visit, now: appointments.arrive(visit, by=request.user, now=now),
-            _("%(name)s has arrived."),
-            makes=Status.ARRIVED,
-        )
+        return self.try_verb(request, key, appointments.arrive, _("%(name)s has arrived."), makes=Status.ARRIVED)
 
     def no_show(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """They did not come."""
         return self.try_verb(
             request,
             key,
-            lambda visit, now: appointments.no_show(visit, by=request.user, now=now),
+            appointments.no_show,
             _("%(name)s did not come. This can be undone for 15 minutes."),
             makes=Status.NOSHOW,
         )
 
     def undo(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """Takes the last step back; the verb says who may."""
-        return self.try_verb(
-            request,
-            key,
-            lambda visit, now: appointments.undo(visit, by=request.user, now=now),
-            _("Undone: %(name)s is where they were before."),
-        )
+        return self.try_verb(request, key, appointments.undo, _("Undone: %(name)s is where they were before."))
 
     def send_form(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """Sends the link to the form once more, or for the first time where the address came later."""
 
-        def send(visit: Appointment, now: datetime) -> None:
+        def send(visit: Appointment, *, by: User, seen: str | None, now: datetime) -> None:
+            look_again(visit, seen)
             if visit.status != Status.PENDING or visit.form_due_by is None:
                 raise Refusal(_("No form is due for this visit."))
             newest = Message.objects.told().filter(subject_uuid=visit.uuid, patient=visit.patient).order_by("pk").last()
             if newest is not None and newest.kind == "form_due":
-                send_again(newest, request.user, now)
+                send_again(newest, by, now)
             elif notices.form_due(visit, now=now, again=True) is None:
                 raise Refusal(_("There is no e-mail address. Add it to the patient’s record, then send the link."))
 
@@ -245,11 +236,11 @@ class DeskPages(StaffPages):
     def resend(self, request: StaffRequest, key: uuid.UUID, message: uuid.UUID) -> HttpResponse:
         """Sends one of its messages again."""
 
-        def send(visit: Appointment, now: datetime) -> None:
+        def send(visit: Appointment, *, by: User, seen: str | None, now: datetime) -> None:
             found = Message.objects.filter(uuid=message, subject_uuid=visit.uuid, patient=visit.patient).first()
             if found is None:
                 raise Http404
-            send_again(found, request.user, now)
+            send_again(found, by, now)
 
         return self.try_verb(request, key, send, _("The message goes to %(name)s once more."))
 
@@ -263,9 +254,7 @@ class DeskPages(StaffPages):
             request,
             visit,
             CancelForm,
-            lambda typed, now: appointments.cancel(
-                visit, by="staff", user=request.user, reason=typed["reason"], now=now
-            ),
+            partial(appointments.cancel, by="staff", user=request.user),
             _("Cancelled: %(name)s. This can be undone for 15 minutes.") % {"name": visit.whose.name} + untold(visit),
             title=_("Cancel this appointment?"),
             words=self.cancel_words(visit, now=timezone.now()),
@@ -290,7 +279,7 @@ class DeskPages(StaffPages):
             request,
             visit,
             forms.Form,
-            lambda typed, now: appointments.turn_into_consultation(visit, by="staff", user=request.user, now=now),
+            partial(appointments.turn_into_consultation, by="staff", user=request.user),
             _("It is a consultation now, at the same time, and booked.") + untold(visit),
             title=_("Make it a consultation?"),
             words=_("Same time, same practitioner, the price of a consultation.")
@@ -306,7 +295,7 @@ class DeskPages(StaffPages):
             request,
             visit,
             ErrorForm,
-            lambda typed, now: appointments.mark_in_error(visit, by=request.user, reason=typed["reason"], now=now),
+            partial(appointments.mark_in_error, by=request.user),
             _("Marked as entered in error. Its time is free.") + untold(visit),
             title=_("Entered in error?"),
             words=_(
@@ -319,12 +308,12 @@ class DeskPages(StaffPages):
     def ask_first(
         self, request: StaffRequest, visit: Appointment, form_class: type[forms.Form], verb, success: str, **words
     ) -> HttpResponse:
-        """A page that asks before something that hurts; its button calls `verb(what was typed, now)` and goes back."""
+        """A page that asks before something that hurts; its button calls `verb(visit, what was typed, seen, now)` and
+        goes back."""
         form = form_class(request.POST if request.method == "POST" else None)
         if form.is_bound and form.is_valid():
             try:
-                self.look_again(request, visit)
-                verb(form.cleaned_data, timezone.now())
+                verb(visit, **form.cleaned_data, seen=request.POST.get("seen"), now=timezone.now())
             except Refusal as refusal:
                 form.add_error(None, said(refusal))
             else:
@@ -334,7 +323,6 @@ class DeskPages(StaffPages):
             request,
             "ask",
             visit=visit,
-            seen=desk.seen(visit),
             form=form,
             errors=form.errors,
             back=self.back(request, visit),

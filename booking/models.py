@@ -490,6 +490,11 @@ class Appointment(models.Model):
         return self.local_date
 
     @property
+    def fingerprint(self) -> str:
+        """What a page shows of it, for its buttons to send along: another state or time is another value."""
+        return f"{self.status} {self.sequence}"
+
+    @property
     def location(self):
         """Where it is: the room's location."""
         return self.room.location

@@ -236,8 +236,7 @@ class OwnDayPages(StaffPages):
         if visit.status == Status.FULFILLED:  # pressed twice
             return redirect("admin:booking_appointment_my_day")
         try:
-            self.look_again(request, visit)
-            appointments.fulfil(visit, by=request.user, now=timezone.now())
+            appointments.fulfil(visit, by=request.user, seen=request.POST.get("seen"), now=timezone.now())
         except Refusal as refusal:
             messages.error(request, said(refusal))
             return redirect("admin:booking_appointment_visit", visit.uuid)
@@ -251,9 +250,13 @@ class OwnDayPages(StaffPages):
             messages.info(request, _("%(name)s: this visit is cancelled.") % {"name": visit.whose.name})
             return redirect("admin:booking_appointment_my_day")
         try:
-            self.look_again(request, visit)
             appointments.cancel(
-                visit, by="clinician", user=request.user, reason=Appointment.Reason.CLINICAL, now=timezone.now()
+                visit,
+                by="clinician",
+                user=request.user,
+                reason=Appointment.Reason.CLINICAL,
+                seen=request.POST.get("seen"),
+                now=timezone.now(),
             )
         except Refusal as refusal:
             messages.error(request, said(refusal))

@@ -226,10 +226,14 @@ class PhonePages(StaffPages):
         alternatives = []
         if chosen.is_bound and chosen.is_valid():
             try:
-                slot = chosen.cleaned_data["slot"]
-                if (slot.starts_at, slot.practitioner_id) != (visit.starts_at, visit.practitioner_id):
-                    self.look_again(request, visit)  # else it was pressed twice
-                moved = appointments.move(visit, slot=slot, by="staff", user=request.user, now=now)
+                moved = appointments.move(
+                    visit,
+                    slot=chosen.cleaned_data["slot"],
+                    by="staff",
+                    user=request.user,
+                    seen=request.POST.get("seen"),
+                    now=now,
+                )
             except Refusal as refusal:
                 chosen.add_error("slot", said(refusal))
                 alternatives = self.by_day(times, refusal.alternatives) if isinstance(refusal, Taken) else []
@@ -248,7 +252,6 @@ class PhonePages(StaffPages):
             "move",
             title=_("Move"),
             visit=visit,
-            seen=desk.seen(visit),
             movable=movable,
             form=times,
             chosen=chosen,

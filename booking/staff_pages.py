@@ -1,4 +1,4 @@
-"""What all pages of staff about visits share: whose visits one sees, the frame, the way back, and a look at the state.
+"""What all pages of staff about visits share: whose visits one sees, the frame, the way back.
 
 GET changes nothing; every change is a verb of `booking.appointments` behind a button that posts.
 """
@@ -17,8 +17,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from booking import desk, notices
-from booking.appointments import NotAllowed, Refusal, TooClose
+from booking import desk
+from booking.appointments import Refusal, TooClose
 from booking.models import Appointment
 from clinic.admin import SearchesInPrivate
 from clinic.models import Practitioner, User
@@ -134,18 +134,3 @@ class StaffPages(SearchesInPrivate):
         if visit is None:
             return reverse("admin:booking_appointment_desk")
         return reverse("admin:booking_appointment_change", args=[visit.uuid])
-
-    def look_again(self, request: StaffRequest, visit: Appointment) -> None:
-        """Raises NotAllowed when the button was pressed on a page that showed another state or time of the visit.
-
-        Several people work on the same day: "Undo" on a page of some minutes ago would take back what a colleague has
-        done since, and "Cancel" would end a visit that was given another day.
-        """
-        if request.POST.get("seen", desk.seen(visit)) != desk.seen(visit):
-            raise NotAllowed(
-                _("Nothing was done: the visit has changed meanwhile. It is now “%(status)s”, %(when)s.")
-                % {
-                    "status": visit.get_status_display(),
-                    "when": notices.local_text(visit.starts_at, visit.location),
-                }
-            )

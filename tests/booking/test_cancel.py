@@ -5,13 +5,14 @@ from datetime import timedelta
 import icalendar
 import pytest
 
-from booking import appointments
+from booking import appointments, changing
 from booking.appointments import NotAllowed, Taken
 from outbox.models import Message
 from screening import reviews
 from screening.models import QuestionnaireResponse, ReviewRequest
 from tests import make
 from tests.booking import steps
+from tests.booking.staff import Staff, words_of
 from tests.make import NOW
 
 pytestmark = pytest.mark.django_db
@@ -237,3 +238,26 @@ def test_what_a_clinician_decided_is_not_undone_at_the_desk(surgery):
     assert appointment.status == "cancelled"
     with pytest.raises(NotAllowed):
         appointments.undo(appointment, by=surgery.desk, now=NOW)
+
+
+@pytest.mark.parametrize(("who", "button"), [("desk", "cancel"), ("nurse", "not_today")])
+def test_a_visit_that_was_moved_while_the_button_waited_for_it_is_not_cancelled(
+    surgery, clock, monkeypatch, who, button
+):
+    visit = steps.booked(surgery)
+    new = steps.slot(surgery, steps.VISIT + timedelta(days=1), "14:00")
+    wait_for_locks = changing.lock
+
+    def a_colleague_is_faster(**what):
+        monkeypatch.setattr(changing, "lock", wait_for_locks)
+        appointments.move(visit, slot=new, by="staff", user=surgery.desk, now=NOW)
+        wait_for_locks(**what)
+
+    staff = Staff(surgery.desk if who == "desk" else surgery.practitioner.user)
+    page = staff.read("cancel" if who == "desk" else "visit", visit.uuid)
+    monkeypatch.setattr(changing, "lock", a_colleague_is_faster)
+    pressed_on = page.split('name="seen" value="')[1].split('"')[0]
+    answer = staff.post(button, visit.uuid, seen=pressed_on, reason="mistake", follow=True)
+    assert "It is now “booked”, Friday 12 March 2027, 14:00." in words_of(answer)
+    visit.refresh_from_db()
+    assert visit.status == "booked"
