@@ -123,22 +123,16 @@ def _check_area(treatment: Treatment, area) -> None:
 
 def _check_interval(treatment: Treatment, patient, area, day: date, *, exclude: Appointment | None = None) -> None:
     """I3 in words, before the wall says it. Raises TooClose with the first day that is far enough from all sessions."""
-    interval = treatment.minimum_interval_days if treatment.needs_screening else 0
-    if patient is None or area is None or not interval:
+    if patient is None or area is None or not treatment.interval_days:
         return
     sessions = (
         Appointment.objects.occupying()
         .filter(patient=patient, area=area, interval_days__gt=0)
         .exclude(status=Status.PROPOSED)
         .exclude(pk=exclude.pk if exclude else None)
-        .order_by("local_date")
         .values_list("local_date", "interval_days")
     )
-    possible = day
-    for session_day, session_interval in sessions:
-        gap = max(interval, session_interval)
-        if abs((possible - session_day).days) < gap:
-            possible = session_day + timedelta(days=gap)
+    possible = availability.first_kept(day, treatment.interval_days, sessions)
     if possible != day:
         raise TooClose(possible)
 

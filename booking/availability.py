@@ -200,6 +200,16 @@ def earliest_start(*, now: datetime, location, cleared: bool) -> datetime:
     return diary.earliest_start(location.pk, cleared=cleared)
 
 
+def first_kept(day: date, interval: int, sessions: Iterable[tuple[date, int]]) -> date:
+    """I3: that day, or the first after it that keeps the larger of both intervals to each session (its day and its
+    interval), in both directions."""
+    for held, held_interval in sorted(sessions):
+        gap = max(interval, held_interval)
+        if abs((day - held).days) < gap:
+            day = held + gap * DAY
+    return day
+
+
 def _possible(day: date) -> date:
     """A day that can be counted with: somebody may write the year 9999 into an address."""
     return min(max(day, EARLIEST), LATEST)
@@ -445,7 +455,6 @@ class Diary:
             return
         visit = timedelta(minutes=treatment.duration_minutes)
         busy = visit + timedelta(minutes=treatment.buffer_minutes)
-        interval = treatment.minimum_interval_days if treatment.needs_screening else 0
         if cleared is None:
             cleared = not treatment.needs_screening
         bounds: dict[int, datetime] = {}
@@ -470,7 +479,7 @@ class Diary:
                     continue
                 if not staff and day > self.now.astimezone(zone).date() + self.clinic.horizon_days * DAY:
                     continue
-                if not self.interval_kept(area, day, interval):
+                if self.first_kept(treatment, area, day) != day:
                     continue
                 for start in _starts(hours, day, zone, step=self.clinic.slot_minutes, busy=busy):
                     if start < bounds[hours.location_id]:
@@ -494,14 +503,12 @@ class Diary:
                 yield pending.pop(0)
         yield from pending
 
-    def interval_kept(self, area, day: date, interval: int) -> bool:
-        """I3: the larger of both intervals, in both directions."""
-        if area is None or not interval:
-            return True
-        return all(
-            session_area != area.pk or abs((day - session_day).days) >= max(interval, session_interval)
-            for session_area, session_day, session_interval in self.sessions
-        )
+    def first_kept(self, treatment: Treatment, area, day: date) -> date:
+        """See the function of that name."""
+        if area is None or not treatment.interval_days:
+            return day
+        there = [(held, interval) for where, held, interval in self.sessions if where == area.pk]
+        return first_kept(day, treatment.interval_days, there)
 
     def _free_room(self, location_id: int, start: datetime, end: datetime) -> int | None:
         return next((room for room in self.rooms.get(location_id, ()) if self.room_busy[room].free(start, end)), None)

@@ -260,7 +260,7 @@ class Finder:
         """The first free time within the horizon."""
         begin = max(self.begin, earliest - DAY) if earliest else self.begin
         left = (self.begin - begin).days + self.days
-        near = NEAR + (self.wish.treatment.minimum_interval_days if self.patient else 0)
+        near = NEAR + (self.wish.treatment.interval_days if self.patient else 0)
         for days in (min(self._days_read(begin) - AROUND, left), min(near, left), left):
             if days <= 0:
                 continue
@@ -300,17 +300,12 @@ class Finder:
 
     def _rests_until(self, first: date, last: date) -> date | None:
         """The first day far enough from the patient's other sessions, where one of these days is not."""
-        treatment = self.wish.treatment
-        interval = treatment.minimum_interval_days if treatment.needs_screening else 0
-
-        def kept(day: date) -> bool:
-            return self.diary.interval_kept(self.wish.area, day, interval)
-
-        days = (first + offset * DAY for offset in range((last - first).days + 1))
-        day = next((day for day in days if not kept(day)), None)
-        while day is not None and not kept(day):
-            day += DAY
-        return day
+        for offset in range((last - first).days + 1):
+            day = first + offset * DAY
+            kept = self.diary.first_kept(self.wish.treatment, self.wish.area, day)
+            if kept != day:
+                return kept
+        return None
 
 
 def by_day(times: Iterable[Time], first: date, last: date) -> list[Day]:

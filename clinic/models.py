@@ -453,6 +453,11 @@ class Treatment(models.Model):
         """Whether a clinician has to clear the patient before this is booked."""
         return self.kind == self.Kind.TREATMENT
 
+    @property
+    def interval_days(self) -> int:
+        """The days between two sessions on one area; none for what is no session."""
+        return self.minimum_interval_days if self.needs_screening else 0
+
     def price_on(self, day: date) -> "TreatmentPrice | None":
         """The price in force on a day, or None where none was set. Reads `prices` once prefetched."""
         prices = [price for price in self.prices.all() if price.valid_from <= day]
