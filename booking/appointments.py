@@ -787,7 +787,7 @@ def cancel(
     day; what is not confirmed also later: it never took place) or "clinician" (`user` treats the patient, or decides on
     screenings; "not today"). reason: a code of Appointment.Reason; a patient's own needs none. Consequences: the time
     is free; it leaves the clinicians' worklist; messages that wait are taken back; one message before the start, with a
-    calendar file that takes it out. Undo: 15 minutes. Raises NotAllowed.
+    calendar file that takes it out. See `undo`; of one that had arrived there is none. Raises NotAllowed.
     """
     appointment = locked(appointment, seen=seen)
     if appointment.status == Status.PROPOSED and by == By.PATIENT:

@@ -250,12 +250,15 @@ class DeskPages(StaffPages):
         if request.method == "POST" and visit.status == Status.CANCELLED:  # a second press, or a colleague was faster
             messages.info(request, _("%(name)s: this visit is cancelled.") % {"name": visit.whose.name})
             return redirect(self.back(request, visit))
+        cancelled = _("Cancelled: %(name)s. This can be undone for 15 minutes.")
+        if visit.status not in desk.OPEN:  # nobody is put back into the house
+            cancelled = _("Cancelled: %(name)s.")
         return self.ask_first(
             request,
             visit,
             CancelForm,
             partial(appointments.cancel, by="staff", user=request.user),
-            _("Cancelled: %(name)s. This can be undone for 15 minutes.") % {"name": visit.whose.name} + untold(visit),
+            cancelled % {"name": visit.whose.name} + untold(visit),
             title=_("Cancel this appointment?"),
             words=self.cancel_words(visit, now=timezone.now()),
             button=_("Cancel the appointment"),

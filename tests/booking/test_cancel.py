@@ -261,3 +261,13 @@ def test_a_visit_that_was_moved_while_the_button_waited_for_it_is_not_cancelled(
     assert "It is now “booked”, Friday 12 March 2027, 14:00." in words_of(answer)
     visit.refresh_from_db()
     assert visit.status == "booked"
+
+
+def test_the_desk_says_that_it_can_be_undone_only_where_it_can(surgery, clock):
+    desk, expected, here = Staff(surgery.desk), steps.talk(surgery), steps.arrived(surgery, clock="14:00")
+    clock.now = expected.starts_at
+    for visit, can_be in ((expected, True), (here, False)):
+        answer = words_of(desk.post("cancel", visit.uuid, reason="mistake", follow=True))
+        assert "Cancelled:" in answer
+        assert ("This can be undone" in answer) is can_be
+        assert ("Undo “cancelled”" in answer) is can_be
