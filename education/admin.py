@@ -36,13 +36,15 @@ class WorkFilter(admin.SimpleListFilter):
             ("sign", _("waiting for a clinician")),
             ("publish", _("signed, not published")),
             ("overdue", _("review overdue")),
-            ("draft", _("newer draft than the published page")),
+            ("draft", _("newest version is a draft")),
         ]
 
     def queryset(self, request, queryset):
         work = self.value()
-        if work in ("sign", "publish", "draft"):
-            return queryset.in_state({"sign": "waiting", "publish": "signed", "draft": "draft"}[work])
+        if work in ("sign", "draft"):
+            return queryset.in_state({"sign": "waiting", "draft": "draft"}[work])
+        if work == "publish":
+            return queryset.to_publish()
         if work == "overdue":
             return queryset.filter(review_due__lt=timezone.localdate())
         return queryset
@@ -328,7 +330,7 @@ def state_word(article: Article):
 
 
 def versions_of(article: Article) -> list[dict]:
-    """Every version, newest first, with what was said about it and whether patients read it, or could again."""
+    """Every version, newest first, with what was said about it and whether patients read it, or could."""
     revisions = article.revisions.with_past().select_related("author").prefetch_related("reviews", "requests")
     return [
         {
@@ -336,9 +338,10 @@ def versions_of(article: Article) -> list[dict]:
             "reviews": list(revision.reviews.all()),
             "asked": max((request.asked_at for request in revision.requests.all()), default=None),
             "is_published": revision.pk == article.published_revision_id,
-            "can_return": revision.was_published
-            and revision.last_answer == ArticleReview.Outcome.SIGNED
-            and revision.pk != article.published_revision_id,
+            # A signed version stays publishable while somebody writes on; an older one that was never shown does not.
+            "can_publish": revision.last_answer == ArticleReview.Outcome.SIGNED
+            and revision.pk != article.published_revision_id
+            and (revision.was_published or revision.version > (article.published_version or 0)),
         }
         for revision in revisions
     ]

@@ -7,23 +7,15 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from clinic.forms import all_visible
 from education.models import REVIEW_LASTS_DAYS, Article, ArticleRevision, Picture, Source
 
 MAX_SOURCES = 80
 
 
-class NoControlCharacters:
-    """Refuses characters that nobody can see, which no database takes or which our own marks use."""
-
-    def __call__(self, text: str) -> None:
-        """Raises ValidationError for control characters other than line breaks and tabs."""
-        if any(ord(letter) < 32 and letter not in "\n\r\t" for letter in text):
-            raise ValidationError(_("There is an invisible character in this text. Please type it again."))
-
-
 def plain(field: forms.Field) -> forms.Field:
-    """The field, refusing control characters."""
-    field.validators = [*field.validators, NoControlCharacters()]
+    """The field, refusing characters that nobody can see: no database takes them, or our own marks use them."""
+    field.validators = [*field.validators, all_visible]
     return field
 
 

@@ -15,6 +15,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models, transaction
 from django.db.models import Case, Exists, F, Max, OuterRef, Q, Subquery, Value, When
+from django.db.models.functions import Coalesce
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -111,6 +112,15 @@ class ArticleQuerySet(models.QuerySet):
                 output_field=models.CharField(),
             ),
         )
+
+    def to_publish(self) -> "ArticleQuerySet":
+        """Pages of which a clinician has signed a version that is newer than what patients read."""
+        newer = ArticleRevision.objects.with_past().filter(
+            article=OuterRef("pk"),
+            last_answer=ArticleReview.Outcome.SIGNED,
+            version__gt=Coalesce(OuterRef("published_revision__version"), 0),
+        )
+        return self.filter(Exists(newer))
 
     def with_needs(self, *, on: date) -> "ArticleQuerySet":
         """Adds `needs`, small where somebody has to act on the page; needs `with_states()`."""

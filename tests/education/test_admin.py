@@ -162,23 +162,29 @@ def test_publishing_what_is_not_signed_says_so(staff, editor, article):
     assert Article.objects.get().published_revision is None
 
 
-def test_only_what_was_published_and_still_stands_signed_is_offered_again(staff, editor, clinician, colleague, article):
+def test_what_stands_signed_can_be_published_while_somebody_writes_on_and_what_was_up_again(
+    staff, editor, clinician, colleague, article
+):
     now = timezone.now()
     due = (now + timedelta(days=200)).date()
     was_up = published(article, editor, clinician, now=now - timedelta(days=3))
     published(article, editor, clinician, now=now - timedelta(days=2), title="Published after it")
-    never_up = draft(article, editor, title="Signed, never published")
-    never_up.sign(by=clinician, now=now - timedelta(days=1), review_due=due)
+    signed = draft(article, editor, title="Signed, not published")
+    signed.sign(by=clinician, now=now - timedelta(days=1), review_due=due)
     draft(article, editor, title="The newest")
+    to_publish = staff(editor).get("/admin/education/article/?work=publish").content.decode()
+    assert address(article, "change") in to_publish
 
     def offered():
         page = staff(editor).get(address(article, "change")).content.decode()
-        assert page.count("Publish this one again") == page.count('/publish/"')
+        assert page.count("Publish this one") == page.count('/publish/"')
+        again = address(article, "versions", was_up.version, "publish")
+        assert page.count("Publish this one again") == page.count(again)
         return [number for number in range(1, 5) if address(article, "versions", number, "publish") in page]
 
-    assert offered() == [was_up.version]
+    assert offered() == [was_up.version, signed.version]
     was_up.ask_for_changes(by=colleague, now=now, comment="The dose is wrong.")
-    assert offered() == []
+    assert offered() == [signed.version]
     response = staff(editor).post(address(article, "versions", was_up.version, "publish"), follow=True)
     assert "A clinician has asked for changes to this version" in response.content.decode()
 
