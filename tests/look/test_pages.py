@@ -77,6 +77,13 @@ def test_every_page_has_the_emergency_words_and_the_four_pages_of_the_footer(cli
         assert f'href="{reverse(page)}"' in html
 
 
+def test_every_page_with_a_frame_of_its_own_says_that_it_is_a_demonstration():
+    templates = Path(settings.BASE_DIR) / "templates"
+    frames = [p for p in templates.rglob("*.html") if "<html" in p.read_text() and p.parent.name != "outbox"]
+    assert len(frames) >= 3
+    assert [str(path) for path in frames if "demo-banner" not in path.read_text()] == []
+
+
 def test_the_demonstration_says_so_on_every_page_and_the_real_clinic_never_does(client, clinic, place):
     words = "Demonstration: content not signed off by a clinician"
     assert words not in client.get("/").content.decode()
