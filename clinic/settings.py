@@ -124,7 +124,6 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
-    "django.contrib.sitemaps",
     "django.forms",
     "allauth",
     "allauth.account",
@@ -204,7 +203,7 @@ web_database, owner_database = database_address("DATABASE_URL"), database_addres
 
 def database() -> dict:
     """The connection of this process, as web role or as owner."""
-    owner = os.environ.get("DATABASE_ROLE") == "owner"
+    owner = one_of("DATABASE_ROLE", "web", ["web", "owner"], "write web or owner.") == "owner"
     config = owner_database if owner and owner_database else web_database
     if not web_database:
         if not DEBUG and not truth("ALLOW_LOCALDB", False):
@@ -308,7 +307,6 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 # Words and time
 LANGUAGE_CODE = "en-gb"
 LANGUAGES = [("en-gb", _("English"))]
-LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 FORMAT_MODULE_PATH = ["clinic.formats"]
 USE_TZ = True
@@ -360,7 +358,6 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
 # Security
 CONTENT_SECURITY_POLICY = {
@@ -368,7 +365,7 @@ CONTENT_SECURITY_POLICY = {
         "default-src": ["'none'"],
         "script-src": ["'self'"],
         "style-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
+        "img-src": ["'self'", "data:"],  # Bootstrap draws its ticks and arrows from within its style sheet
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
         "manifest-src": ["'self'"],
@@ -396,9 +393,8 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 SECURE_HSTS_SECONDS = number("HSTS_SECONDS", 31_536_000) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS and truth("HSTS_SUBDOMAINS", True)
 
-# History says who did what; the columns that identify a patient are not kept in it (erasure must stay possible).
+# History says who did what, and nobody rewrites it.
 PGHISTORY_APPEND_ONLY = True
-PGHISTORY_CONTEXT_FIELD_KWARGS: dict[str, object] = {}
 
 LOG_LEVEL = one_of(
     "LOG_LEVEL", "INFO", logging.getLevelNamesMapping(), "write DEBUG, INFO, WARNING, ERROR or CRITICAL."

@@ -280,7 +280,7 @@ def test_every_variable_is_told_to_whoever_runs_the_site():
     read = set(re.findall(asks, Path(clinic.settings.__file__).read_text()))
     told = (clinic.settings.BASE_DIR / "docs" / "deploy.md").read_text()
     assert len(read) > 20
-    assert not {name for name in read - {"DATABASE_ROLE", "TEST_DB_NAME"} if f"`{name}`" not in told}
+    assert not {name for name in read - {"TEST_DB_NAME"} if f"`{name}`" not in told}
 
 
 def test_a_zero_idle_time_is_refused_in_development_too(started):
