@@ -1,5 +1,6 @@
 """The command finds what the walls would have refused. Each break is planted by the owner with the walls taken down."""
 
+from collections import Counter
 from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
@@ -9,6 +10,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from booking.models import Appointment
+from clinic.management.commands.check_invariants import WALLS
 from outbox.models import Message
 from tests import make
 from tests.booking import steps
@@ -178,6 +180,20 @@ def test_it_names_nobody(surgery):
     with walls_down(APPOINTMENT, constraints=[(APPOINTMENT, "booking_appointment_cancelled_who_when_why")]):
         sql("UPDATE booking_appointment SET cancelled_at = %s WHERE id = %s", NOW, appointment.pk)
     assert "Unmistakable" not in check()[1]
+
+
+def test_it_looks_after_every_wall_there_is():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal"
+            " UNION ALL SELECT conname, conrelid::regclass::text FROM pg_constraint WHERE contype = 'x'"
+        )
+        there = cursor.fetchall()
+    known = {wall for walls in WALLS.values() for wall in walls}
+    twice = {name for name, count in Counter(name for name, _table in there).items() if count > 1}
+    assert len(there) > 30 and twice
+    missed = {f"{name} on {table}" if name in twice else name for name, table in there} - known
+    assert missed == set()
 
 
 @pytest.mark.parametrize(

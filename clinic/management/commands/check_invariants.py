@@ -127,7 +127,7 @@ QUERIES = {
     },
 }
 
-# invariant -> triggers and constraints that have to be there and on
+# invariant -> triggers and constraints that have to be there and on; with its table where a name is there twice
 WALLS = {
     "I1": [
         "booking_appointment_practitioner_in_one_place",
@@ -136,6 +136,7 @@ WALLS = {
         "booking_appointment_overbooking_is_recorded",
         "booking_appointment_b_transition",
         "booking_appointment_never_deleted",
+        "booking_workinghours_in_one_place",
     ],
     "I2": [
         "booking_appointment_c_clearance",
@@ -161,6 +162,21 @@ WALLS = {
         "screening_review_never_changes",
         "screening_cosignature_never_changes",
         "screening_reply_never_changes",
+        "screening_questionnaire_treatments_keep",
+        "education_articlerevision_append_only",
+        "education_articlereview_append_only",
+        "education_review_by_a_clinician",
+        "education_reviewrequest_append_only",
+        "education_publication_append_only",
+        "education_published_is_signed on education_article",
+        "education_published_is_signed on education_publication",
+        "education_source_append_only",
+        "education_source_comes_with_its_revision",
+        "education_picture_stays_as_it_is",
+        # the history of visits, written by django-pghistory
+        "pgtrigger_insert_insert_335d5",
+        "pgtrigger_update_update_ec586",
+        "pgtrigger_append_only_dcdaf",
     ],
     "I5": ["outbox_message_key_key"],
     "I6": [
@@ -200,10 +216,10 @@ class Command(BaseCommand):
     def fallen(self, cursor, walls: list[str]) -> list[str]:
         """The triggers and constraints that are not there, or are switched off."""
         cursor.execute(
-            "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('O', 'A')"
-            " UNION ALL SELECT conname FROM pg_constraint WHERE convalidated"
+            "SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal AND tgenabled IN ('O', 'A')"
+            " UNION ALL SELECT conname, conrelid::regclass::text FROM pg_constraint WHERE convalidated"
         )
-        standing = {name for (name,) in cursor.fetchall()}
+        standing = {name for wall, table in cursor.fetchall() for name in (wall, f"{wall} on {table}")}
         return [wall for wall in walls if wall not in standing]
 
     def changeable(self, cursor) -> list[str]:
