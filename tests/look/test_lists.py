@@ -56,6 +56,11 @@ def test_filters_and_counts_speak_plainly(client, db):
     assert "1 in this list" in html
 
 
+def test_an_empty_list_says_what_that_means(client, db):
+    assert "Nobody waits for a call." in read(client, "Front desk", "clinic_callback_changelist")
+    assert "Nothing found." in read(client, "Front desk", "clinic_patient_changelist", q="Ada")
+
+
 def test_an_unknown_address_sends_staff_to_their_own_first_page(client, db):
     make.make_clinic()
     client.force_login(make.make_user("Front desk"))
