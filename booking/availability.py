@@ -17,6 +17,7 @@ from django.db.models import BigIntegerField, BooleanField, Case, DateField, Int
 from django.db.models.functions import Cast, JSONObject
 
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
+from clinic.days import FIRST_DAY, LAST_DAY, in_calendar
 from clinic.models import Clinic, Location, Room, Treatment
 
 # A pending visit that nobody reviewed is released this long before it begins; so no time is offered closer than this
@@ -26,8 +27,6 @@ RELEASED_BEFORE = timedelta(hours=2)
 WINDOWS = (7, 36)
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
-# Beyond these days nobody is seen; counting with them must not overflow.
-EARLIEST, LATEST = date(1970, 1, 1), date(2400, 1, 1)
 
 
 @dataclass(frozen=True, order=True)
@@ -52,10 +51,8 @@ class Slot:
         if len(start) != 14 or len(ids) != 3 or not all(i.isascii() and i.isdigit() and len(i) < 19 for i in ids):
             raise ValueError("not a time that was offered")
         starts_at = datetime.strptime(start, "%Y%m%dT%H%MZ").replace(tzinfo=UTC)
-        if starts_at.date() != _possible(starts_at.date()):
-            raise ValueError("not a time that was offered")
         slot = cls(starts_at, *(int(i) for i in ids))
-        if slot.key != key:
+        if slot.key != key or not in_calendar(starts_at.date()):
             raise ValueError("not a time that was offered")
         return slot
 
@@ -212,7 +209,7 @@ def first_kept(day: date, interval: int, sessions: Iterable[tuple[date, int]]) -
 
 def _possible(day: date) -> date:
     """A day that can be counted with: somebody may write the year 9999 into an address."""
-    return min(max(day, EARLIEST), LATEST)
+    return min(max(day, FIRST_DAY), LAST_DAY)
 
 
 def _nothing(kind):
@@ -451,7 +448,7 @@ class Diary:
         one_each: bool = True,
     ) -> Iterator[Slot]:
         """Free times day by day, in order within each. `read_busy` must have read these days."""
-        if self.clinic is None or not treatment.is_active or first != _possible(first):
+        if self.clinic is None or not treatment.is_active or not in_calendar(first):
             return
         visit = timedelta(minutes=treatment.duration_minutes)
         busy = visit + timedelta(minutes=treatment.buffer_minutes)

@@ -15,28 +15,29 @@ from clinic.forms import ThreePartDateField
 VISIBLE = RegexValidator(r"^[^\x01-\x1f\x7f-\x9f\ufffd]*$", _("Please write the name with letters only."))
 
 
-class ChosenTimeForm(forms.Form):
-    """One time of those that were offered. `cleaned_data["start"]` is a `Slot`, still to be checked by a verb."""
+class SlotField(forms.CharField):
+    """One time of those that were offered: cleaned it is a `Slot`, still to be checked by a verb."""
 
-    start = forms.CharField(
-        label=_("Time"),
-        max_length=80,
-        error_messages={"required": _("Choose a time."), "max_length": _("Choose a time.")},
-    )
+    default_error_messages = {"required": _("Choose a time."), "max_length": _("Choose a time.")}
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(max_length=80, **kwargs)
+
+    def clean(self, value) -> Slot:
+        try:
+            return Slot.from_key(super().clean(value))
+        except (ValueError, OverflowError):
+            raise ValidationError(_("Choose one of the times on this page.")) from None
+
+
+class ChosenTimeForm(forms.Form):
+    """One time of those that were offered."""
+
+    start = SlotField(label=_("Time"))
     # Makes a form that is sent twice count once; without it, each press counts by itself.
     request_key = forms.UUIDField(
         widget=forms.HiddenInput, required=False, error_messages={"invalid": _("Please choose the time once more.")}
     )
-
-    def clean_start(self) -> Slot:
-        try:
-            slot = Slot.from_key(self.cleaned_data["start"])
-        except (ValueError, OverflowError):
-            slot = None
-        # Far away there are no times, and no arithmetic with them either.
-        if slot is None or not 2000 <= slot.starts_at.year < 2200:
-            raise ValidationError(_("Choose one of the times on this page."))
-        return slot
 
 
 class DetailsForm(forms.Form):

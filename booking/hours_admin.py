@@ -26,6 +26,7 @@ from booking.changing import constraint_of
 from booking.models import Closure, TimeOff, WorkingHours
 from booking.staff_pages import WhoFilter
 from clinic.admin import KeptAdmin, NeedsFirst
+from clinic.days import in_calendar
 from clinic.models import Location, Practitioner
 
 
@@ -208,7 +209,7 @@ class WallClockField(forms.DateTimeField):
             found = super().to_python(value)
         if found is None:
             return None
-        if not 2000 <= found.year < 2200:
+        if not in_calendar(found.date()):
             raise ValidationError(_("Please check the year."))
         return found.replace(tzinfo=None)
 

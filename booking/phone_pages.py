@@ -18,10 +18,12 @@ from django.utils.translation import gettext_lazy
 from booking import appointments, availability, desk, notices
 from booking.appointments import Refusal, Taken
 from booking.availability import Slot
+from booking.forms import SlotField
 from booking.models import Appointment
 from booking.staff_pages import SearchForm, StaffPages, StaffRequest, said
 from clinic.admin import PatientForm
 from clinic.ages import is_adult
+from clinic.days import in_calendar
 from clinic.models import Location, Patient, Practitioner, Treatment, today_at
 from screening import clearance
 
@@ -73,7 +75,7 @@ class TimesForm(forms.Form):
     def clean_first(self) -> date | None:
         """A day that a calendar here knows."""
         first = self.cleaned_data["first"]
-        if first is not None and not 2000 <= first.year < 2200:
+        if first is not None and not in_calendar(first):
             raise ValidationError(_("Please check the year."))
         return first
 
@@ -125,17 +127,7 @@ class PhoneTimesForm(TimesForm):
 class ChosenForm(forms.Form):
     """One time of those shown."""
 
-    slot = forms.CharField(
-        max_length=80,
-        error_messages={"required": gettext_lazy("Choose a time."), "max_length": gettext_lazy("Choose a time.")},
-    )
-
-    def clean_slot(self) -> Slot:
-        """As a slot, still to be checked by the verb."""
-        try:
-            return Slot.from_key(self.cleaned_data["slot"])
-        except (ValueError, OverflowError):
-            raise ValidationError(_("Choose one of the times on this page.")) from None
+    slot = SlotField()
 
 
 class BookForm(ChosenForm):

@@ -21,6 +21,7 @@ from booking import desk
 from booking.appointments import Refusal, TooClose
 from booking.models import Appointment
 from clinic.admin import SearchesInPrivate
+from clinic.days import in_calendar
 from clinic.models import Practitioner, User
 
 
@@ -45,7 +46,7 @@ def read_day(text: str | None) -> date | None:
         day = date.fromisoformat(text or "")
     except ValueError:
         return None
-    return day if 2000 <= day.year < 2200 else None
+    return day if in_calendar(day) else None
 
 
 def said(refusal: Refusal) -> str:

@@ -9,6 +9,13 @@ ENGLISH_MONTHS = (
     "january", "february", "march", "april", "may", "june",
     "july", "august", "september", "october", "november", "december",
 )  # fmt: skip
+# What a calendar here knows. Far outside there are no times, and counting would overflow.
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
+
+
+def in_calendar(day: date) -> bool:
+    """Whether anything of the clinic can be on that day."""
+    return FIRST_DAY <= day <= LAST_DAY
 
 
 def month_number(text: str) -> int | None:
