@@ -60,8 +60,9 @@ def test_clinician_and_desk_are_warned_a_day_and_four_hours_before(surgery):
     make.make_clinic(email="desk@clinic.example", lead_clinician=surgery.clinician)
     appointment = steps.asked(surgery)
     start = appointment.starts_at
-    assert sweep(start - timedelta(hours=25)).get("warned") is None
-    assert sweep(start - timedelta(hours=24)) == {"warned": 1}
+    Appointment.objects.update(answer_by=start - timedelta(hours=24))
+    assert sweep(start - timedelta(hours=25)) == {}
+    assert sweep(start - timedelta(hours=24)) == {"late": 1, "warned": 1}
     assert sweep(start - timedelta(hours=23)) == {}
     assert sweep(start - timedelta(hours=4)) == {"warned": 1}
     warnings = Message.objects.filter(kind="review_due")
