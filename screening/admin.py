@@ -27,7 +27,7 @@ from clinic.accounts import signed_in
 from clinic.forms import ONCE, AnsweredOnce, ThreePartDateField, is_answered_twice
 from clinic.models import Patient, User, today_at
 from screening import assessment as rules
-from screening import clearance, publishing, reading, reviews, sealing
+from screening import finished, publishing, reading, reviews, sealing
 from screening.forms import fingerprint
 from screening.models import Effect, Questionnaire, QuestionnaireResponse, Review, ReviewRequest
 
@@ -185,7 +185,7 @@ class ReviewRequestAdmin(OwnPages):
         now = timezone.now()
         today = today_at(now)
         rows = [_row(found, by=signed_in(request), now=now, today=today) for found in reviews.worklist()]
-        visits = [row for row in rows if row.request.needed_at and row.request.needed_at > now]
+        visits = [(row.request.needed_at, row) for row in rows if row.request.needed_at and row.request.needed_at > now]
         return self.page(
             request,
             "worklist",
@@ -195,7 +195,7 @@ class ReviewRequestAdmin(OwnPages):
             count=len(rows),
             late=sum(row.late for row in rows),
             oldest=reading.how_long(min(row.request.waiting_since for row in rows), now) if rows else "",
-            nearest=min(visits, key=lambda row: row.request.needed_at, default=None),
+            nearest=min(visits, key=lambda visit: visit[0], default=(None, None))[1],
         )
 
     def accepted(self, request: HttpRequest) -> HttpResponse:
@@ -257,7 +257,7 @@ class ReviewRequestAdmin(OwnPages):
         now = timezone.now()
         today = reviews.today_for(wanted, now)
         response, patient = wanted.response, reviews.patient_of(wanted.response)
-        found = clearance.says(response, reviews.assessed_day(wanted, now), now=now)
+        found = finished.says(response, reviews.assessed_day(wanted, now), now=now)
         earlier = reading.earlier_responses(response)
         try:
             lines = reading.lines_of(response, found, earlier)
@@ -274,7 +274,7 @@ class ReviewRequestAdmin(OwnPages):
             item.errors = errors.get(item.field, [])
         mine = reviews.is_own(patient, signed_in(request))
         blocked = reviews.why_not_clearable(found, by=signed_in(request), request=wanted, now=now)
-        if not blocked and wanted.area.code not in clearance.answered_areas(response):
+        if not blocked and wanted.area.code not in finished.answered_areas(response):
             blocked = _("These answers are about another part of the body. New answers are needed.")
         changed = reading.changed(lines)
         decisions = reading.decisions_on(patient.pk)
@@ -341,7 +341,7 @@ class ReviewRequestAdmin(OwnPages):
         reasons = {
             name.removeprefix("reason-"): request.POST[name] for name in request.POST if name.startswith("reason-")
         }
-        found = clearance.says(wanted.response, reviews.assessed_day(wanted, now), now=now)
+        found = finished.says(wanted.response, reviews.assessed_day(wanted, now), now=now)
         statements = _statements(wanted, found)
         if not form.is_valid():
             wrong = _also_wrong(wanted, form, reasons, found, by=signed_in(request), now=now)
@@ -521,7 +521,7 @@ class ResponseAdmin(OwnPages):
         response = self._response(request, key, now)
         today = today_at(now)
         patient = reviews.patient_of(response)
-        found = clearance.says(response, max(today, clearance.answered_day(response)), now=now)
+        found = finished.says(response, max(today, finished.answered_day(response)), now=now)
         earlier = reading.earlier_responses(response)
         try:
             lines = reading.lines_of(response, found, earlier)
@@ -547,7 +547,7 @@ class ResponseAdmin(OwnPages):
             decisions=reading.decisions_on(response.patient_id),
             withdrawn=response.status == QuestionnaireResponse.Status.ENTERED_IN_ERROR,
             may_withdraw=reviews.may_decide(signed_in(request))
-            and response.status in clearance.FINISHED
+            and response.status in finished.FINISHED
             and not reviews.is_own(patient, signed_in(request)),
         )
 

@@ -34,12 +34,12 @@ class ScreeningConfig(AppConfig):
         from django.utils import timezone
 
         from clinic.registry import register_headings, register_known, register_panel
-        from screening import clearance, panels, results
+        from screening import adopting, panels, results
 
         def signed_in(sender, request, user, **kwargs) -> None:
-            clearance.came_along(request, user, now=timezone.now())
+            adopting.came_along(request, user, now=timezone.now())
 
-        register_known(clearance.came_along)
+        register_known(adopting.came_along)
         register_headings(results.headings_needed_on)
         user_logged_in.connect(signed_in, dispatch_uid="screening-answers-come-along", weak=False)
         for panel in (panels.WHO_WAITS, panels.OPENING, panels.MINE):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from clinic.models import Clinic, Treatment, today_at
 from clinic.panels import on_page_of
 from clinic.registry import Missing, Panel, as_read_by
-from screening import clearance, reading, reviews
+from screening import finished, reading, reviews
 from screening.models import Effect, Questionnaire, QuestionnaireResponse, Review, ReviewRequest
 
 
@@ -73,21 +73,21 @@ def my_answers(request: HttpRequest, now: datetime) -> dict | None:
     if patient is None:
         return None
     response = (
-        clearance.finished_responses([patient.pk])
+        finished.finished_responses([patient.pk])
         .filter(questionnaire__purpose=Questionnaire.Purpose.SCREENING)
         .select_related("questionnaire", "data_key")
         .first()
     )
     if response is None:
         return None
-    newest = clearance.finished_responses([patient.pk]).values_list("pk", flat=True).first()
-    last_day = clearance.last_day(response, Clinic.get())
+    newest = finished.finished_responses([patient.pk]).values_list("pk", flat=True).first()
+    last_day = finished.last_day(response, Clinic.get())
     today = today_at(now)
-    again = newest != response.pk or clearance.out_of_date(response.questionnaire) or today > last_day
+    again = newest != response.pk or finished.out_of_date(response.questionnaire) or today > last_day
     rows = [] if again else _rows(response)
     may_count = any(row.counts for row in rows)
     if not rows and not again:  # nobody has asked for a decision: the rules say whether one is possible
-        found = clearance.says(response, today, now=now)
+        found = finished.says(response, today, now=now)
         may_count = found.effect not in (Effect.CONTRAINDICATED, Effect.INCOMPLETE)
     return {
         "response": response,

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from clinic.models import User, today_at
-from screening import clearance
+from screening import adopting
 from screening.definition import DefinitionError
 from screening.models import Questionnaire, QuestionnaireResponse, Review, ReviewRequest
 
@@ -99,14 +99,14 @@ def _everybody_answers_again(questionnaire: Questionnaire, *, by: User, now: dat
     # Also those whose days are over: a visit that nobody closed may still stand on them.
     patients = sorted({*again, *reviews.values_list("patient_id", flat=True)})
     for patient_id in patients:  # always in the same order, so that two of these cannot lock each other out
-        patient = clearance.lock_patient(patient_id)
+        patient = adopting.lock_patient(patient_id)
         requests.filter(response__patient=patient).update(closed_at=now, being_read_by=None, being_read_since=None)
-        clearance.clearance_changed.send(
+        adopting.clearance_changed.send(
             sender=QuestionnaireResponse,
             patient=patient,
             treatment=None,
             area=None,
-            outcome=clearance.SUPERSEDED,
+            outcome=adopting.SUPERSEDED,
             review_id=None,
             deferred_until=None,
             by=by,

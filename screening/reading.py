@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from clinic.models import Location
 from screening import assessment as rules
-from screening import clearance, responses, sealing
+from screening import finished, reviews, sealing
 from screening.models import Effect, QuestionnaireResponse, Review
 
 EARLIER_SHOWN = 5
@@ -123,7 +123,7 @@ def lines_of(
     """Every answer in the order of the form. `first` marks those a reader has to see before the rest: whatever a
     finding is about, whatever is not a plain harmless code, and text. `earlier` holds other answers to the same
     question. Raises sealing.SealBroken when the answers cannot be read; earlier ones that cannot be are left out."""
-    items = responses.items_of(response)
+    items = finished.items_of(response)
     spoken = {link_id for finding in found.findings for link_id in finding.questions}
     try:
         questions = response.questionnaire.definition().by_link_id
@@ -132,11 +132,11 @@ def lines_of(
     before: dict[str, list[tuple[date, str]]] = {}
     for other in list(earlier)[:EARLIER_SHOWN]:
         try:
-            others = responses.items_of(other)
+            others = finished.items_of(other)
         except sealing.SealBroken:
             continue
         for item in others:
-            before.setdefault(item["link_id"], []).append((clearance.answered_day(other), answer_words(item)))
+            before.setdefault(item["link_id"], []).append((finished.answered_day(other), answer_words(item)))
     lines = []
     for item in items:
         question = questions.get(item["link_id"])
@@ -183,7 +183,7 @@ def findings_of(found: rules.Assessment, lines: list[Line]) -> list[Read]:
             answers=[by_link_id[link_id] for link_id in finding.questions if link_id in by_link_id],
             needs=[str(NEED_WORDS.get(need, need)) for need in finding.needs],
             override=str(OVERRIDE_WORDS.get(finding.override or "", "")),
-            to_address=finding.effect in clearance.TO_ADDRESS,
+            to_address=finding.effect in finished.TO_ADDRESS,
         )
         for finding in found.findings
     ]
@@ -259,7 +259,7 @@ def accepted_between(first: date, end: date) -> list[Accepted]:
 
 def _words(review: Review) -> dict:
     try:
-        return clearance.words_of(review)
+        return sealing.words_of(review)
     except sealing.SealBroken:
         return {}
 
@@ -268,7 +268,7 @@ def _reply(review: Review) -> str:
     if not hasattr(review, "reply"):
         return ""
     try:
-        return responses.reply_of(review)
+        return reviews.reply_of(review)
     except sealing.SealBroken:
         return _("The patient replied; the words cannot be read.")
 

@@ -8,27 +8,24 @@ device that gave them and may be deleted; finished ones are kept as they are, an
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, fields
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 from django.utils.translation import get_language
 
 from clinic.ages import is_adult
 from clinic.models import Patient, Treatment, User
+from screening import adopting, finished
 from screening import assessment as rules
-from screening import clearance
-from screening.models import Assessment, DataKey, Questionnaire, QuestionnaireResponse, Reply, Review
+from screening.models import DataKey, Questionnaire, QuestionnaireResponse
 from screening.questionnaires import BIRTH_DATE
-from screening.sealing import SealBroken, make_key, seal, unseal
+from screening.sealing import SealBroken, make_key, seal
 
 log = logging.getLogger(__name__)
 
 KEPT_FOR = timedelta(hours=24)
-AWAY_AFTER = timedelta(minutes=15)
 WRONG_BIRTH_DATES = 3
 IN_PROGRESS = QuestionnaireResponse.Status.IN_PROGRESS
 
@@ -58,35 +55,6 @@ class TooYoung(Exception):
 
 
 # ---------------------------------------------------------------- reading
-
-
-def answers_of(response: QuestionnaireResponse) -> dict[str, Any]:
-    """The answers by link_id, as ANSWERS lists them; a question that was not answered is not in it.
-
-    Raises SealBroken when the document cannot be read.
-    """
-    return {item["link_id"]: item["value"] for item in items_of(response)}
-
-
-def items_of(response: QuestionnaireResponse) -> list[dict[str, Any]]:
-    """The snapshots, in the order of the questionnaire.
-
-    Each has link_id, parent (link_id or ""), section (the title shown), text, hint, kind, value, labels (those chosen),
-    unit, questionnaire (its name), version and language. Raises SealBroken when the document cannot be read.
-    """
-    return _document(response)["items"]
-
-
-def findings_of(assessment: Assessment) -> tuple[rules.Finding, ...]:
-    """The findings of a stored assessment, worst first. Raises SealBroken when they cannot be read."""
-    stored = unseal(assessment.response, _findings_purpose(assessment.on), assessment.findings)
-    known = {field.name for field in fields(rules.Finding)}
-    return tuple(_finding({key: value for key, value in finding.items() if key in known}) for finding in stored)
-
-
-def is_away(response: QuestionnaireResponse, *, now: datetime) -> bool:
-    """Whether the birth date has to be asked again before anything is shown: 15 minutes without work on it."""
-    return now - max(response.seen_at, response.data_key.opened_at or response.seen_at) > AWAY_AFTER
 
 
 def is_expired(response: QuestionnaireResponse, *, now: datetime) -> bool:
@@ -163,7 +131,7 @@ def save_answers(
     unknown = changes.keys() - definition.by_link_id.keys()
     if unknown:
         raise ValueError(f"No such question: {', '.join(sorted(unknown))}")
-    document = _document(stored)
+    document = finished.document_of(stored)
     answers = {item["link_id"]: item["value"] for item in document["items"]} | dict(changes)
     answers = {key: value for key, value in answers.items() if not rules.is_blank(value)}
     answers = _only_asked(definition, answers)
@@ -196,20 +164,20 @@ def complete(
     in this transaction: "answered" for a patient's first answers, "superseded" where earlier ones lose their place.
     """
     if response.patient_id is not None:
-        clearance.lock_patient(response.patient_id)  # before the response's row, as everywhere
+        adopting.lock_patient(response.patient_id)  # before the response's row, as everywhere
     stored = _stored(response)
-    if stored.status in clearance.FINISHED:
+    if stored.status in finished.FINISHED:
         return stored
     if stored.status != IN_PROGRESS:
         raise AlreadySent
     if stored.questionnaire.status != Questionnaire.Status.ACTIVE:
         raise QuestionsChanged
-    document = _document(stored)
+    document = finished.document_of(stored)
     answers = {item["link_id"]: item["value"] for item in document["items"]}
     if declared is not None and answers != dict(declared):
         raise AnswersChanged
     known = stored.patient.birth_date if stored.patient else None
-    if any(is_too_young(birth, today=today) for birth in (_day(answers.get(BIRTH_DATE)), known)):
+    if any(is_too_young(birth, today=today) for birth in (finished.day_of(answers.get(BIRTH_DATE)), known)):
         raise TooYoung
     found = rules.assess(
         stored.questionnaire.definition(), answers, on=today, answered_on=today, known_birth_date=known
@@ -220,17 +188,17 @@ def complete(
         document["declaration"] = {"text": declaration, "at": now.isoformat()}
         stored.document = seal(stored, "answers", document)
     earlier = None
-    attempt = _attempt_before(stored, _day(answers.get(BIRTH_DATE)))
+    attempt = _attempt_before(stored, finished.day_of(answers.get(BIRTH_DATE)))
     if stored.patient is not None and reopens:
-        if attempt is not None and stored.patient.birth_date == _day(answers.get(BIRTH_DATE)):
-            clearance.adopt_attempts(attempt, patient=stored.patient, now=now)
-        earlier = clearance.finished_responses([stored.patient.pk]).first()
+        if attempt is not None and stored.patient.birth_date == finished.day_of(answers.get(BIRTH_DATE)):
+            adopting.adopt_attempts(attempt, patient=stored.patient, now=now)
+        earlier = finished.finished_responses([stored.patient.pk]).first()
     stored.status = QuestionnaireResponse.Status.AMENDED if earlier else QuestionnaireResponse.Status.COMPLETED
     stored.supersedes, stored.reopens = earlier or attempt, reopens
     stored.completed_at = stored.seen_at = now
     stored.answered_on = today
     stored.save(update_fields=["document", "status", "supersedes", "reopens", "completed_at", "seen_at", "answered_on"])
-    clearance.answers_replaced(stored, now=now)
+    adopting.answers_replaced(stored, now=now)
     return stored
 
 
@@ -250,7 +218,7 @@ def forget_expired(*, now: datetime) -> int:
 @transaction.atomic
 def put_away(response: QuestionnaireResponse, *, now: datetime) -> None:
     """Saved and left: the birth date is asked at once when somebody comes back to this device."""
-    seen = now - AWAY_AFTER - timedelta(seconds=1)
+    seen = now - finished.AWAY_AFTER - timedelta(seconds=1)
     QuestionnaireResponse.objects.filter(pk=response.pk, status=IN_PROGRESS).update(seen_at=seen)
     DataKey.objects.filter(response=response).update(opened_at=None)
 
@@ -262,7 +230,7 @@ def prove_birth_date(response: QuestionnaireResponse, given: date, *, now: datet
     device. Raises AlreadySent where too many wrong ones were given before, SealBroken when nothing can be compared.
     """
     key = DataKey.objects.filter(response=response)
-    right = clearance.answered_birth_date(response)
+    right = finished.answered_birth_date(response)
     if right is None:
         raise SealBroken("There is no birth date to compare with.")
     if key.filter(wrong_birth_dates__gte=WRONG_BIRTH_DATES).exists():
@@ -277,59 +245,7 @@ def prove_birth_date(response: QuestionnaireResponse, given: date, *, now: datet
     return False
 
 
-@transaction.atomic
-def reply_to(review: Review, *, text: str, now: datetime) -> bool:
-    """Keeps the patient's one answer to a clinician's question, sealed; False, and nothing, when there is one already.
-
-    Consequences: the patient's row is locked; the answers go back on the worklist, unless a later decision or later
-    answers took this one's place. Raises SealBroken when the answers have no key any more.
-    """
-    from screening import reviews  # which reads answers through this module
-
-    clearance.lock_patient(review.patient_id)
-    if Reply.objects.filter(review=review).exists():
-        return False
-    Reply.objects.create(review=review, text=seal(review.response, _reply_purpose(review), text), created_at=now)
-    with suppress(reviews.AlreadyDecided):
-        reviews.reopen(review, now=now)
-    return True
-
-
-def reply_of(review: Review) -> str:
-    """What the patient answered to this review's question; empty before. Raises SealBroken."""
-    reply = Reply.objects.filter(review=review).first()
-    return unseal(review.response, _reply_purpose(review), reply.text) if reply else ""
-
-
-def assess_on(response: QuestionnaireResponse, *, on: date, now: datetime, record: bool = True) -> rules.Assessment:
-    """What the rules say about these answers for a treatment on the local day `on`.
-
-    The birth date of the patient, where known, is reckoned with as well. Fails closed: whatever goes wrong, the effect
-    is "incomplete", which blocks. Of finished answers it also stores the `Assessment`, once for each day; an outcome
-    that came from an error is not stored, so that it can be asked again. Never raises for what is in the answers.
-    """
-    answered_on = response.answered_on or timezone.localdate(now)
-    try:
-        found = rules.assess(
-            response.questionnaire.definition(),
-            answers_of(response),
-            on=on,
-            answered_on=answered_on,
-            known_birth_date=response.patient.birth_date if response.patient else None,
-        )
-    except Exception as error:  # fail closed; the message could hold an answer, so it is not logged
-        log.error("Answers %s could not be assessed (%s); this blocks.", response.uuid, type(error).__name__)
-        return rules.Assessment(rules.INCOMPLETE, None, (), (), on, answered_on)
-    if record and response.status in clearance.FINISHED:
-        _record(response, found, now=now)
-    return found
-
-
 # ---------------------------------------------------------------- inside
-
-
-def _document(response: QuestionnaireResponse) -> dict[str, Any]:
-    return unseal(response, "answers", response.document)
 
 
 def _stored(response: QuestionnaireResponse) -> QuestionnaireResponse:
@@ -348,10 +264,10 @@ def _stored(response: QuestionnaireResponse) -> QuestionnaireResponse:
 def _attempt_before(stored: QuestionnaireResponse, birth_date: date | None) -> QuestionnaireResponse | None:
     """The anonymous answers this device sent before, if they name the same birth date: an earlier attempt (H10)."""
     found = stored.supersedes
-    if found is None or birth_date is None or found.patient_id is not None or found.status not in clearance.FINISHED:
+    if found is None or birth_date is None or found.patient_id is not None or found.status not in finished.FINISHED:
         return None
     with suppress(SealBroken):
-        if clearance.answered_birth_date(found) == birth_date:
+        if finished.answered_birth_date(found) == birth_date:
             return found
     return None
 
@@ -361,13 +277,6 @@ def _locked(response: QuestionnaireResponse) -> QuestionnaireResponse:
     if stored.status != IN_PROGRESS:
         raise AlreadySent
     return stored
-
-
-def _day(value: Any) -> date | None:
-    try:
-        return date.fromisoformat(value)
-    except (TypeError, ValueError):
-        return None
 
 
 def _only_asked(definition: rules.Questionnaire, answers: dict[str, Any]) -> dict[str, Any]:
@@ -405,41 +314,3 @@ def _snapshots(definition: rules.Questionnaire, answers: Mapping[str, Any]) -> l
             }
         )
     return items
-
-
-def _reply_purpose(review: Review) -> str:
-    return f"reply:{review.uuid}"
-
-
-def _findings_purpose(on: date) -> str:
-    return f"findings:{on.isoformat()}"
-
-
-def _finding(stored: dict[str, Any]) -> rules.Finding:
-    for name in ("until", "ask_again_from"):
-        stored[name] = _day(stored.get(name))
-    for name in ("questions", "needs", "missing", "details"):
-        stored[name] = tuple(stored.get(name) or ())
-    return rules.Finding(**stored)
-
-
-def _plain(finding: rules.Finding) -> dict[str, Any]:
-    return {key: value.isoformat() if isinstance(value, date) else value for key, value in asdict(finding).items()}
-
-
-def _record(response: QuestionnaireResponse, found: rules.Assessment, *, now: datetime) -> None:
-    if Assessment.objects.filter(response=response, on=found.on).exists():
-        return
-    row = Assessment(
-        response=response,
-        on=found.on,
-        effect=found.effect,
-        override=found.override,
-        findings_count=len(found.findings),
-        to_address_count=sum(finding.effect in clearance.TO_ADDRESS for finding in found.findings),
-        earliest=found.earliest,
-        findings=seal(response, _findings_purpose(found.on), [_plain(finding) for finding in found.findings]),
-        created_at=now,
-    )
-    # Two readers at once: the second one's row is the same, and stays out.
-    Assessment.objects.bulk_create([row], ignore_conflicts=True)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 
 from clinic.models import Clinic, Treatment
 from screening import assessment as rules
-from screening import clearance
+from screening import finished
 from screening.models import Questionnaire, QuestionnaireResponse, Review, Rule
 from screening.steps import steps_of
 
@@ -97,28 +97,28 @@ def result_of(response: QuestionnaireResponse, *, today: date, now: datetime) ->
     """
     treatment = response.treatment if response.treatment and response.treatment.is_active else None
     clinic = Clinic.get()
-    if today > clearance.last_day(response, clinic) or clearance.out_of_date(response.questionnaire):
+    if today > finished.last_day(response, clinic) or finished.out_of_date(response.questionnaire):
         return Result("again", [], None, treatment, talk())
-    found = clearance.says(response, today, now=now)
+    found = finished.says(response, today, now=now)
     earliest = found.earliest
     if found.effect == "contraindicated":
         kind = "fault" if any(finding.rule in OUR_FAULT for finding in found.findings) else "not-now"
     elif found.effect == "defer":
-        earliest = clearance.first_open_day(response, found, now=now)
+        earliest = finished.first_open_day(response, found, now=now)
         kind = "from" if earliest else "wait"
         earliest = earliest or found.earliest
     elif found.effect in ("review", "advise", "none"):
         kind = {"review": "look", "advise": "advice", "none": "nothing"}[found.effect]
     else:
         kind = "fault"
-    if kind == "look" and clearance.needs_consultation(found, clinic) and not _was_seen(response, today, now=now):
+    if kind == "look" and finished.needs_consultation(found, clinic) and not _was_seen(response, today, now=now):
         kind = "talk"
     return Result(kind, list(dict.fromkeys(_reasons(found))), earliest, treatment, talk())
 
 
 def _was_seen(response: QuestionnaireResponse, today: date, *, now: datetime) -> bool:
     """Whether a consultation that took place still counts."""
-    until = clearance.consultation_counts_until(response.patient_id, now=now) if response.patient_id else None
+    until = finished.consultation_counts_until(response.patient_id, now=now) if response.patient_id else None
     return until is not None and until >= today
 
 

@@ -4,8 +4,8 @@ The worklist, reading, deciding, the short re-check at the chair, and withdrawin
 There is no bulk decision: `decide` takes one request, and addresses each finding by itself (HAZARDS H05, H07).
 """
 
-import logging
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -19,18 +19,17 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from clinic.models import Clinic, Patient, User, today_at
+from screening import adopting, finished, sealing
 from screening import assessment as rules
-from screening import clearance, responses, sealing
 from screening.models import (
     Assessment,
     Effect,
     Questionnaire,
     QuestionnaireResponse,
+    Reply,
     Review,
     ReviewRequest,
 )
-
-log = logging.getLogger(__name__)
 
 READING_MINUTES = 20  # after that somebody who closed the laptop no longer counts as reading
 LONGEST_WAIT_DAYS = 5 * 366
@@ -127,7 +126,7 @@ def waiting(now: datetime) -> Waiting:
 
 def assessed_day(request: ReviewRequest, now: datetime) -> date:
     """The local day the rules are asked for: that of the visit, or today where there is none."""
-    return clearance.day_to_assess(request.response, request.needed_on, now=now)
+    return finished.day_to_assess(request.response, request.needed_on, now=now)
 
 
 def today_for(request: ReviewRequest, now: datetime) -> date:
@@ -162,7 +161,7 @@ def open_for_reading(request: ReviewRequest, *, by: User, now: datetime) -> Asse
 
 def stored_assessment(response: QuestionnaireResponse, *, on: date, now: datetime) -> Assessment:
     """The assessment of a response for a day, stored now if it was not yet."""
-    responses.assess_on(response, on=on, now=now)
+    finished.assess_on(response, on=on, now=now)
     stored = Assessment.objects.filter(response=response, on=on).first()
     if stored is None:  # an error while asking the rules is never stored
         raise Refused(_("These answers cannot be read at the moment. Nobody can decide on them."))
@@ -204,7 +203,7 @@ def patient_of(response: QuestionnaireResponse) -> Patient:
 
 def to_address(found: rules.Assessment) -> list[rules.Finding]:
     """The findings a clinician has to address by themselves before clearing."""
-    return clearance.unaddressed(found, {})
+    return finished.unaddressed(found, {})
 
 
 def is_own(patient: Patient, user: User) -> bool:
@@ -221,7 +220,7 @@ def why_not_clearable(found: rules.Assessment, *, by: User, request: ReviewReque
     response = request.response
     if response.questionnaire.purpose != Questionnaire.Purpose.SCREENING:
         return gettext("A short re-check clears nobody. The patient has to answer all questions again.")
-    if not clearance.screens_for(response.questionnaire, request.treatment_id):
+    if not finished.screens_for(response.questionnaire, request.treatment_id):
         return gettext("These questions were not about this treatment. The patient has to answer those that are.")
     if found.effect == rules.INCOMPLETE:
         return gettext("Answers are missing, so nobody can clear these. The patient has to answer again.")
@@ -235,8 +234,8 @@ def why_not_clearable(found: rules.Assessment, *, by: User, request: ReviewReque
         )
     if any("lead-clinician" in finding.needs for finding in findings) and not by.has_perm("screening.decide_o2"):
         return gettext("One of these findings takes the lead clinician.")
-    if clearance.needs_consultation(found, Clinic.get()):
-        until = clearance.consultation_counts_until(patient_of(response).pk, now=now)
+    if finished.needs_consultation(found, Clinic.get()):
+        until = finished.consultation_counts_until(patient_of(response).pk, now=now)
         if until is None or until < found.on:
             return gettext(
                 "One of these findings needs a consultation, and there was none in the six months before that day. "
@@ -368,12 +367,12 @@ def _decide(
         valid_from=valid_from,
         valid_until=valid_until,
         deferred_until=deferred_until,
-        words=sealing.seal(response, clearance.words_purpose(review_uuid), words),
+        words=sealing.seal(response, sealing.words_purpose(review_uuid), words),
         decided_by=by,
         decided_at=now,
     )
     ReviewRequest.objects.filter(pk=request.pk).update(closed_at=now, being_read_by=None, being_read_since=None)
-    clearance.clearance_changed.send(
+    adopting.clearance_changed.send(
         sender=Review,
         patient=patient,
         treatment=request.treatment,
@@ -401,7 +400,7 @@ def _that_count(outcome: str, words: dict[str, Any]) -> dict[str, Any]:
 def _in_turn(request_id: int, *, by: User) -> tuple[ReviewRequest, Patient, User]:
     """The row of the worklist with its patient, both locked, and who decides, as they are now. Raises Refused."""
     patient_id = ReviewRequest.objects.values_list("response__patient_id", flat=True).get(pk=request_id)
-    patient = clearance.lock_patient(patient_id)
+    patient = adopting.lock_patient(patient_id)
     by = User.objects.get(pk=by.pk)
     request = (
         ReviewRequest.objects.select_for_update(of=("self",))
@@ -415,8 +414,8 @@ def _in_turn(request_id: int, *, by: User) -> tuple[ReviewRequest, Patient, User
         raise Refused(_("These are your own answers. Another clinician has to decide."))
     if request.closed_at is not None:
         raise _already_decided(request)
-    newest = clearance.finished_responses([patient.pk]).first()
-    if newest is None or newest.pk != request.response_id or clearance.out_of_date(request.response.questionnaire):
+    newest = finished.finished_responses([patient.pk]).first()
+    if newest is None or newest.pk != request.response_id or finished.out_of_date(request.response.questionnaire):
         raise Refused(_("These answers have been replaced. Please go back to the list."))
     return request, patient, by
 
@@ -425,7 +424,7 @@ def _still_found(request: ReviewRequest, assessment: Assessment, *, now: datetim
     """What the rules say now, if it is what the clinician had before them. Raises Refused."""
     if assessment.response_id != request.response_id or assessment.on != assessed_day(request, now):
         raise Refused(_("The visit has been moved meanwhile. Please look at the findings for its new day."))
-    found = clearance.says(request.response, assessment.on, now=now)
+    found = finished.says(request.response, assessment.on, now=now)
     if (found.effect, found.override) != (assessment.effect, assessment.override):
         raise Refused(_("The findings are no longer what they were. New answers are needed."))
     return found
@@ -450,9 +449,9 @@ def why_not(
         return wrong
     if no := why_not_clearable(found, by=by, request=request, now=now):
         return {"outcome": no, **wrong}
-    for finding in clearance.unaddressed(found, {rule: text for rule, text in words["reasons"].items() if text}):
+    for finding in finished.unaddressed(found, {rule: text for rule, text in words["reasons"].items() if text}):
         wrong[f"reason-{finding.rule}"] = _("Say why this finding does not stop you.")
-    if request.area.code not in clearance.answered_areas(request.response):
+    if request.area.code not in finished.answered_areas(request.response):
         wrong["outcome"] = _("These answers are about another part of the body. New answers are needed.")
     if not wrong and days_covered(request.response, found, words["reasons"], now=now)[1] < found.on:
         wrong["outcome"] = _("These answers are too old for that day. New answers are needed.")
@@ -488,14 +487,14 @@ def days_covered(
     before.
     """
     clinic = Clinic.get()
-    last = clearance.last_day(response, clinic)
-    if clearance.needs_consultation(found, clinic):
-        until = clearance.consultation_counts_until(patient_of(response).pk, now=now)
+    last = finished.last_day(response, clinic)
+    if finished.needs_consultation(found, clinic):
+        until = finished.consultation_counts_until(patient_of(response).pk, now=now)
         last = min(last, until) if until else last
     first = found.on
-    while first > clearance.answered_day(response):
-        before = clearance.says(response, first - timedelta(days=1), now=now)
-        if before.effect == rules.INCOMPLETE or clearance.unaddressed(before, reasons):
+    while first > finished.answered_day(response):
+        before = finished.says(response, first - timedelta(days=1), now=now)
+        if before.effect == rules.INCOMPLETE or finished.unaddressed(before, reasons):
             break
         first -= timedelta(days=1)
     return first, last
@@ -512,9 +511,9 @@ def reopen(review: Review, *, now: datetime) -> ReviewRequest:
     clearance_changed("answered") is sent for this treatment and area, so that the visits that wait no longer wait for
     the patient, and the row has the day of the nearest of them: they may have moved since the question was asked.
     """
-    patient = clearance.lock_patient(review.patient_id)
+    patient = adopting.lock_patient(review.patient_id)
     here = {"response": review.response_id, "treatment": review.treatment_id, "area": review.area_id}
-    newest = clearance.finished_responses([review.patient_id]).first()
+    newest = finished.finished_responses([review.patient_id]).first()
     later = Review.objects.filter(**here, pk__gt=review.pk).exists()
     if later or newest is None or newest.pk != review.response_id:
         raise AlreadyDecided(_("Somebody has decided meanwhile."))
@@ -530,12 +529,12 @@ def reopen(review: Review, *, now: datetime) -> ReviewRequest:
             needed_at=before.needed_at if before else None,
             location_id=before.location_id if before else None,
         )
-    clearance.clearance_changed.send(
+    adopting.clearance_changed.send(
         sender=Review,
         patient=patient,
         treatment=review.treatment,
         area=review.area,
-        outcome=clearance.ANSWERED,
+        outcome=adopting.ANSWERED,
         review_id=None,
         deferred_until=None,
         by=None,
@@ -545,102 +544,32 @@ def reopen(review: Review, *, now: datetime) -> ReviewRequest:
     return request
 
 
-def recheck_questionnaire() -> Questionnaire | None:
-    """The active short questionnaire asked before each session, or None: then nobody can be checked in."""
-    return (
-        Questionnaire.objects.active().filter(purpose=Questionnaire.Purpose.RECHECK).order_by("-published_at").first()
+@transaction.atomic
+def reply_to(review: Review, *, text: str, now: datetime) -> bool:
+    """Keeps the patient's one answer to a clinician's question, sealed; False, and nothing, when there is one already.
+
+    Consequences: the patient's row is locked; the answers go back on the worklist, unless a later decision or later
+    answers took this one's place. Raises SealBroken when the answers have no key any more.
+    """
+    adopting.lock_patient(review.patient_id)
+    if Reply.objects.filter(review=review).exists():
+        return False
+    Reply.objects.create(
+        review=review, text=sealing.seal(review.response, _reply_purpose(review), text), created_at=now
     )
-
-
-def record_recheck(
-    patient: Patient, answers: dict[str, Any], *, by: User, today: date, now: datetime
-) -> rules.Assessment:
-    """Stores the short re-check that a practitioner asks with the patient present, and says what the rules make of it.
-
-    answers: values by link_id of the active re-check; today: local day of the visit. Raises Refused (a dict by link_id
-    where answers are missing) and then stores nothing. Consequences: one completed response, assisted by `by`, and its
-    assessment. Anything new above advice takes the place of the earlier answers: clearance_changed("superseded") is
-    sent, booked visits go back to asked for, and the patient has to answer in full again (CLINICAL 2.4, 2.5). What a
-    clinician has read and accepted in words, and is told again unchanged, is not new: see `_accepted`.
-    """
-    if not (by.has_perm("screening.view_own_patients_answers") or may_decide(by)):
-        raise Refused(_("Only a practitioner or a clinician records the re-check."))
-    questionnaire = recheck_questionnaire()
-    if questionnaire is None:
-        raise Refused(_("No re-check is published. Please tell the lead clinician; nobody can be treated without it."))
-    try:
-        with transaction.atomic():
-            clearance.lock_patient(patient.pk)
-            before = clearance.finished_responses([patient.pk]).first()
-            response = responses.start(
-                questionnaire=questionnaire,
-                treatment=None,
-                privacy_version=before.privacy_version if before else "",
-                now=now,
-                patient=patient,
-                assisted_by=by,
-            )
-            responses.save_answers(response, answers, now=now)
-            # asked before it is finished: afterwards nothing about it can change
-            response.answered_on = today
-            found = responses.assess_on(response, on=today, now=now, record=False)
-            reopens = found.effect not in (Effect.NONE, Effect.ADVISE) and not _accepted(
-                found, answers, asked=questionnaire.definition(), before=before
-            )
-            finished = responses.complete(response, today=today, now=now, reopens=reopens)
-            responses.assess_on(finished, on=today, now=now)
-    except responses.Incomplete as error:
-        raise Refused({link_id: _("Please answer this.") for link_id in error.link_ids}) from error
-    except responses.TooYoung as error:
-        raise Refused(_("This patient is under 18.")) from error
-    except (ValueError, responses.AlreadySent, responses.QuestionsChanged, sealing.SealBroken) as error:
-        raise Refused(_("The re-check could not be stored. Please ask the questions again.")) from error
-    return found
-
-
-def _accepted(
-    found: rules.Assessment,
-    answers: dict[str, Any],
-    *,
-    asked: rules.Questionnaire,
-    before: QuestionnaireResponse | None,
-) -> bool:
-    """Whether a clinician has accepted every finding of a re-check already, on the very same answers.
-
-    Cold sores in the past stay in the past: were they news at every session, whoever had them could never be treated,
-    and somebody would learn to say "never". Only for O1 findings of effect review, where each decision that clears has
-    words for that rule, no answer is "not sure", and nothing about it is said differently. Whatever is in doubt is new.
-    """
-    if found.incomplete or before is None or before.questionnaire.purpose != Questionnaire.Purpose.SCREENING:
-        return False
-    try:
-        latest: dict[tuple[int, int], Review] = {}
-        for review in before.reviews.select_related("response__data_key").order_by("-id"):
-            latest.setdefault((review.treatment_id, review.area_id), review)
-        reasons = [clearance.words_of(one)["reasons"] for one in latest.values() if one.outcome in Review.CLEARING]
-        full, then = before.questionnaire.definition(), responses.answers_of(before)
-        for finding in found.findings:
-            if finding.effect not in clearance.TO_ADDRESS:
-                continue
-            if (finding.effect, finding.override, finding.missing) != (Effect.REVIEW, "O1", ()):
-                return False
-            if not reasons or not all(str(words.get(finding.rule, "")).strip() for words in reasons):
-                return False
-            family = [q for q in asked.questions if asked.item_of(q.link_id) in finding.questions]
-            for question in family:
-                now_said = answers.get(question.link_id)
-                if now_said in (None, "", []) and not question.required:
-                    continue  # may be left empty, and was
-                if now_said in rules.NOT_SURE_CODES or question.link_id not in full.by_link_id:
-                    return False
-                if now_said != then.get(question.link_id):
-                    return False
-            if not family:
-                return False
-    except Exception:  # fail closed, and say nothing about the person in the log
-        log.exception("What was accepted before could not be read; everything is new.")
-        return False
+    with suppress(AlreadyDecided):
+        reopen(review, now=now)
     return True
+
+
+def reply_of(review: Review) -> str:
+    """What the patient answered to this review's question; empty before. Raises SealBroken."""
+    reply = Reply.objects.filter(review=review).first()
+    return sealing.unseal(review.response, _reply_purpose(review), reply.text) if reply else ""
+
+
+def _reply_purpose(review: Review) -> str:
+    return f"reply:{review.uuid}"
 
 
 def mark_in_error(response: QuestionnaireResponse, *, by: User, now: datetime) -> None:
@@ -653,11 +582,11 @@ def mark_in_error(response: QuestionnaireResponse, *, by: User, now: datetime) -
         raise Refused(_("Only an active clinician withdraws answers."))
     try:
         with transaction.atomic():
-            patient = clearance.lock_patient(response.patient_id) if response.patient_id else None
+            patient = adopting.lock_patient(response.patient_id) if response.patient_id else None
             if patient is not None and is_own(patient, by):
                 raise Refused(_("These are your own answers. Another clinician has to do this."))
             changed = QuestionnaireResponse.objects.filter(
-                pk=response.pk, patient=patient, status__in=clearance.FINISHED
+                pk=response.pk, patient=patient, status__in=finished.FINISHED
             ).update(
                 status=QuestionnaireResponse.Status.ENTERED_IN_ERROR,
                 entered_in_error_at=now,
@@ -669,12 +598,12 @@ def mark_in_error(response: QuestionnaireResponse, *, by: User, now: datetime) -
                 closed_at=now, being_read_by=None, being_read_since=None
             )
             if patient is not None:
-                clearance.clearance_changed.send(
+                adopting.clearance_changed.send(
                     sender=QuestionnaireResponse,
                     patient=patient,
                     treatment=None,
                     area=None,
-                    outcome=clearance.WITHDRAWN,
+                    outcome=adopting.WITHDRAWN,
                     review_id=None,
                     deferred_until=None,
                     by=by,

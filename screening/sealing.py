@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 
-from screening.models import DataKey, QuestionnaireResponse
+from screening.models import DataKey, QuestionnaireResponse, Review
 
 FORMAT = b"\x01"
 NONCE_BYTES = 12
@@ -76,6 +76,17 @@ def rewrap(response: QuestionnaireResponse) -> bool:
     changed = DataKey.objects.filter(pk=key.pk, key_name=key.key_name).update(wrapped=wrapped, key_name=name)
     key.refresh_from_db()
     return bool(changed)
+
+
+def words_purpose(review_uuid: uuid.UUID) -> str:
+    """What a review's words are sealed as."""
+    return f"review:{review_uuid}"
+
+
+def words_of(review: Review) -> dict[str, Any]:
+    """The sealed words of a review: statement, reasons by rule, conditions, question, and explanation (what a
+    patient who was refused reads; decisions made before there was one have none). Raises SealBroken."""
+    return unseal(review.response, words_purpose(review.uuid), review.words)
 
 
 def _key_row(response: QuestionnaireResponse) -> DataKey:

@@ -27,7 +27,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods
 
 from clinic.models import Treatment, today_at
-from screening import clearance, results
+from screening import clearance, finished, results, reviews, sealing
 from screening import responses as verbs
 from screening.assessment import Questionnaire as Definition
 from screening.forms import (
@@ -71,7 +71,7 @@ class Here:
 
     @property
     def is_finished(self) -> bool:
-        return self.response.status in clearance.FINISHED
+        return self.response.status in finished.FINISHED
 
 
 @sensitive_variables()
@@ -87,7 +87,7 @@ def _here(request: HttpRequest, now: datetime) -> Here | None:
         response = found.filter(uuid=key).first()
     elif patient is not None:
         full = found.filter(questionnaire__purpose=Questionnaire.Purpose.SCREENING)
-        response = full.filter(patient=patient, status__in=clearance.FINISHED).order_by("-completed_at", "-id").first()
+        response = full.filter(patient=patient, status__in=finished.FINISHED).order_by("-completed_at", "-id").first()
     if response is None or verbs.is_expired(response, now=now):
         return None
     if response.patient_id is not None and (patient is None or response.patient_id != patient.pk):
@@ -95,12 +95,12 @@ def _here(request: HttpRequest, now: datetime) -> Here | None:
     if response.status == QuestionnaireResponse.Status.ENTERED_IN_ERROR:
         return None
     try:
-        answers = verbs.answers_of(response)
+        answers = finished.answers_of(response)
         if response.data_key.wrong_birth_dates >= verbs.WRONG_BIRTH_DATES:
             return None
     except SealBroken:
         return None
-    away = BIRTH_DATE in answers and verbs.is_away(response, now=now)
+    away = BIRTH_DATE in answers and finished.is_away(response, now=now)
     return Here(response, answers, now, away)
 
 
@@ -187,7 +187,7 @@ def _chosen_treatment(slug: str) -> Treatment | None:
 def _questionnaire(treatment: Treatment | None) -> Questionnaire | None:
     """The active questionnaire for a treatment; without one, the first active one there is."""
     if treatment is not None:
-        return clearance.questionnaire_for(treatment)
+        return finished.questionnaire_for(treatment)
     return Questionnaire.objects.active().filter(purpose=Questionnaire.Purpose.SCREENING).order_by("name").first()
 
 
@@ -336,7 +336,7 @@ def check(request: HttpRequest, here: Here) -> HttpResponse:
         form = CheckForm(initial={"shown": shown})
     elif request.method == "POST" and form.is_valid():
         return _send(request, here)
-    pages = results.answers_by_step(here.definition, verbs.items_of(here.response))
+    pages = results.answers_by_step(here.definition, finished.items_of(here.response))
     return render(request, "screening/check.html", {"form": form, "pages": pages, "changed": changed})
 
 
@@ -358,7 +358,7 @@ def _send(request: HttpRequest, here: Here) -> HttpResponse:
         return redirect("screening:step", min((numbers.get(link_id, 1) for link_id in incomplete.link_ids), default=1))
     except verbs.AlreadySent:
         return render(request, "screening/nothing_here.html")
-    verbs.assess_on(sent, on=here.today, now=here.now)
+    finished.assess_on(sent, on=here.today, now=here.now)
     return redirect("screening:result")
 
 
@@ -455,13 +455,13 @@ def reply(request: HttpRequest, review_uuid: uuid.UUID) -> HttpResponse:
         outcome=Review.Outcome.NEEDS_INFORMATION,
     )
     try:
-        question = clearance.words_of(review).get("question", "")
+        question = sealing.words_of(review).get("question", "")
     except SealBroken:
         return render(request, "screening/nothing_here.html")
     form = ReplyForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         text = form.cleaned_data["text"]
-        if verbs.reply_to(review, text=text, now=timezone.now()) or (kept := verbs.reply_of(review)) == text:
+        if reviews.reply_to(review, text=text, now=timezone.now()) or (kept := reviews.reply_of(review)) == text:
             return redirect("screening:reply", review.uuid)
         return render(request, "screening/reply.html", {"answered": True, "kept": kept, "not_kept": text})
     answered = hasattr(review, "reply")
@@ -485,14 +485,14 @@ def decision(request: HttpRequest, review_uuid: uuid.UUID) -> HttpResponse:
         uuid=review_uuid,
         patient=patient,
         response__patient=patient,
-        response__status__in=clearance.FINISHED,
+        response__status__in=finished.FINISHED,
     )
     if review.outcome == Review.Outcome.NEEDS_INFORMATION:
         return redirect("screening:reply", review.uuid)
     now = timezone.now()
     latest = (
         Review.objects.filter(
-            patient=patient, treatment=review.treatment, area=review.area, response__status__in=clearance.FINISHED
+            patient=patient, treatment=review.treatment, area=review.area, response__status__in=finished.FINISHED
         )
         .order_by("-id")
         .first()
@@ -510,13 +510,15 @@ def decision(request: HttpRequest, review_uuid: uuid.UUID) -> HttpResponse:
 def _explanation(review: Review) -> str:
     """Why, in the clinician's words for the patient; empty where there are none, or they cannot be read."""
     try:
-        return str(clearance.words_of(review).get("explanation", ""))
+        return str(sealing.words_of(review).get("explanation", ""))
     except SealBroken:
         return ""
 
 
 def _standing(review: Review) -> list[str]:
     try:
-        return standing_words(review.response.questionnaire.definition().questions, verbs.answers_of(review.response))
+        return standing_words(
+            review.response.questionnaire.definition().questions, finished.answers_of(review.response)
+        )
     except SealBroken:
         return []

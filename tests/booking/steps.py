@@ -122,7 +122,7 @@ def sent(**which) -> None:
 
 def rechecked(appointment: Appointment, *, by=None, now=None, **changes) -> bool:
     """The short re-check of that day, harmless but for `changes` (link_id with _ for -); True: nothing new."""
-    from screening.reviews import recheck_questionnaire
+    from screening.chair import recheck_questionnaire
     from tests.screening.conftest import publish
 
     questionnaire = recheck_questionnaire() or publish("microneedling-recheck")

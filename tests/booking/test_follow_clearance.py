@@ -12,7 +12,7 @@ from booking import appointments, notices
 from booking.appointments import NotAllowed, TooClose
 from clinic.models import Treatment
 from outbox.models import Message
-from screening import definition, publishing, responses, reviews
+from screening import definition, publishing, reviews
 from screening.models import Questionnaire, ReviewRequest
 from tests import make
 from tests.booking import steps
@@ -199,7 +199,7 @@ def test_a_reply_goes_to_the_clinicians_with_the_day_the_visit_has_now(surgery):
     assert moved.information_asked_at == NOW
     later = NOW + timedelta(days=2)
     notices.information_needed(moved, now=later, reminder=True)
-    assert responses.reply_to(review, text="Last year.", now=later)
+    assert reviews.reply_to(review, text="Last year.", now=later)
     moved.refresh_from_db()
     request = steps.request_of(moved)
     assert (request.needed_on, request.needed_at) == (moved.local_date, moved.starts_at)

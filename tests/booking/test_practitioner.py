@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -126,10 +127,10 @@ def test_conditions_that_cannot_be_read_stop_the_visit(nurse, surgery, here):
 def test_conditions_are_for_who_treats_now_only(nurse, surgery, clock):
     appointment = steps.booked(surgery)
     review, who = appointment.review_id, {"patient": appointment.patient, "now": NOW}
-    with pytest.raises(clearance.PermissionDenied):
+    with pytest.raises(PermissionDenied):
         clearance.conditions_of(review, by=surgery.practitioner.user, **who)  # ten days before
     for user in (surgery.desk, surgery.manager, make.make_user("Practitioner")):
-        with pytest.raises(clearance.PermissionDenied):
+        with pytest.raises(PermissionDenied):
             clearance.conditions_of(review, by=user, **who)
     assert clearance.conditions_of(review, by=surgery.clinician, **who) is not None
     assert clearance.conditions_of(review, by=surgery.clinician, patient=make.make_patient(), now=NOW) is None
@@ -198,7 +199,7 @@ def test_what_was_said_of_the_last_session_is_for_who_treats_now_only(surgery, h
     steps.rechecked(here)
     who = {"patient": here.patient, "on": here.local_date, "now": here.starts_at}
     for user in (surgery.desk, surgery.manager, make.make_user("Practitioner")):
-        with pytest.raises(clearance.PermissionDenied):
+        with pytest.raises(PermissionDenied):
             clearance.said_of_last_session(by=user, **who)
     for user in (surgery.practitioner.user, surgery.clinician):
         assert clearance.said_of_last_session(by=user, **who) == ["No"]

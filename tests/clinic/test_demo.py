@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from booking.models import Appointment
 from clinic.models import Clinic, Location, Patient, Practitioner, Room, Treatment
 from education.models import Article
-from screening import responses, reviews
+from screening import finished, reviews
 from screening.models import Assessment, Effect, Questionnaire, QuestionnaireResponse, Review
 from tests import make
 
@@ -78,7 +78,7 @@ def test_the_demonstration_shows_every_state_of_a_screening():
     assert set(Review.objects.values_list("outcome", flat=True)) == set(Review.Outcome.values)
     for effect in set(Effect.values) - {Effect.INCOMPLETE}:  # what is sent is never incomplete
         assert Assessment.objects.filter(effect=effect).exists(), effect
-    found = [finding for assessment in Assessment.objects.all() for finding in responses.findings_of(assessment)]
+    found = [finding for assessment in Assessment.objects.all() for finding in finished.stored_findings(assessment)]
     waits = {finding.until is None for finding in found if finding.effect == Effect.DEFER}
     assert waits == {True, False}, "waits with a date and without"
     assert {finding.rule for finding in found} >= {

@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 from datetime import timedelta
 
-from screening import clearance, responses, reviews
+from screening import clearance, finished, responses, reviews
 from screening.models import Review
 from tests.make import NOW, TODAY, area, make_user
 
@@ -36,8 +36,8 @@ def words_for(assessment):
     """Words for each finding that has to be addressed."""
     return {
         finding.rule: f"Looked at {finding.rule}; fine on this area."
-        for finding in responses.findings_of(assessment)
-        if finding.effect in clearance.TO_ADDRESS
+        for finding in finished.stored_findings(assessment)
+        if finding.effect in finished.TO_ADDRESS
     }
 
 

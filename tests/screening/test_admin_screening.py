@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from clinic import registry
 from clinic.models import User
-from screening import clearance, responses, reviews
+from screening import finished, responses, reviews, sealing
 from screening.admin import OwnPages
 from screening.models import (
     Questionnaire,
@@ -67,7 +67,7 @@ def patient():
 def waiting(patient, treatment, questionnaire, harmless):
     """A row of the worklist, with an answer that must not leak."""
     response = answer(questionnaire, {**harmless, **GIVEN}, patient)
-    responses.assess_on(response, on=VISIT, now=NOW)
+    finished.assess_on(response, on=VISIT, now=NOW)
     return ask(patient, treatment)
 
 
@@ -402,7 +402,7 @@ def test_a_reply_stands_before_everything_else(patient, treatment, questionnaire
     """What the patient wrote since is why the row is here again: nobody signs past it (H05)."""
     answer(questionnaire, harmless, patient)
     review = decide(ask(patient, treatment), "needs-information", question="How is your skin?")
-    responses.reply_to(review, text="I have a <rash> now.", now=NOW + timedelta(hours=1))
+    reviews.reply_to(review, text="I have a <rash> now.", now=NOW + timedelta(hours=1))
     words = review_page(reviews.worklist().get()).content.decode()
     assert "The patient replied, 1 March 2027, 10:00" in words and "I have a &lt;rash&gt; now." in words
     assert words.index("How is your skin?") < words.index("I have a &lt;rash&gt; now.") < words.index("No findings")
@@ -412,7 +412,7 @@ def test_a_reply_stands_before_everything_else(patient, treatment, questionnaire
 def test_a_reply_about_older_answers_stays_with_what_is_earlier(patient, treatment, questionnaire, harmless):
     answer(questionnaire, harmless, patient)
     review = decide(ask(patient, treatment), "needs-information")
-    responses.reply_to(review, text="All is well.", now=NOW + timedelta(hours=1))
+    reviews.reply_to(review, text="All is well.", now=NOW + timedelta(hours=1))
     answer(questionnaire, harmless, patient, now=NOW + timedelta(hours=2))
     words = review_page(reviews.worklist().get()).content.decode()
     assert "The patient replied" not in words and "All is well." in words
@@ -478,7 +478,7 @@ def test_the_page_shows_person_findings_and_every_answer_as_the_patient_saw_it(w
         assert expected in page
     from django.utils.html import escape
 
-    for item in responses.items_of(waiting.response):
+    for item in finished.items_of(waiting.response):
         assert escape(item["text"]) in page
         for label in item["labels"]:
             assert escape(label) in page
@@ -535,7 +535,7 @@ def test_what_is_signed_is_what_stood_beside_the_button(
     words = {f"reason-{rule}": "Looked at it." for rule in ("diabetes-controlled",) if answers == LOOK}
     more = {"conditions": "Test patch.", "question": "Since when?", "explanation": "Not now."}
     assert post(request, outcome=outcome, **words, **more).status_code == 302
-    statement = clearance.words_of(Review.objects.get())["statement"]
+    statement = sealing.words_of(Review.objects.get())["statement"]
     assert statement.endswith(signed) and statement.startswith("I have read every answer of Ada Whitlock, born 4 May")
     form = page[page.index('<form id="decision"') :]
     beside = form if outcome != "cleared" or answers == LOOK else page

@@ -7,7 +7,7 @@ from allauth.account.models import EmailAddress
 from django.urls import reverse
 
 from clinic.models import Patient
-from screening import clearance, reading, responses
+from screening import clearance, finished, reading, responses
 from screening.models import QuestionnaireResponse
 from tests.make import NOW, TODAY, area, make_appointment, make_patient, make_user
 from tests.screening.decisions import VISIT, answer, ask, decide, heard
@@ -58,7 +58,7 @@ def test_the_clinician_sees_what_was_answered_before_somebody_was_anybody(walker
     one.refresh_from_db()
     assert one.patient == patient
     two = QuestionnaireResponse.objects.get(pk=two.pk)
-    found = clearance.says(two, TODAY, now=clock.now)
+    found = finished.says(two, TODAY, now=clock.now)
     lines = reading.changed(reading.lines_of(two, found, reading.earlier_responses(two)))
     assert [(line.link_id, line.answer, [words for _day, words in line.earlier]) for line in lines] == [
         ("keloid", "No", ["Yes"])

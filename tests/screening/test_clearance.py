@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, connection, transaction
 
-from screening import clearance, definition, responses, reviews
+from screening import clearance, definition, finished, responses, reviews, sealing
 from screening.models import (
     DataKey,
     Questionnaire,
@@ -214,13 +214,13 @@ def test_it_asks_the_rules_again_and_does_not_trust_the_days_of_the_review(
     answer(questionnaire, harmless, patient)
     decide(ask(patient, treatment))
     asked = []
-    real = responses.assess_on
+    real = finished.assess_on
 
     def listen(response, *, on, **arguments):
         asked.append((on, arguments["record"]))
         return real(response, on=on, **arguments)
 
-    monkeypatch.setattr(responses, "assess_on", listen)
+    monkeypatch.setattr(finished, "assess_on", listen)
     assert clearance_on(patient, treatment, VISIT + 3 * DAY).cleared
     assert asked == [(VISIT + 3 * DAY, False)]
 
@@ -237,9 +237,9 @@ def test_whatever_breaks_blocks(patient, treatment, questionnaire, harmless, mon
     if broken == "rules":
         monkeypatch.setattr(Questionnaire, "definition", fails)
     if broken == "words":
-        monkeypatch.setattr(clearance, "words_of", fails)
+        monkeypatch.setattr(sealing, "words_of", fails)
     if broken == "answers":
-        monkeypatch.setattr(responses, "answers_of", fails)
+        monkeypatch.setattr(finished, "answers_of", fails)
     if broken == "key":
         DataKey.objects.filter(response=response).delete()
     found = clearance_on(patient, treatment)
@@ -384,7 +384,7 @@ def test_under_18_may_not_even_ask_for_a_talk(patient, treatment, questionnaire,
     """Such answers are not kept; should some exist all the same, nothing may be asked for with them."""
     response = answer(questionnaire, harmless)
     young = {**harmless, "age-date-of-birth": "2010-01-01"}
-    items = [{**item, "value": young[item["link_id"]]} for item in responses.items_of(response)]
+    items = [{**item, "value": young[item["link_id"]]} for item in finished.items_of(response)]
     from screening import sealing
 
     row = responses.start(questionnaire=questionnaire, treatment=None, privacy_version="1", now=NOW)
@@ -595,5 +595,5 @@ def test_harmless_means_harmless(questionnaire, harmless):
     """The other tests lean on it: none of these answers makes a rule speak."""
     assert harmless_answers(questionnaire) == harmless
     response = answer(questionnaire, harmless)
-    assert responses.assess_on(response, on=VISIT, now=NOW, record=False).findings == ()
+    assert finished.assess_on(response, on=VISIT, now=NOW, record=False).findings == ()
     assert words_for(reviews.stored_assessment(response, on=VISIT, now=NOW)) == {}

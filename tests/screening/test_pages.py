@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django.contrib.sessions.models import Session
 
-from screening import responses as verbs
+from screening import finished
 from screening.models import Assessment, DataKey, Questionnaire, QuestionnaireResponse, ReviewRequest
 from screening.sealing import unseal
 from tests.make import NOW, area, make_clinic, make_consultation, make_location, make_patient, make_user
@@ -84,7 +84,7 @@ def test_beginning_again_forgets_the_unfinished_answers(walker, harmless):
     before = walker.response
     walker.begin()
     assert not QuestionnaireResponse.objects.filter(pk=before.pk).exists()
-    assert verbs.answers_of(walker.response) == {}
+    assert finished.answers_of(walker.response) == {}
 
 
 def test_without_a_published_questionnaire_people_are_asked_to_call(client, treatment):
@@ -155,7 +155,7 @@ def test_what_is_missing_is_named_and_what_was_typed_stays(walker, harmless):
     assert 'href="#id_cold-sores_0"' in body and 'href="#id_active-skin-infection-since_day"' in body
     assert "A &lt;b&gt;boil&lt;/b&gt;" in body
     assert re.search(r'value="yes"[^>]*checked|checked[^>]*value="yes"', body)
-    assert "active-skin-infection" not in verbs.answers_of(walker.response)
+    assert "active-skin-infection" not in finished.answers_of(walker.response)
 
 
 def test_follow_ups_stand_on_the_page_without_javascript(walker, harmless):
@@ -186,10 +186,10 @@ def test_what_is_written_under_another_answer_is_asked_about(walker, harmless):
     ):
         page = walker.step(3, harmless, **written)
         assert "Please clear it, or change your answer here." in words(page), written
-        assert "active-skin-infection" not in verbs.answers_of(walker.response)
+        assert "active-skin-infection" not in finished.answers_of(walker.response)
         assert next(iter(written.values())) in page.content.decode()
     assert walker.step(3, harmless, **{"active-skin-infection-treated": "yes"}).status_code == 302  # cannot be unchosen
-    assert not [key for key in verbs.answers_of(walker.response) if key.startswith("active-skin-infection-")]
+    assert not [key for key in finished.answers_of(walker.response) if key.startswith("active-skin-infection-")]
 
 
 def test_what_was_written_before_is_dropped_when_the_answer_above_changes(walker, harmless):
@@ -201,7 +201,7 @@ def test_what_was_written_before_is_dropped_when_the_answer_above_changes(walker
     }
     assert walker.step(3, harmless | {"active-skin-infection": "yes"} | details).status_code == 302
     assert walker.step(3, harmless | details).status_code == 302  # now “No”; what stood below is sent along
-    assert not [key for key in verbs.answers_of(walker.response) if key.startswith("active-skin-infection-")]
+    assert not [key for key in finished.answers_of(walker.response) if key.startswith("active-skin-infection-")]
 
 
 def test_a_list_with_none_and_something_else_is_asked_again(walker, harmless):
@@ -218,7 +218,7 @@ def test_dates_may_be_partial_or_forgotten_but_not_in_the_future(walker, harmles
     assert walker.step(3, harmless | yes | {"active-skin-infection-since": "2028"}).status_code == 200
     for value in ("2027-03-01", "2027-03", "2027", "unknown"):
         assert walker.step(3, harmless | yes | {"active-skin-infection-since": value}).status_code == 302
-        assert verbs.answers_of(walker.response)["active-skin-infection-since"] == value
+        assert finished.answers_of(walker.response)["active-skin-infection-since"] == value
 
 
 def test_numbers_take_a_comma_and_are_kept_as_numbers(walker, harmless):
@@ -226,9 +226,9 @@ def test_numbers_take_a_comma_and_are_kept_as_numbers(walker, harmless):
     walker.fill_in(harmless, until=number)
     thinner = {"blood-thinners": "yes", "blood-thinners-which": ["warfarin"]}
     assert walker.step(number, harmless | thinner | {"blood-thinners-inr": "2,5"}).status_code == 302
-    assert verbs.answers_of(walker.response)["blood-thinners-inr"] == 2.5
+    assert finished.answers_of(walker.response)["blood-thinners-inr"] == 2.5
     assert walker.step(number, harmless | thinner | {"blood-thinners-inr": ""}).status_code == 302
-    assert "blood-thinners-inr" not in verbs.answers_of(walker.response)
+    assert "blood-thinners-inr" not in finished.answers_of(walker.response)
     assert 'value="2.5"' not in walker.client.get(f"/screening/{number}/").content.decode()
 
 
@@ -274,7 +274,7 @@ def test_what_cannot_wait_is_said_to_somebody_who_leaves(walker, harmless):
     assert "see your GP soon" in words(page) and 'role="alert"' in page.content.decode()
     assert primary(page) == ["/screening/later/"]
     assert "Your answers are saved" in words(walker.client.get("/screening/later/"))
-    assert verbs.answers_of(walker.response)["changing-mole"] == "yes"
+    assert finished.answers_of(walker.response)["changing-mole"] == "yes"
     assert walker.client.get("/screening/3/").url == "/screening/birth-date/?to=3"  # put away already
     assert walker.step(3, {"changing-mole": "yes"}, action="leave").status_code == 200  # read again with "reload"
 
@@ -297,7 +297,7 @@ def test_a_yes_does_not_hide_behind_a_no(walker, harmless, said):
     assert "see your GP soon" in words(page)  # it may have been meant
     assert not page.context["form"]["changing-mole"].value()
     assert page.context["form"]["broken-skin"].value() == "no"  # the others stay
-    assert "changing-mole" not in verbs.answers_of(walker.response)
+    assert "changing-mole" not in finished.answers_of(walker.response)
     assert walker.step(3, harmless, **{"changing-mole": ["no", "no"]}).url == "/screening/4/"  # the same, twice
 
 
@@ -314,10 +314,10 @@ def test_a_yes_does_not_hide_behind_a_no(walker, harmless, said):
 def test_no_field_that_takes_one_answer_takes_two(walker, harmless, link_id, changes, action):
     number = walker.number_of(link_id)
     walker.fill_in(harmless, until=number)
-    before = verbs.answers_of(walker.response)
+    before = finished.answers_of(walker.response)
     page = walker.step(number, harmless, **changes, action=action)
     assert page.context["form"].errors == {link_id: ["Please answer this once."]}
-    assert verbs.answers_of(walker.response) == before
+    assert finished.answers_of(walker.response) == before
 
 
 def test_a_list_has_as_many_answers_as_there_are(walker, harmless):
@@ -325,7 +325,7 @@ def test_a_list_has_as_many_answers_as_there_are(walker, harmless):
     walker.fill_in(harmless, until=number)
     page = walker.step(number, harmless | {"treatment-area": ["face", "chest"]})
     assert page.status_code == 302, page.context["form"].errors
-    assert verbs.answers_of(walker.response)["treatment-area"] == ["face", "chest"]
+    assert finished.answers_of(walker.response)["treatment-area"] == ["face", "chest"]
 
 
 def test_a_follow_up_that_was_not_called_for_is_asked_about_once(walker, harmless):
@@ -365,7 +365,7 @@ def test_a_day_in_the_future_is_no_birth_date(walker):
     walker.begin()
     page = walker.step(1, {"age-date-of-birth": "2027-03-02"})
     assert "This date has not come yet" in words(page)
-    assert verbs.answers_of(walker.response) == {}
+    assert finished.answers_of(walker.response) == {}
 
 
 # ---------------------------------------------------------------- leaving, coming back
@@ -376,8 +376,8 @@ def test_save_and_leave_keeps_what_is_there_and_asks_for_nothing_more(walker, ha
     page = walker.step(3, {"cold-sores": "never"}, action="leave")
     assert page.url == "/screening/later/"
     assert "Tuesday 2 March, 09:00" in words(walker.client.get(page.url))
-    assert verbs.answers_of(walker.response)["cold-sores"] == "never"
-    assert "broken-skin" not in verbs.answers_of(walker.response)
+    assert finished.answers_of(walker.response)["cold-sores"] == "never"
+    assert "broken-skin" not in finished.answers_of(walker.response)
     # Whoever sits down next is asked for the birth date at once.
     assert walker.client.get("/screening/3/").url == "/screening/birth-date/?to=3"
 
@@ -458,7 +458,7 @@ def test_a_step_typed_slowly_is_saved_and_then_the_birth_date_is_asked(walker, h
     walker.fill_in(harmless, until=3)
     clock.forward(minutes=20)
     assert walker.step(3, harmless).url == "/screening/4/"
-    assert verbs.answers_of(walker.response)["broken-skin"] == "no"
+    assert finished.answers_of(walker.response)["broken-skin"] == "no"
     assert walker.client.get("/screening/4/").url == "/screening/birth-date/?to=4"
 
 
@@ -466,7 +466,7 @@ def test_nobody_changes_the_birth_date_without_giving_it(walker, harmless, clock
     walker.fill_in(harmless, until=3)
     clock.forward(minutes=20)
     assert walker.step(1, {"age-date-of-birth": "1980-01-01"}).url.startswith("/screening/birth-date/")
-    assert verbs.answers_of(walker.response)["age-date-of-birth"] == "1990-05-04"
+    assert finished.answers_of(walker.response)["age-date-of-birth"] == "1990-05-04"
 
 
 def test_a_mistake_while_away_shows_nothing_that_was_stored(walker, harmless, clock):
@@ -494,7 +494,7 @@ def test_all_answers_are_shown_once_more_with_a_way_to_change_each(walker, harml
     page = walker.client.get("/screening/check/")
     body = page.content.decode()
     assert "4 May 1990" in words(page) and "on my &lt;ear&gt;" in body and "Dented scars from spots" in words(page)
-    for link_id in verbs.answers_of(walker.response):
+    for link_id in finished.answers_of(walker.response):
         assert f"?change=1#id_{link_id}" in body
     assert "Are you pregnant?" in words(page)
 
@@ -526,7 +526,7 @@ def test_what_is_sent_is_what_was_read(walker, harmless):
         assert 'name="declare"' in page.content.decode() and "checked" not in page.content.decode()
         assert walker.response.status == "in-progress"
     assert walker.send().url == "/screening/result/"
-    assert verbs.answers_of(walker.response)["keloid"] == "yes"
+    assert finished.answers_of(walker.response)["keloid"] == "yes"
 
 
 def test_saving_the_same_answers_again_is_no_change(walker, harmless):
@@ -540,7 +540,7 @@ def test_the_mark_of_the_answers_says_nothing_about_them(walker, harmless):
     from screening.forms import fingerprint
 
     walker.fill_in(harmless)
-    assert walker.shown() == fingerprint(verbs.answers_of(walker.response))
+    assert walker.shown() == fingerprint(finished.answers_of(walker.response))
     assert fingerprint({"keloid": "yes"}) != fingerprint({"keloid": "no"})
     assert len(walker.shown()) == 64 and "yes" not in walker.shown()
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clinic.models import CallBack
+from screening import finished
 from screening import responses as verbs
 from screening.assessment import Question, assess
 from screening.forms import LONGEST_TEXT, StepForm
@@ -43,7 +44,7 @@ KEYS = ["", "_day", "_month", "_year", "_unknown"]
 
 
 def stored(walker):
-    return verbs.answers_of(walker.response)
+    return finished.answers_of(walker.response)
 
 
 @pytest.mark.django_db
@@ -352,6 +353,8 @@ def test_whatever_is_posted_a_valid_form_holds_only_readable_answers(post, lenie
 def test_a_call_back_is_kept_once_however_often_it_is_sent(client):
     make = {"name": "Ada", "phone": "020 7946 0000", "about": "language", "language": "Polski"}
     key = str(uuid.uuid4())
+    unseen = client.post("/call-back/", make | {"request_key": key, "name": "Ada\x07\nLovelace"})
+    assert "with letters only" in words(unseen)
     for _again in range(2):
         assert client.post("/call-back/", make | {"request_key": key}).url == "/call-back/thanks/"
     row = CallBack.objects.get()

@@ -57,7 +57,7 @@ def test_the_patient_reads_the_question_and_answers_once(client, patient, review
     assert "Please answer this once." in words(twice) and not Reply.objects.exists()
     assert client.post(place, {"text": "Prednisolone, since May."}).url == place
     assert "Thank you, we have your answer" in words(client.get(place))
-    assert verbs.reply_of(review) == "Prednisolone, since May."
+    assert reviews.reply_of(review) == "Prednisolone, since May."
     # Back on the worklist, for the same visit.
     request = ReviewRequest.objects.get(closed_at=None)
     assert (request.response, request.needed_on) == (review.response, TODAY + timedelta(days=9))
@@ -65,7 +65,7 @@ def test_the_patient_reads_the_question_and_answers_once(client, patient, review
     assert "We have your first answer only" in again
     assert "Something else." in again and "Prednisolone, since May." in again
     assert client.post(place, {"text": "Prednisolone, since May."}).url == place  # pressed twice
-    assert verbs.reply_of(Review.objects.get(pk=review.pk)) == "Prednisolone, since May."
+    assert reviews.reply_of(Review.objects.get(pk=review.pk)) == "Prednisolone, since May."
     assert Reply.objects.count() == 1 and ReviewRequest.objects.filter(closed_at=None).count() == 1
 
 
@@ -115,5 +115,5 @@ def test_after_new_answers_a_reply_is_kept_but_opens_nothing(client, patient, re
     verbs.complete(new, today=TODAY, now=later)
     client.force_login(patient.user)
     client.post(f"/screening/reply/{review.uuid}/", {"text": "Prednisolone"})
-    assert verbs.reply_of(review) == "Prednisolone"
+    assert reviews.reply_of(review) == "Prednisolone"
     assert not ReviewRequest.objects.filter(response=review.response, closed_at=None).exists()

@@ -142,7 +142,7 @@ def test_decisions_from_before_there_were_explanations_are_shown_without(
     answer(questionnaire, harmless, patient)
     review = decide(ask(patient, treatment), "not-suitable")
     old = {"statement": "I have read it.", "reasons": {}, "conditions": "", "question": ""}
-    monkeypatch.setattr("screening.clearance.words_of", lambda review: old)
+    monkeypatch.setattr("screening.sealing.words_of", lambda review: old)
     client.force_login(patient.user)
     page = client.get(reverse("screening:decision", args=[review.uuid]))
     assert page.status_code == 200 and 'id="why"' not in page.content.decode()

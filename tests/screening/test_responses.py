@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from clinic.models import Patient
-from screening import clearance
+from screening import clearance, finished
 from screening import responses as verbs
 from screening.models import Assessment, DataKey, Questionnaire, QuestionnaireResponse
 from screening.sealing import SealBroken, unseal
@@ -37,7 +37,7 @@ def stored(response):
 
 def test_a_new_response_has_no_answers(questionnaire, treatment):
     response = begin(questionnaire, treatment)
-    assert verbs.answers_of(stored(response)) == {}
+    assert finished.answers_of(stored(response)) == {}
     assert (response.status, response.treatment, response.privacy_version) == ("in-progress", treatment, "1")
     assert response.agreed_at == response.started_at == response.seen_at == NOW
     assert DataKey.objects.filter(response=response).count() == 1
@@ -56,7 +56,7 @@ def test_what_was_saved_comes_back_and_nothing_else(questionnaire):
     response = begin(questionnaire)
     verbs.save_answers(response, {"age-date-of-birth": "1990-05-04"}, now=NOW)
     verbs.save_answers(response, {"keloid": "no", "treatment-area": ["face", "neck"]}, now=LATER)
-    assert verbs.answers_of(stored(response)) == {
+    assert finished.answers_of(stored(response)) == {
         "age-date-of-birth": "1990-05-04",
         "treatment-area": ["face", "neck"],
         "keloid": "no",
@@ -67,14 +67,14 @@ def test_what_was_saved_comes_back_and_nothing_else(questionnaire):
 def test_a_question_that_was_not_answered_is_missing_not_no(questionnaire):
     response = begin(questionnaire)
     verbs.save_answers(response, {"keloid": None, "rosacea": "", "treatment-area": [], "eczema": "no"}, now=NOW)
-    assert verbs.answers_of(response) == {"eczema": "no"}
+    assert finished.answers_of(response) == {"eczema": "no"}
 
 
 def test_none_takes_an_answer_away(questionnaire):
     response = begin(questionnaire)
     verbs.save_answers(response, {"keloid": "no"}, now=NOW)
     verbs.save_answers(response, {"keloid": None}, now=NOW)
-    assert "keloid" not in verbs.answers_of(stored(response))
+    assert "keloid" not in finished.answers_of(stored(response))
 
 
 def test_a_follow_up_goes_with_the_answer_that_called_for_it(questionnaire):
@@ -89,9 +89,9 @@ def test_a_follow_up_goes_with_the_answer_that_called_for_it(questionnaire):
         },
         now=NOW,
     )
-    assert set(verbs.answers_of(response)) == {"active-acne", "active-acne-treatment", "active-acne-treatment-what"}
+    assert set(finished.answers_of(response)) == {"active-acne", "active-acne-treatment", "active-acne-treatment-what"}
     verbs.save_answers(response, {"active-acne": "none"}, now=NOW)
-    assert verbs.answers_of(stored(response)) == {"active-acne": "none"}
+    assert finished.answers_of(stored(response)) == {"active-acne": "none"}
 
 
 def test_a_question_that_does_not_exist_is_refused_and_nothing_is_written(questionnaire):
@@ -106,13 +106,13 @@ def test_saving_while_away_does_not_count_as_being_there(questionnaire):
     response = begin(questionnaire)
     verbs.save_answers(response, {"keloid": "no"}, now=LATER, seen=False)
     assert stored(response).seen_at == NOW
-    assert verbs.answers_of(stored(response)) == {"keloid": "no"}
+    assert finished.answers_of(stored(response)) == {"keloid": "no"}
 
 
 def test_each_snapshot_keeps_the_words_that_were_shown(questionnaire):
     response = begin(questionnaire)
     verbs.save_answers(response, {"recent-procedures": ["filler", "waxing"]}, now=NOW)
-    (item,) = verbs.items_of(stored(response))
+    (item,) = finished.items_of(stored(response))
     question = questionnaire.definition().by_link_id["recent-procedures"]
     assert item["text"] == question.text and item["hint"] == question.hint and item["kind"] == "choices"
     assert item["labels"] == ["Filler", "Waxing, threading or hair-removal cream"]
@@ -123,7 +123,7 @@ def test_each_snapshot_keeps_the_words_that_were_shown(questionnaire):
 def test_the_raw_rows_hold_no_answer(questionnaire, harmless):
     answers = harmless | {"other-health": "yes", "other-health-what": "Xylophonitis"}
     response = finish(questionnaire, answers)
-    verbs.assess_on(response, on=TODAY, now=NOW)
+    finished.assess_on(response, on=TODAY, now=NOW)
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_jsonb(r)::text FROM screening_questionnaireresponse r WHERE id = %s", [response.pk])
         row = cursor.fetchone()[0]
@@ -144,7 +144,7 @@ def test_finishing_keeps_the_day_and_the_declaration(questionnaire, harmless):
     response = finish(questionnaire, harmless, now=LATER, declaration="What I wrote is true.")
     row = stored(response)
     assert (row.status, row.answered_on, row.completed_at) == ("completed", TODAY, LATER)
-    assert verbs.answers_of(row) == harmless
+    assert finished.answers_of(row) == harmless
     declared = unseal(row, "answers", row.document)["declaration"]
     assert declared == {
         "text": "What I wrote is true.",
@@ -191,7 +191,7 @@ def test_finished_answers_take_no_more(questionnaire, harmless):
     with pytest.raises(verbs.AlreadySent):
         verbs.save_answers(response, {"keloid": "yes"}, now=LATER)
     assert verbs.forget(response) is False
-    assert verbs.answers_of(stored(response)) == harmless
+    assert finished.answers_of(stored(response)) == harmless
 
 
 def test_answers_to_replaced_questions_are_not_finished(questionnaire, harmless):
@@ -239,7 +239,7 @@ def test_a_patients_second_answers_are_amended_and_tell_that_the_first_lost_thei
         clearance.clearance_changed.disconnect(listener)
     assert (first.status, second.status, second.supersedes) == ("completed", "amended", first)
     assert told == [(patient, "answered"), (patient, "superseded")]
-    assert verbs.answers_of(stored(first))["keloid"] == harmless["keloid"]  # H10: every attempt is kept
+    assert finished.answers_of(stored(first))["keloid"] == harmless["keloid"]  # H10: every attempt is kept
 
 
 def test_a_quiet_recheck_replaces_nothing(questionnaire, harmless):
@@ -279,8 +279,8 @@ def test_drafts_are_forgotten_after_24_hours_and_finished_answers_are_not(questi
 
 def test_fifteen_minutes_without_work_ask_for_the_birth_date(questionnaire):
     response = begin(questionnaire)
-    assert not verbs.is_away(response, now=NOW + timedelta(minutes=15))
-    assert verbs.is_away(response, now=NOW + timedelta(minutes=15, seconds=1))
+    assert not finished.is_away(response, now=NOW + timedelta(minutes=15))
+    assert finished.is_away(response, now=NOW + timedelta(minutes=15, seconds=1))
 
 
 def test_the_right_birth_date_opens_the_answers_for_another_fifteen_minutes(questionnaire):
@@ -290,7 +290,7 @@ def test_the_right_birth_date_opens_the_answers_for_another_fifteen_minutes(ques
     assert verbs.prove_birth_date(response, date(1990, 4, 5), now=back) is False
     assert verbs.prove_birth_date(response, BIRTH, now=back) is True
     row = stored(response)
-    assert not verbs.is_away(row, now=back) and verbs.is_away(row, now=back + timedelta(minutes=16))
+    assert not finished.is_away(row, now=back) and finished.is_away(row, now=back + timedelta(minutes=16))
     assert row.data_key.wrong_birth_dates == 0
 
 
@@ -321,8 +321,8 @@ def test_three_wrong_birth_dates_shut_finished_answers_but_keep_them(questionnai
 def test_harmless_answers_are_assessed_and_recorded_once_a_day(questionnaire, harmless):
     response = finish(questionnaire, harmless)
     for _again in range(2):
-        assert verbs.assess_on(response, on=TODAY, now=NOW).effect == "none"
-    verbs.assess_on(response, on=TODAY + timedelta(days=7), now=NOW)
+        assert finished.assess_on(response, on=TODAY, now=NOW).effect == "none"
+    finished.assess_on(response, on=TODAY + timedelta(days=7), now=NOW)
     assert list(Assessment.objects.order_by("on").values_list("on", "effect", "findings_count")) == [
         (TODAY, "none", 0),
         (TODAY + timedelta(days=7), "none", 0),
@@ -332,9 +332,9 @@ def test_harmless_answers_are_assessed_and_recorded_once_a_day(questionnaire, ha
 def test_the_recorded_findings_come_back_as_they_were(questionnaire, harmless):
     harmless |= {"isotretinoin": "yes", "isotretinoin-still": "no", "isotretinoin-last-dose": "2026-12"}
     response = finish(questionnaire, harmless | {"keloid": "yes", "keloid-where": "ear"})
-    found = verbs.assess_on(response, on=TODAY, now=NOW)
+    found = finished.assess_on(response, on=TODAY, now=NOW)
     row = Assessment.objects.get(response=response)
-    assert verbs.findings_of(row) == found.findings
+    assert finished.stored_findings(row) == found.findings
     assert (row.effect, row.override, row.earliest) == (found.effect, "O2", found.earliest)
     assert row.findings_count == len(found.findings) and row.to_address_count >= 2
     assert any(finding.until for finding in found.findings)
@@ -342,14 +342,14 @@ def test_the_recorded_findings_come_back_as_they_were(questionnaire, harmless):
 
 def test_drafts_and_mere_questions_are_not_recorded(questionnaire, harmless):
     draft = begin(questionnaire)
-    assert verbs.assess_on(draft, on=TODAY, now=NOW).effect == "incomplete"
-    verbs.assess_on(finish(questionnaire, harmless), on=TODAY, now=NOW, record=False)
+    assert finished.assess_on(draft, on=TODAY, now=NOW).effect == "incomplete"
+    finished.assess_on(finish(questionnaire, harmless), on=TODAY, now=NOW, record=False)
     assert not Assessment.objects.exists()
 
 
 def test_a_birth_date_that_differs_from_the_patients_is_found(questionnaire, harmless):
     response = finish(questionnaire, harmless, patient=make_patient(birth_date=date(1991, 5, 4)))
-    found = verbs.assess_on(response, on=TODAY, now=NOW)
+    found = finished.assess_on(response, on=TODAY, now=NOW)
     assert found.effect == "review" and "birth-date-differs" in [finding.rule for finding in found.findings]
 
 
@@ -357,12 +357,12 @@ def test_answers_without_a_key_block(questionnaire, harmless, caplog):
     response = finish(questionnaire, harmless)
     DataKey.objects.filter(response=response).delete()
     row = stored(response)
-    found = verbs.assess_on(row, on=TODAY, now=NOW)
+    found = finished.assess_on(row, on=TODAY, now=NOW)
     assert found.effect == "incomplete" and found.blocks
     assert not Assessment.objects.exists()
     assert "1990" not in caplog.text
     with pytest.raises(SealBroken):
-        verbs.answers_of(row)
+        finished.answers_of(row)
 
 
 def test_an_error_in_the_rules_blocks_and_is_not_recorded(questionnaire, harmless, monkeypatch, caplog):
@@ -373,19 +373,19 @@ def test_an_error_in_the_rules_blocks_and_is_not_recorded(questionnaire, harmles
 
     with monkeypatch.context() as patch:
         patch.setattr(verbs.rules, "assess", broken)
-        assert verbs.assess_on(response, on=TODAY, now=NOW).effect == "incomplete"
+        assert finished.assess_on(response, on=TODAY, now=NOW).effect == "incomplete"
     assert "Xylophonitis" not in caplog.text
     assert not Assessment.objects.exists()
-    assert verbs.assess_on(response, on=TODAY, now=NOW).effect == "review"
+    assert finished.assess_on(response, on=TODAY, now=NOW).effect == "review"
 
 
 def test_a_questionnaire_without_rules_blocks():
     questionnaire = make_questionnaire()
     response = begin(questionnaire)
-    assert verbs.assess_on(response, on=TODAY, now=NOW).blocks
+    assert finished.assess_on(response, on=TODAY, now=NOW).blocks
 
 
 def test_snapshots_are_json_only(questionnaire, harmless):
     response = finish(questionnaire, harmless)
-    assert json.loads(json.dumps(verbs.items_of(response))) == verbs.items_of(response)
+    assert json.loads(json.dumps(finished.items_of(response))) == finished.items_of(response)
     assert Patient.objects.count() == 0

@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from clinic.models import User
-from screening import clearance, definition, responses, reviews, sealing
+from screening import chair, clearance, definition, finished, reviews, sealing
 from screening.models import Assessment, Questionnaire, QuestionnaireResponse, Review, ReviewRequest
 from tests.make import (
     NOW,
@@ -68,7 +68,7 @@ def test_the_worst_comes_first_then_the_nearest_then_the_longest(treatment, ques
     for name, (answers, on, now) in given.items():
         person = make_patient(name=name)
         response = answer(questionnaire, {**harmless, **answers}, person, now=now)
-        responses.assess_on(response, on=on or TODAY, now=now)
+        finished.assess_on(response, on=on or TODAY, now=now)
         request = ask(person, treatment, on=on, now=now)
         if on == TODAY + DAY:  # the same visit for both
             ReviewRequest.objects.filter(pk=request.pk).update(needed_at=NOW + DAY)
@@ -249,7 +249,7 @@ def test_every_finding_needs_words_of_its_own(patient, treatment, questionnaire,
             assert list(error.message_dict) == [f"reason-{missing}"]
     assert not Review.objects.exists()
     review = decide(request, reasons=words)
-    assert clearance.words_of(review)["reasons"] == words
+    assert sealing.words_of(review)["reasons"] == words
 
 
 @pytest.mark.parametrize(
@@ -442,7 +442,7 @@ def test_a_refusal_gives_a_reason_from_the_rules_or_in_words(patient, treatment,
     error = refused(decide, request, outcome, explanation=" ")
     assert list(error.message_dict) == ["explanation"]
     review = decide(request, outcome, explanation=" Your skin is sore. ")
-    assert clearance.words_of(review)["explanation"] == "Your skin is sore."
+    assert sealing.words_of(review)["explanation"] == "Your skin is sore."
 
 
 @pytest.mark.parametrize(
@@ -453,13 +453,13 @@ def test_advice_alone_is_no_reason(patient, treatment, questionnaire, harmless, 
     if needed:
         refused(decide, request, "not-suitable", explanation="")
     else:
-        assert clearance.words_of(decide(request, "not-suitable", explanation=""))["explanation"] == ""
+        assert sealing.words_of(decide(request, "not-suitable", explanation=""))["explanation"] == ""
 
 
 @pytest.mark.parametrize("outcome", ["cleared", "cleared-with-conditions", "needs-information"])
 def test_nothing_else_is_explained(patient, treatment, questionnaire, harmless, outcome):
     request = waits(patient, treatment, questionnaire, harmless)
-    assert clearance.words_of(decide(request, outcome, explanation="Left over."))["explanation"] == ""
+    assert sealing.words_of(decide(request, outcome, explanation="Left over."))["explanation"] == ""
 
 
 def test_the_second_of_two_clinicians_is_told_who_was_first(patient, treatment, questionnaire, harmless, clinician):
@@ -484,7 +484,7 @@ def test_the_second_of_two_clinicians_is_told_who_was_first(patient, treatment, 
 def test_its_words_are_sealed_and_bound_to_it(patient, treatment, questionnaire, harmless):
     request = waits(patient, treatment, questionnaire, {**harmless, **LOOK})
     review = decide(request, "cleared-with-conditions", conditions="No numbing cream, please.")
-    assert clearance.words_of(review)["conditions"] == "No numbing cream, please."
+    assert sealing.words_of(review)["conditions"] == "No numbing cream, please."
     stored = bytes(Review.objects.get(pk=review.pk).words)
     assert b"numbing" not in stored and b"read every answer" not in stored
 
@@ -534,7 +534,7 @@ def test_a_quiet_recheck_changes_nothing(patient, treatment, questionnaire, harm
     waits(patient, treatment, questionnaire, harmless)
     decide(ask(patient, treatment))
     with heard() as told:
-        found = reviews.record_recheck(patient, quiet, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
+        found = chair.record_recheck(patient, quiet, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
     assert (found.effect, told) == ("none", [])
     assert clearance.clearance_for(patient, treatment, area=area(), on=VISIT, now=NOW).cleared
     stored = QuestionnaireResponse.objects.get(questionnaire__purpose="recheck")
@@ -560,7 +560,7 @@ def test_a_recheck_that_finds_something_ends_the_clearance(
         patient=patient, treatment=treatment, area=area(), review=review, status="arrived", starts_at=NOW + 9 * DAY
     )
     with heard() as told:
-        found = reviews.record_recheck(patient, {**quiet, **given}, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
+        found = chair.record_recheck(patient, {**quiet, **given}, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
     assert found.effect == effect
     assert [t["outcome"] for t in told] == ["superseded"]
     assert not clearance.clearance_for(patient, treatment, area=area(), on=VISIT, now=NOW).cleared
@@ -572,7 +572,7 @@ COLD_SORES = {"cold-sores": "before", "cold-sores-kidney-or-allergy": "no"}
 SPOTS = {"active-acne": "a-few"}
 
 
-def chair(patient, treatment, questionnaire, harmless, quiet, practitioner, *, then, now_said, outcome="cleared"):
+def asked_again(patient, treatment, questionnaire, harmless, quiet, practitioner, *, then, now_said, outcome="cleared"):
     """A visit that a clinician said yes to on `then`, and the re-check of its day with `now_said`."""
     waits(patient, treatment, questionnaire, {**harmless, **then})
     review = decide(ask(patient, treatment), outcome)
@@ -599,7 +599,7 @@ def chair(patient, treatment, questionnaire, harmless, quiet, practitioner, *, t
 def test_what_a_clinician_has_accepted_is_no_news_at_the_chair(
     patient, treatment, questionnaire, harmless, quiet, practitioner, then, now_said
 ):
-    assert chair(patient, treatment, questionnaire, harmless, quiet, practitioner, then=then, now_said=now_said)
+    assert asked_again(patient, treatment, questionnaire, harmless, quiet, practitioner, then=then, now_said=now_said)
 
 
 NOT_SURE = {"sun-tan": "not-sure"}
@@ -623,7 +623,9 @@ NOT_SURE = {"sun-tan": "not-sure"}
 def test_anything_said_differently_is_news(
     patient, treatment, questionnaire, harmless, quiet, practitioner, then, now_said
 ):
-    assert not chair(patient, treatment, questionnaire, harmless, quiet, practitioner, then=then, now_said=now_said)
+    assert not asked_again(
+        patient, treatment, questionnaire, harmless, quiet, practitioner, then=then, now_said=now_said
+    )
 
 
 def test_what_one_decision_accepted_is_news_for_another_without_words_about_it(
@@ -635,8 +637,8 @@ def test_what_one_decision_accepted_is_news_for_another_without_words_about_it(
     decide(ask(patient, treatment))
     other = decide(ask(patient, treatment, code="chest"))
     said = {**quiet, **COLD_SORES}
-    words = clearance.words_of(other) | {"reasons": {}}
-    sealed = sealing.seal(other.response, clearance.words_purpose(uuid.UUID(int=7)), words)
+    words = sealing.words_of(other) | {"reasons": {}}
+    sealed = sealing.seal(other.response, sealing.words_purpose(uuid.UUID(int=7)), words)
     fields = {name: getattr(other, name) for name in ("response", "assessment", "patient", "treatment", "area")}
     fields |= {name: getattr(other, name) for name in ("outcome", "valid_from", "valid_until", "decided_by")}
     Review.objects.create(uuid=uuid.UUID(int=7), words=sealed, decided_at=NOW, **fields)
@@ -652,7 +654,7 @@ def test_words_that_cannot_be_read_make_everything_news(
     def broken(review):
         raise sealing.SealBroken("gone")
 
-    monkeypatch.setattr(clearance, "words_of", broken)
+    monkeypatch.setattr(sealing, "words_of", broken)
     said = {**quiet, **COLD_SORES}
     assert not clearance.recheck(patient, said, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
 
@@ -661,19 +663,19 @@ def test_a_recheck_with_a_gap_is_not_stored(patient, treatment, questionnaire, h
     waits(patient, treatment, questionnaire, harmless)
     before = QuestionnaireResponse.objects.count()
     missing = {key: value for key, value in quiet.items() if key != "pregnancy"}
-    error = refused(reviews.record_recheck, patient, missing, by=practitioner, today=VISIT, now=NOW)
+    error = refused(chair.record_recheck, patient, missing, by=practitioner, today=VISIT, now=NOW)
     assert list(error.message_dict) == ["pregnancy"]
-    refused(reviews.record_recheck, patient, {**quiet, "no-such": "yes"}, by=practitioner, today=VISIT, now=NOW)
+    refused(chair.record_recheck, patient, {**quiet, "no-such": "yes"}, by=practitioner, today=VISIT, now=NOW)
     assert QuestionnaireResponse.objects.count() == before
 
 
 @pytest.mark.parametrize("role", ["Front desk", "Content editor", "Manager", None])
 def test_nobody_else_records_it(patient, questionnaire, quiet, role):
-    refused(reviews.record_recheck, patient, quiet, by=make_user(role=role), today=VISIT, now=NOW)
+    refused(chair.record_recheck, patient, quiet, by=make_user(role=role), today=VISIT, now=NOW)
 
 
 def test_without_a_published_recheck_nobody_is_checked_in(patient, questionnaire, practitioner):
-    refused(reviews.record_recheck, patient, {}, by=practitioner, today=VISIT, now=NOW)
+    refused(chair.record_recheck, patient, {}, by=practitioner, today=VISIT, now=NOW)
 
 
 # ---------------------------------------------------------------- withdrawing

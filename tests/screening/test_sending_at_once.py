@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
+from screening import finished
 from screening import responses as verbs
 from screening.models import Assessment, QuestionnaireResponse
 from tests.make import NOW, TODAY, make_treatment
@@ -61,7 +62,7 @@ def test_saving_two_steps_at_once_keeps_both(draft):
         return lambda: verbs.save_answers(again(draft), changes, now=NOW)
 
     at_once(save({"keloid": "not-sure"}), save({"pregnancy": "might-be"}))
-    answers = verbs.answers_of(again(draft))
+    answers = finished.answers_of(again(draft))
     assert (answers["keloid"], answers["pregnancy"]) == ("not-sure", "might-be")
 
 
@@ -71,22 +72,22 @@ def test_saving_while_sending_is_in_it_or_refused(draft):
         lambda: verbs.complete(again(draft), today=TODAY, now=NOW),
     )
     assert sent.status == "completed"
-    kept = verbs.answers_of(again(draft))["keloid"]
+    kept = finished.answers_of(again(draft))["keloid"]
     assert isinstance(saved, verbs.AlreadySent) if kept != "not-sure" else saved["keloid"] == "not-sure"
 
 
 def test_sending_what_changed_since_it_was_declared_is_refused(draft):
-    declared = verbs.answers_of(draft)
+    declared = finished.answers_of(draft)
     verbs.save_answers(again(draft), {"keloid": "not-sure"}, now=NOW)
     with pytest.raises(verbs.AnswersChanged):
         verbs.complete(again(draft), today=TODAY, now=NOW, declaration="It is true.", declared=declared)
     assert again(draft).status == "in-progress"
-    now_so = verbs.answers_of(again(draft))
+    now_so = finished.answers_of(again(draft))
     assert verbs.complete(again(draft), today=TODAY, now=NOW, declared=now_so).status == "completed"
 
 
 def test_two_readers_record_one_assessment(draft):
     response = verbs.complete(draft, today=TODAY, now=NOW)
-    found = at_once(*(lambda: verbs.assess_on(again(response), on=TODAY, now=NOW).effect for _reader in range(4)))
+    found = at_once(*(lambda: finished.assess_on(again(response), on=TODAY, now=NOW).effect for _reader in range(4)))
     assert found == ["none"] * 4
     assert Assessment.objects.count() == 1

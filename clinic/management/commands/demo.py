@@ -20,7 +20,7 @@ from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from clinic.models import Area, CallBack, Clinic, Location, Patient, Practitioner, Room, Treatment, TreatmentPrice, User
 from education.models import Article
 from outbox.models import Message
-from screening import publishing, responses, reviews
+from screening import chair, finished, publishing, responses, reviews
 from screening.models import Questionnaire, QuestionnaireResponse, Review, ReviewRequest
 
 PASSWORD = "demo-clinic-2026"  # noqa: S105 -- invented people in a database that is marked as a demonstration
@@ -430,7 +430,7 @@ class Maker:
             response=visit.response, closed_at=None
         )
         assessment = reviews.open_for_reading(request, by=by, now=at)
-        found = reviews.clearance.says(visit.response, assessment.on, now=at)
+        found = finished.says(visit.response, assessment.on, now=at)
         reasons = {
             finding.rule: "Talked through; mild, and no reason to wait." for finding in reviews.to_address(found)
         }
@@ -480,11 +480,11 @@ class Maker:
 
     def recheck(self, appointment: Appointment, *, by: User, at: datetime) -> None:
         """The short questions before a session, all answered with nothing new."""
-        questionnaire = reviews.recheck_questionnaire()
+        questionnaire = chair.recheck_questionnaire()
         assert questionnaire is not None and appointment.patient is not None and appointment.local_date is not None
         questions = questionnaire.definition().questions
         answers = {q.link_id: HARMLESS.get(q.link_id, q.no_finding[-1]) for q in questions if not q.parent}
-        reviews.record_recheck(appointment.patient, answers, by=by, today=appointment.local_date, now=at)
+        chair.record_recheck(appointment.patient, answers, by=by, today=appointment.local_date, now=at)
 
     def any_treatment(self) -> str:
         return self.random.choice(["acne-scars-face"] * 5 + ["acne-scars-back", "surgical-scar", "stretch-marks"])
@@ -652,14 +652,14 @@ class Maker:
         """Had a consultation and answered the questions; no time for a treatment can be asked for, or not yet."""
         patient, at = self.talked().patient, self.now - timedelta(hours=self.random.randint(2, 20))
         response = self.screened(patient, self.treatments["acne-scars-face"], next(self.noes), area="face", at=at)
-        responses.assess_on(response, on=at.date(), now=at + timedelta(minutes=8))
+        finished.assess_on(response, on=at.date(), now=at + timedelta(minutes=8))
 
     def waited_first(self) -> None:
         """Has to wait some days after waxing, and chose a time after that."""
         at = self.now - timedelta(hours=6)
         visit = self.ask("acne-scars-face", self.now.date() + timedelta(days=6), at=at, finding="waxing", days=15)
         assert visit.response is not None
-        responses.assess_on(visit.response, on=at.date(), now=at)
+        finished.assess_on(visit.response, on=at.date(), now=at)
 
     def still_answering(self) -> None:
         """Had a consultation, and has begun to answer."""
