@@ -5,11 +5,10 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from clinic import accounts
-from clinic.models import Area, CallBack, Clinic, Location, Practitioner, Room, Treatment, TreatmentPrice
+from clinic.models import Area, CallBack, Clinic, Location, Practitioner, Room, Treatment, TreatmentPrice, today_at
 from clinic.registry import Missing, Panel, as_read_by
 
 
@@ -48,7 +47,7 @@ def missing_before_opening(now: datetime) -> list[Missing]:
     treatments = list(
         Treatment.objects.filter(is_active=True).annotate(
             is_priced=Exists(
-                TreatmentPrice.objects.filter(treatment=OuterRef("pk"), valid_from__lte=timezone.localdate(now))
+                TreatmentPrice.objects.filter(treatment=OuterRef("pk"), valid_from__lte=today_at(now, places))
             ),
             has_areas=Exists(Area.objects.filter(**this)),
             is_given=Exists(Practitioner.objects.filter(is_active=True, **this)),

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from clinic import accounts, idle
 from clinic.context import last_known
 from clinic.forms import AnsweredOnce, ThreePartDateField
-from clinic.models import Practitioner, Treatment
+from clinic.models import Practitioner, Treatment, today_at
 from clinic.registry import panels_for, patient_is_known
 
 
@@ -39,7 +39,8 @@ def drawn_panels(page: str, request: HttpRequest, now: datetime) -> list[str]:
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """The first page: what is offered and what it costs today, by whom."""
-    today = timezone.localdate()
+    now = timezone.now()
+    today = today_at(now)
     offers = [
         (treatment, treatment.price_on(today)) for treatment in Treatment.objects.offered().prefetch_related("prices")
     ]
@@ -49,7 +50,7 @@ def home(request: HttpRequest) -> HttpResponse:
         {
             "offers": offers,
             "practitioners": Practitioner.objects.filter(is_active=True),
-            "panels": drawn_panels("home", request, timezone.now()),
+            "panels": drawn_panels("home", request, now),
         },
     )
 
