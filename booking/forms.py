@@ -4,15 +4,12 @@ from datetime import date
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.formfields import PhoneNumberField
 
 from booking.availability import Slot
 from clinic.forms import ThreePartDateField
-
-# A name goes into letters and calendars: no line breaks or other characters that cannot be seen.
-VISIBLE = RegexValidator(r"^[^\x01-\x1f\x7f-\x9f\ufffd]*$", _("Please write the name with letters only."))
+from clinic.visible import NameField
 
 
 class SlotField(forms.CharField):
@@ -43,10 +40,9 @@ class ChosenTimeForm(forms.Form):
 class DetailsForm(forms.Form):
     """Who comes. The birth date is asked only where no screening has asked it: with `ask_birth_date`."""
 
-    name = forms.CharField(
+    name = NameField(
         label=_("Your full name"),
         max_length=150,
-        validators=[VISIBLE],
         error_messages={"required": _("Write your full name.")},
         widget=forms.TextInput(attrs={"autocomplete": "name", "spellcheck": "false"}),
     )

@@ -45,6 +45,7 @@ from clinic.models import (
     today_at,
 )
 from clinic.registry import patients_treated_by, saying_hits, visits_to_come
+from clinic.visible import NameField
 
 # Who reads health answers or decides on them is said by a clinician, not by whoever runs the house: a manager who
 # could hand out these roles could make up a "clinician", and the wall around reviews would be a formality.
@@ -638,6 +639,7 @@ class PatientForm(forms.ModelForm):
     class Meta:
         model = Patient
         fields = ["name", "birth_date", "phone", "email"]
+        field_classes = {"name": NameField}
         error_messages = {"name": {"required": _("Give the full name.")}}
 
     def __init__(self, *args, **kwargs) -> None:

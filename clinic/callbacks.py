@@ -15,12 +15,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 from phonenumber_field.formfields import PhoneNumberField
 
 from clinic.models import CallBack
+from clinic.visible import NameField
 
 
 class CallBackForm(forms.Form):
     """Whom to ring. `request_key` makes a second click of the same form one request."""
 
-    name = forms.CharField(
+    name = NameField(
         label=_("Your name"),
         max_length=150,
         widget=forms.TextInput(attrs={"autocomplete": "name"}),

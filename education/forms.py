@@ -7,7 +7,7 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from clinic.forms import all_visible
+from clinic.visible import all_visible
 from education.models import REVIEW_LASTS_DAYS, Article, ArticleRevision, Picture, Source
 
 MAX_SOURCES = 80

@@ -125,6 +125,7 @@ def test_whoever_looks_the_same_is_shown_before_a_new_one_is_made(desk):
         {"new-email": "no address"},
         {"new-phone": "12"},
         {"new-name": "x" * 500},
+        {"new-name": "Ada\x07\nLovelace"},
     ],
 )
 def test_what_was_typed_stays_when_something_is_wrong(desk, wrong):
