@@ -55,3 +55,10 @@ def test_a_form_has_its_error_summary(path):
 def test_words_we_never_say_to_a_patient(path):
     found = NEVER.search(words(path.read_text()))
     assert not found, f"“{found[0]}”" if found else ""
+
+
+@pytest.mark.parametrize("path", [path for path in ALL if "admin/booking/appointment/" in name(path)], ids=name)
+def test_the_desk_reads_what_is_wrong_in_our_words(path):
+    """A browser's own bubble names no field twice, cannot be read again, and never becomes the title of the page."""
+    for form in re.findall(r"<form\b[^>]*\bdesk-form\b[^>]*>", path.read_text()):
+        assert " novalidate" in form, form
