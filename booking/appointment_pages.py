@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from booking import appointments, links
 from booking import ics as calendars
+from booking.appointments import allows, check_cancel, check_talk
 from booking.changing import in_the_house, left_to_staff
 from booking.forms import ChosenTimeForm
 from booking.models import Appointment
@@ -84,7 +85,7 @@ def state_of(visit: Appointment, clinic: Clinic | None, now: datetime) -> State:
         code = "question" if visit.information_asked_at else "form" if visit.form_due_by else "asked"
     if visit.status == status.CANCELLED and visit.cancel_reason == Appointment.Reason.CLINICAL:
         code = "refused"
-    to_come = visit.status in (status.PENDING, status.BOOKED) and now < visit.starts_at
+    to_come = allows(check_cancel, visit, by="patient", now=now)
     late = visit.is_late(clinic, now=now)
     prepare = visit.treatment.needs_screening and code in ("question", "form", "asked", "booked", "here", "done")
     return State(
@@ -93,7 +94,7 @@ def state_of(visit: Appointment, clinic: Clinic | None, now: datetime) -> State:
         may_cancel=to_come,
         late=to_come and late,
         prepare=prepare,
-        may_talk=to_come and visit.status == status.PENDING and visit.treatment.needs_screening,
+        may_talk=visit.status == status.PENDING and allows(check_talk, visit, by="patient", now=now),
         near="here" if in_the_house(visit) else "call" if left_to_staff(visit) else "",
     )
 

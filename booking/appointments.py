@@ -88,6 +88,20 @@ def _status_is(appointment: Appointment, *statuses: str) -> None:
         )
 
 
+def _not_begun(appointment: Appointment, *, now: datetime) -> None:
+    if appointment.starts_at <= now:
+        raise NotAllowed(_("This visit has begun. Please call us."))
+
+
+def allows(check: Callable[..., None], appointment: Appointment, **who: Any) -> bool:
+    """Whether the check of a verb (`check_cancel`, …) lets it through; pages ask before they show a button."""
+    try:
+        check(appointment, **who)
+    except NotAllowed:
+        return False
+    return True
+
+
 def _places(slot: Slot) -> tuple[Practitioner, Location]:
     practitioner = Practitioner.objects.filter(pk=slot.practitioner_id, is_active=True).first()
     location = Location.objects.filter(pk=slot.location_id, is_active=True).first()
@@ -792,22 +806,9 @@ def cancel(
     appointment = locked(appointment, seen=seen)
     if appointment.status == Status.PROPOSED and by == By.PATIENT:
         return _give_back(appointment, now=now)
-    _status_is(appointment, Status.PENDING, Status.BOOKED, Status.ARRIVED, Status.CHECKED_IN)
+    check_cancel(appointment, by=by, user=user, now=now)
     if by == By.PATIENT:
         user, reason = None, Reason.PATIENT_ASKED
-        _status_is(appointment, Status.PENDING, Status.BOOKED)
-        if now >= appointment.starts_at:
-            raise NotAllowed(_("This visit has begun. Please call us."))
-    elif by == By.STAFF:
-        _desk(user)
-        _status_is(appointment, Status.PENDING, Status.BOOKED, Status.ARRIVED)
-        if appointment.status != Status.PENDING and local_day(appointment, now) > appointment.day:
-            raise NotAllowed(_("This day is over. Mark it as not come, or ask a manager to correct it."))
-    elif by == By.CLINICIAN:
-        if user is None or not user.has_perm("screening.decide"):
-            _own_practitioner(appointment, user)
-    else:
-        raise ValueError("patient, staff or clinician")
     if reason not in (
         Reason.PATIENT_ASKED,
         Reason.PRACTITIONER_AWAY,
@@ -825,6 +826,24 @@ def cancel(
     return appointment
 
 
+def check_cancel(appointment: Appointment, *, by: str, user: User | None = None, now: datetime) -> None:
+    """Raises NotAllowed where it cannot be cancelled now by the patient, the staff or a clinician."""
+    _status_is(appointment, *Appointment.OPEN, Status.ARRIVED, Status.CHECKED_IN)
+    if by == By.PATIENT:
+        _status_is(appointment, *Appointment.OPEN)
+        _not_begun(appointment, now=now)
+    elif by == By.STAFF:
+        _desk(user)
+        _status_is(appointment, *Appointment.OPEN, Status.ARRIVED)
+        if appointment.status != Status.PENDING and local_day(appointment, now) > appointment.day:
+            raise NotAllowed(_("This day is over. Mark it as not come, or ask a manager to correct it."))
+    elif by == By.CLINICIAN:
+        if user is None or not user.has_perm("screening.decide"):
+            _own_practitioner(appointment, user)
+    else:
+        raise ValueError("patient, staff or clinician")
+
+
 @verb
 def turn_into_consultation(
     appointment: Appointment, *, by: str, user: User | None = None, seen: str | None = None, now: datetime
@@ -836,16 +855,22 @@ def turn_into_consultation(
     messages that wait are taken back; a message with the calendar file.
     """
     appointment = locked(appointment, seen=seen)
+    check_talk(appointment, by=by, user=user, now=now)
+    return make_consultation(appointment, now=now)
+
+
+def check_talk(appointment: Appointment, *, by: str, user: User | None = None, now: datetime) -> None:
+    """Raises NotAllowed where it cannot become a consultation now; whether one fits is known when it is tried."""
     if by == By.STAFF:
         _desk(user)
     elif by == By.CLINICIAN:
         _may(user, "screening.decide", _("Only a clinician can do this."))
     elif by != By.PATIENT:
         raise ValueError("patient, staff or clinician")
-    _status_is(appointment, Status.PENDING, Status.BOOKED)
-    if appointment.starts_at <= now:
-        raise NotAllowed(_("This visit has begun. Please call us."))
-    return make_consultation(appointment, now=now)
+    _status_is(appointment, *Appointment.OPEN)
+    _not_begun(appointment, now=now)
+    if not appointment.treatment.needs_screening:
+        raise NotAllowed(_("This is not a treatment."))
 
 
 def consultation_for(appointment: Appointment) -> Treatment | None:
@@ -861,8 +886,10 @@ def consultation_for(appointment: Appointment) -> Treatment | None:
 
 
 def make_consultation(appointment: Appointment, *, now: datetime) -> Appointment:
-    if not appointment.treatment.needs_screening:
-        raise NotAllowed(_("This is not a treatment."))
+    """As `turn_into_consultation`, for a treatment to come whose patient's row is locked; its callers ask who may.
+
+    Raises NotAllowed where no consultation fits.
+    """
     consultation = consultation_for(appointment)
     if consultation is None:
         raise NotAllowed(_("A consultation does not fit into this time. Please choose another time, or call us."))
@@ -963,19 +990,11 @@ def undo(appointment: Appointment, *, by: User, seen: str | None = None, now: da
     Raises NotAllowed.
     """
     appointment = locked(appointment, seen=seen)
-    _status_is(appointment, Status.ARRIVED, Status.NOSHOW, Status.CANCELLED, Status.FULFILLED)
-    if now > appointment.status_changed_at + UNDO:
-        raise NotAllowed(_("That is more than 15 minutes ago. It cannot be undone any more."))
+    check_undo(appointment, by=by, now=now)
     if appointment.status == Status.FULFILLED:
-        _own_practitioner(appointment, by)
         return change(appointment, Status.CHECKED_IN, now=now)
-    _desk(by)
     if appointment.status == Status.ARRIVED:
         return change(appointment, Status.BOOKED, now=now)
-    if appointment.patient is None or appointment.previous_status not in (Status.PENDING, Status.BOOKED):
-        raise NotAllowed(_("This cannot be undone. Please book it again."))
-    if appointment.cancelled_by in (By.SYSTEM, By.CLINICIAN):
-        raise NotAllowed(_("This cannot be undone. Please book it again."))
     slot = Slot(appointment.starts_at, appointment.practitioner_id, appointment.room_id, appointment.room.location_id)
     _free_holds(slot, appointment.treatment, patient=appointment.patient, now=now)
     _check_interval(appointment.treatment, appointment.patient, appointment.area, appointment.day, exclude=appointment)
@@ -1008,6 +1027,21 @@ def undo(appointment: Appointment, *, by: User, seen: str | None = None, now: da
     if not as_they_know:
         notices.booked(appointment, now=now)
     return appointment
+
+
+def check_undo(appointment: Appointment, *, by: User, now: datetime) -> None:
+    """Raises NotAllowed where the last step cannot be taken back by somebody; a time may be taken by others besides."""
+    _status_is(appointment, Status.ARRIVED, Status.NOSHOW, Status.CANCELLED, Status.FULFILLED)
+    if now > appointment.status_changed_at + UNDO:
+        raise NotAllowed(_("That is more than 15 minutes ago. It cannot be undone any more."))
+    if appointment.status == Status.FULFILLED:
+        _own_practitioner(appointment, by)
+        return
+    _desk(by)
+    was_open = appointment.patient is not None and appointment.previous_status in Appointment.OPEN
+    not_by_us = appointment.cancelled_by in (By.SYSTEM, By.CLINICIAN)
+    if appointment.status != Status.ARRIVED and (not was_open or not_by_us):
+        raise NotAllowed(_("This cannot be undone. Please book it again."))
 
 
 @verb

@@ -34,7 +34,7 @@ from django.templatetags.tz import do_timezone
 from django.utils import formats
 from django.utils.translation import gettext as _
 
-from booking.appointments import NO_SHOW_AFTER, UNDO
+from booking.appointments import NO_SHOW_AFTER, allows, check_cancel, check_undo
 from booking.changing import in_the_house
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from booking.notices import local_text
@@ -213,19 +213,6 @@ class Line:
             "treating”. If they cannot, a manager marks it as entered in error."
         ) % {"name": visit.practitioner}
 
-    @property
-    def can_undo(self) -> bool:
-        """Whether the last step may still be taken back by the front desk."""
-        visit = self.visit
-        if self.now > visit.status_changed_at + UNDO or visit.status not in (
-            Status.ARRIVED,
-            Status.NOSHOW,
-            Status.CANCELLED,
-        ):
-            return False
-        by_us = visit.cancelled_by in ("", Appointment.CancelledBy.PATIENT, Appointment.CancelledBy.STAFF)
-        return by_us and visit.previous_status in OPEN
-
 
 def lines(visits: Iterable[Appointment], *, now: datetime, user: User) -> list[Line]:
     """The visits (with names and numbers) as lines, with readiness and the verbs this person has. The look-ups are
@@ -245,7 +232,7 @@ def lines(visits: Iterable[Appointment], *, now: datetime, user: User) -> list[L
     expected = next((line for line in made if line.is_expected), None)
     for line in made:
         line.is_next = runs_desk and line is expected
-        line.verbs = desk_verbs(line) if runs_desk else []
+        line.verbs = desk_verbs(line, user) if runs_desk else []
     return made
 
 
@@ -268,10 +255,9 @@ def for_lines(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
     )
 
 
-def desk_verbs(line: Line) -> list[Verb]:
+def desk_verbs(line: Line, user: User) -> list[Verb]:
     """What the front desk can do with a visit now, the likeliest first."""
     visit, now = line.visit, line.now
-    today = now.astimezone(visit.location.zone).date()
     verbs = []
     if line.must_move:
         verbs.append(Verb("move", _("Move"), is_page=True, is_urgent=True))
@@ -282,12 +268,12 @@ def desk_verbs(line: Line) -> list[Verb]:
             verbs.append(Verb("no-show", _("Did not come")))
     if visit.status == Status.PENDING and visit.form_due_by:
         verbs.append(Verb("send-form", _("Send the form link again")))
-    if line.can_undo:
+    if allows(check_undo, visit, by=user, now=now):
         label = _("Undo “%(status)s”") % {"status": visit.get_status_display()}
         verbs.append(Verb("undo", label))
     if visit.status in OPEN and not line.must_move:
         verbs.append(Verb("move", _("Move"), is_page=True))
-    if visit.status == Status.PENDING or visit.status in (Status.BOOKED, Status.ARRIVED) and visit.day >= today:
+    if allows(check_cancel, visit, by="staff", user=user, now=now):
         verbs.append(Verb("cancel", _("Cancel"), is_page=True, is_stop=True))
     return verbs
 

@@ -159,9 +159,6 @@ class DeskPages(StaffPages):
         visit = self.visit(request, key)
         now = timezone.now()
         line = desk.lines([visit], now=now, user=request.user)[0]
-        can_talk = (
-            line.visit.treatment.needs_screening and visit.status in desk.OPEN and visit.starts_at > now and line.verbs
-        )
         return self.page(
             request,
             "detail",
@@ -169,7 +166,7 @@ class DeskPages(StaffPages):
             visit=visit,
             line=line,
             age=visit.whose.age_on(now.astimezone(visit.location.zone).date()),
-            can_talk=can_talk,
+            can_talk=appointments.allows(appointments.check_talk, visit, by="staff", user=request.user, now=now),
             can_correct=request.user.has_perm("booking.enter_in_error") and visit.status != Status.ENTERED_IN_ERROR,
             is_mine=request.user.has_perm("booking.check_in") and visit.practitioner.user_id == request.user.pk,
             events=desk.history(visit),

@@ -248,6 +248,7 @@ class Appointment(models.Model):
         DESK = "desk", _("at the desk")
 
     FREED = ("cancelled", "noshow", "entered-in-error")
+    OPEN = ("pending", "booked")
     CONFIRMED = ("booked", "arrived", "checked-in", "fulfilled")
     # Those that a withdrawn review puts back to `pending`; what is fulfilled is history and keeps it.
     ON_A_REVIEW = ("booked", "arrived", "checked-in")

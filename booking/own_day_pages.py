@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from booking import appointments, desk
-from booking.appointments import Refusal
+from booking.appointments import Refusal, allows, check_cancel, check_undo
 from booking.models import Appointment
 from booking.staff_pages import StaffPages, StaffRequest, read_day, said
 from screening import clearance
@@ -141,8 +141,8 @@ class OwnDayPages(StaffPages):
             said_today=said_today,
             last=next((one for one in before if visit.area_id and one.area_id == visit.area_id), None),
             last_visit=max(before, key=lambda one: one.starts_at, default=None),
-            can_undo=visit.status == Status.FULFILLED and now <= visit.status_changed_at + appointments.UNDO,
-            can_stop=visit.status in (Status.PENDING, Status.BOOKED, Status.ARRIVED, Status.CHECKED_IN),
+            can_undo=visit.status == Status.FULFILLED and allows(check_undo, visit, by=request.user, now=now),
+            can_stop=allows(check_cancel, visit, by="clinician", user=request.user, now=now),
             my_day=reverse("admin:booking_appointment_my_day"),
             status=422 if request.method == "POST" else 200,
         )
