@@ -17,7 +17,7 @@ from screening import finished, responses, sealing
 from screening.adopting import lock_patient
 from screening.forms import StepForm
 from screening.models import Effect, Questionnaire, QuestionnaireResponse, Review
-from screening.questionnaires import AFTER_LAST_SESSION
+from screening.questionnaires import AFTER_LAST_SESSION, NOT_SURE_CODES
 from screening.reviews import Refused, may_decide
 from screening.steps import steps_of
 
@@ -175,7 +175,7 @@ def _accepted(
                 now_said = answers.get(question.link_id)
                 if now_said in (None, "", []) and not question.required:
                     continue  # may be left empty, and was
-                if now_said in rules.NOT_SURE_CODES or question.link_id not in full.by_link_id:
+                if now_said in NOT_SURE_CODES or question.link_id not in full.by_link_id:
                     return False
                 if now_said != then.get(question.link_id):
                     return False

@@ -1,8 +1,8 @@
 """Questionnaires as files and as plain data.
 
-`load` reads a definition (YAML) into the dataclasses of `screening.assessment`, collecting every error with its file
-and line; `from_dict` reads such plain data as `dataclasses.asdict` makes of them; `save_draft` writes them as rows of
-the database and `from_rows` reads these. `screening/definitions/*.yaml` are the shipped ones: drafts, until people
+`load` reads a definition (YAML) into the dataclasses of `screening.questionnaires`, collecting every error with its
+file and line; `from_dict` reads such plain data as `dataclasses.asdict` makes of them; `save_draft` writes them as rows
+of the database and `from_rows` reads these. `screening/definitions/*.yaml` are the shipped ones: drafts, until people
 publish them.
 
 A definition is a mapping of name, version, title, purpose, device_label, sections and rules. For the author's
@@ -27,7 +27,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from screening.assessment import Choice, Question, Questionnaire, Rule, Section, find_faults
+from screening.questionnaires import Choice, Question, Questionnaire, Rule, Section
+from screening.self_check import find_faults
 
 if TYPE_CHECKING:
     from screening import models

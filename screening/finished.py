@@ -13,7 +13,7 @@ from clinic.models import Clinic, Treatment, today_at
 from clinic.registry import last_consultation
 from screening import assessment as rules
 from screening.models import Assessment, Questionnaire, QuestionnaireResponse
-from screening.questionnaires import AREAS, BIRTH_DATE
+from screening.questionnaires import AREAS, BIRTH_DATE, plus
 from screening.sealing import seal, unseal
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ def last_day(response: QuestionnaireResponse, clinic: Clinic | None) -> date:
 
 
 def answers_of(response: QuestionnaireResponse) -> dict[str, Any]:
-    """The answers by link_id, as ANSWERS lists them; a question that was not answered is not in it.
+    """The answers by link_id, ready for `assess`; a question that was not answered is not in it.
 
     Raises SealBroken when the document cannot be read.
     """
@@ -261,4 +261,4 @@ def needs_consultation(assessment: rules.Assessment, clinic: Clinic | None) -> b
 def consultation_counts_until(patient_id: int, *, now: datetime) -> date | None:
     """The last local day that the patient's last fulfilled consultation counts for: six calendar months; None: none."""
     day = last_consultation(patient_id, now)
-    return rules.plus(day, CONSULTATION_COUNTS) if day else None
+    return plus(day, CONSULTATION_COUNTS) if day else None

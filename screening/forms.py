@@ -18,8 +18,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from clinic.forms import AnsweredOnce, ThreePartDateField
-from screening.assessment import Question, is_blank, read_date
-from screening.questionnaires import BIRTH_DATE
+from screening.answers import is_blank
+from screening.questionnaires import BIRTH_DATE, Question, read_date
 from screening.steps import Step
 
 LONGEST_TEXT = 2000
@@ -156,7 +156,7 @@ class StepForm(AnsweredOnce):
         return cleaned
 
     def answers(self) -> dict[str, Any]:
-        """JSON values by link_id, as ANSWERS lists them; None takes an answer away. Only of a valid form."""
+        """JSON values by link_id; None takes an answer away. Only of a valid form."""
         found = {}
         for question in self.step.questions:
             value = self.cleaned_data.get(question.link_id)

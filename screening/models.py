@@ -13,7 +13,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from screening import assessment
+from screening import questionnaires
 
 
 class Effect(models.TextChoices):
@@ -103,8 +103,8 @@ class Questionnaire(models.Model):
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
 
-    def definition(self) -> "assessment.Questionnaire":
-        """Its sections, questions and rules as the dataclasses that `screening.assessment` reads. Three queries.
+    def definition(self) -> "questionnaires.Questionnaire":
+        """Its sections, questions and rules as the dataclasses that `screening.assessment` reads. Four queries.
 
         What is published never changes (a trigger sees to it), so each process reads it once; a draft is read afresh
         every time. Raises screening.definition.DefinitionError when the rows hold what no loader writes: that blocks.
@@ -120,7 +120,7 @@ class Questionnaire(models.Model):
 
 
 # Published definitions by row: immutable values of immutable rows, some 50 kB each.
-_published: "dict[tuple, assessment.Questionnaire]" = {}
+_published: "dict[tuple, questionnaires.Questionnaire]" = {}
 
 
 class Section(models.Model):

@@ -11,6 +11,7 @@ from clinic.models import User, today_at
 from screening import adopting
 from screening.definition import DefinitionError
 from screening.models import Questionnaire, QuestionnaireResponse, Review, ReviewRequest
+from screening.self_check import faults_of
 
 
 class Refused(ValidationError):
@@ -20,7 +21,7 @@ class Refused(ValidationError):
 def faults(questionnaire: Questionnaire) -> list[str]:
     """What stands in the way of using it, in words for the people who wrote it."""
     try:
-        return list(questionnaire.definition().faults)
+        return list(faults_of(questionnaire.definition()))
     except DefinitionError as error:
         return list(error.errors)
 

@@ -14,6 +14,7 @@ from clinic.models import Location
 from screening import assessment as rules
 from screening import finished, reviews, sealing
 from screening.models import Effect, QuestionnaireResponse, Review
+from screening.questionnaires import UNKNOWN_DATE
 
 EARLIER_SHOWN = 5
 STATUS_CLASS: dict[str, str] = {
@@ -87,7 +88,7 @@ def answer_words(item: dict) -> str:
 
 
 def _date_words(value) -> str:
-    if value == rules.UNKNOWN_DATE:
+    if value == UNKNOWN_DATE:
         return _("does not remember")
     parts = str(value).split("-")
     try:

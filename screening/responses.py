@@ -19,6 +19,7 @@ from clinic.ages import is_adult
 from clinic.models import Patient, Treatment, User
 from screening import adopting, finished
 from screening import assessment as rules
+from screening.answers import is_blank, questions_asked
 from screening.models import DataKey, Questionnaire, QuestionnaireResponse
 from screening.questionnaires import BIRTH_DATE
 from screening.sealing import SealBroken, make_key, seal
@@ -133,7 +134,7 @@ def save_answers(
         raise ValueError(f"No such question: {', '.join(sorted(unknown))}")
     document = finished.document_of(stored)
     answers = {item["link_id"]: item["value"] for item in document["items"]} | dict(changes)
-    answers = {key: value for key, value in answers.items() if not rules.is_blank(value)}
+    answers = {key: value for key, value in answers.items() if not is_blank(value)}
     answers = _only_asked(definition, answers)
     document["items"] = _snapshots(definition, answers)
     stored.document = seal(stored, "answers", document)
@@ -282,7 +283,7 @@ def _locked(response: QuestionnaireResponse) -> QuestionnaireResponse:
 def _only_asked(definition: rules.Questionnaire, answers: dict[str, Any]) -> dict[str, Any]:
     """Without the follow-ups that no answer calls for; taking one away can take away its own."""
     while True:
-        asked = set(definition.asked(answers))
+        asked = set(questions_asked(definition, answers))
         kept = {key: value for key, value in answers.items() if key in asked}
         if len(kept) == len(answers):
             return kept

@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 from clinic.models import Clinic, Treatment
 from screening import assessment as rules
 from screening import finished
+from screening.answers import questions_asked
 from screening.models import Questionnaire, QuestionnaireResponse, Review, Rule
 from screening.steps import steps_of
 
@@ -167,7 +168,7 @@ def who_waits(definition: rules.Questionnaire) -> dict[str, list[rules.Rule]]:
 def answers_by_step(definition: rules.Questionnaire, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """All that was asked with what was answered, by step, for "check your answers"; a gap shows as a gap."""
     given = {item["link_id"]: item for item in items}
-    asked = set(definition.asked({link_id: item["value"] for link_id, item in given.items()}))
+    asked = set(questions_asked(definition, {link_id: item["value"] for link_id, item in given.items()}))
     pages = []
     for step in steps_of(definition):
         rows = [

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from screening.assessment import Question, Questionnaire, Section, is_blank
-from screening.questionnaires import BIRTH_DATE
+from screening.answers import is_blank, questions_asked
+from screening.questionnaires import BIRTH_DATE, Question, Questionnaire, Section
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def steps_of(questionnaire: Questionnaire) -> list[Step]:
 
 def first_gap(questionnaire: Questionnaire, answers: Mapping[str, Any]) -> int | None:
     """The number of the first step with a required answer missing, or None."""
-    asked = set(questionnaire.asked(answers))
+    asked = set(questions_asked(questionnaire, answers))
     for step in steps_of(questionnaire):
         if any(q.required and q.link_id in asked and q.link_id not in answers for q in step.questions):
             return step.number

@@ -29,7 +29,6 @@ from django.views.decorators.http import require_http_methods
 from clinic.models import Treatment, today_at
 from screening import clearance, finished, results, reviews, sealing
 from screening import responses as verbs
-from screening.assessment import Questionnaire as Definition
 from screening.forms import (
     DECLARATION,
     BirthDateForm,
@@ -41,6 +40,7 @@ from screening.forms import (
 )
 from screening.models import Questionnaire, QuestionnaireResponse, Review
 from screening.questionnaires import BIRTH_DATE
+from screening.questionnaires import Questionnaire as Definition
 from screening.sealing import SealBroken
 from screening.steps import first_gap, standing_words, steps_of, urgent_words
 

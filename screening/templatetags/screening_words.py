@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
-from screening.assessment import UNKNOWN_DATE
+from screening.questionnaires import UNKNOWN_DATE
 
 register = template.Library()
 

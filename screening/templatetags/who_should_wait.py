@@ -2,21 +2,21 @@
 
 from django import template
 
-from screening import assessment as rules
 from screening.models import Questionnaire
+from screening.questionnaires import Rule
 from screening.results import who_waits
 
 register = template.Library()
 
 
 @register.simple_tag
-def public_rules() -> list[rules.Rule]:
+def public_rules() -> list[Rule]:
     """`{% load who_should_wait %}{% public_rules as rules %}`: the public rules that mean waiting or another choice, of
     every active screening questionnaire, each title once, in the order of the questions. Five queries a questionnaire.
 
     Each has title, reason, advice and anchor ("who-should-wait#keloid": page and paragraph).
     """
-    found: dict[str, rules.Rule] = {}
+    found: dict[str, Rule] = {}
     active = Questionnaire.objects.active().filter(purpose=Questionnaire.Purpose.SCREENING).order_by("name")
     for questionnaire in active:
         for group in who_waits(questionnaire.definition()).values():

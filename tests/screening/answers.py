@@ -4,6 +4,7 @@ from datetime import date
 from functools import cache
 
 from screening import assessment, definition
+from screening.questionnaires import Questionnaire
 
 TODAY = date(2026, 11, 22)
 
@@ -61,7 +62,7 @@ HARMLESS_RECHECK = {
 
 
 @cache
-def shipped(name: str = "microneedling") -> assessment.Questionnaire:
+def shipped(name: str = "microneedling") -> Questionnaire:
     return definition.load(definition.DEFINITIONS / f"{name}.yaml")
 
 

@@ -5,7 +5,8 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from clinic.ages import age_on, birthday
-from screening.assessment import assess, plus, read_date
+from screening.assessment import assess
+from screening.questionnaires import plus, read_date
 from tests.screening.answers import TODAY, ask, effects, recheck, rules, shipped
 
 

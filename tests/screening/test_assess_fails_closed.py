@@ -11,7 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from screening.assessment import EFFECTS, Choice, Question, Questionnaire, Rule, Section, assess, find_faults
+from screening.assessment import assess
+from screening.questionnaires import EFFECTS, Choice, Question, Questionnaire, Rule, Section
+from screening.self_check import find_faults
 from tests.screening.answers import HARMLESS, TODAY, ask, rules, shipped
 
 RANK = {**{effect: rank for rank, effect in enumerate(EFFECTS)}, "incomplete": EFFECTS.index("review") + 0.5}

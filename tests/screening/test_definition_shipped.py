@@ -8,7 +8,8 @@ import pytest
 
 from education.readability import readability
 from screening import definition
-from screening.assessment import NEEDS, find_faults
+from screening.questionnaires import NEEDS
+from screening.self_check import find_faults
 from tests.screening.answers import shipped
 
 NAMES = ["microneedling", "microneedling-recheck"]

@@ -9,14 +9,16 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseFault
 
-from screening import assessment, definition
+from screening import definition
+from screening.assessment import assess
+from screening.questionnaires import CHECK_BROKEN, CHECK_NO_RULES, Questionnaire, read_date
 
 MAX_CHARACTERS = 5_000_000
 
 
 def a_day(text: str) -> date:
     """A day as 2027-02-27. Raises CommandError."""
-    given = assessment.read_date(text, day_only=True)
+    given = read_date(text, day_only=True)
     if given is None:
         raise CommandError(f"Not a day as 2027-02-27: {text[:60]!r}")
     return given.first
@@ -44,7 +46,7 @@ class Command(BaseCommand):
         answered_on = a_day(answered) if answered else None
         known = a_day(birth_date) if birth_date else None
         said = self.answers(answers)
-        result = assessment.assess(
+        result = assess(
             self.questionnaire(questionnaire), said, on=day, answered_on=answered_on, known_birth_date=known
         )
         self.stdout.write(json.dumps(result.as_dict()))
@@ -52,12 +54,12 @@ class Command(BaseCommand):
         for link_id, fault in result.unreadable:
             self.stderr.write(f"{link_id!r:.200}: {fault}")
         for finding in result.findings:
-            if finding.rule in (assessment.CHECK_BROKEN, assessment.CHECK_NO_RULES) or (
+            if finding.rule in (CHECK_BROKEN, CHECK_NO_RULES) or (
                 finding.effect == "contraindicated" and finding.details
             ):
                 self.stderr.write("\n".join((f"{finding.rule}:", *finding.details)))
 
-    def questionnaire(self, name: str) -> assessment.Questionnaire:
+    def questionnaire(self, name: str) -> Questionnaire:
         if "/" in name or name.endswith((".yaml", ".yml")) or Path(name).is_file():
             try:
                 return definition.load(name)
