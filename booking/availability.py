@@ -18,7 +18,7 @@ from django.db.models.functions import Cast, JSONObject
 
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from clinic.days import FIRST_DAY, LAST_DAY, in_calendar
-from clinic.models import Clinic, Location, Room, Treatment
+from clinic.models import Clinic, Room, Treatment
 
 # A pending visit that nobody reviewed is released this long before it begins; so no time is offered closer than this
 # to the moment until which we promise to answer.
@@ -99,17 +99,6 @@ def free_slots(
         one_each=practitioner is None,
     )
     return list(found)
-
-
-def free_days(treatment: Treatment, *, location=None, **wanted) -> list[tuple[date, datetime, int]]:
-    """(local day, first start, number of starts) of each day that has any. Arguments as `free_slots`."""
-    zones = {place.pk: place.zone for place in ([location] if location else Location.objects.all())}
-    found: dict[date, tuple[datetime, int]] = {}
-    for slot in free_slots(treatment, location=location, **wanted):
-        day = slot.starts_at.astimezone(zones[slot.location_id]).date()
-        first, count = found.get(day, (slot.starts_at, 0))
-        found[day] = (min(first, slot.starts_at), count + 1)
-    return [(day, first, count) for day, (first, count) in sorted(found.items())]
 
 
 def first_free(treatment: Treatment, *, now: datetime, **wanted) -> Slot | None:

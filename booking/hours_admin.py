@@ -273,7 +273,6 @@ class TimeOffAdmin(HitsAppointments):
     list_filter = [WhoFilter]
     list_select_related = ["practitioner"]
     ordering = ["-starts_at"]
-    date_hierarchy = None
 
     def get_fieldsets(self, request, obj=None):
         """The form for who may write; the same facts by the clock there for who may only look."""

@@ -180,10 +180,6 @@ class AppointmentQuerySet(models.QuerySet):
         """Those that take up their time, expired holds included until somebody frees them."""
         return self.exclude(status__in=Appointment.FREED)
 
-    def upcoming(self, *, now) -> "AppointmentQuerySet":
-        """Occupying, and not yet begun."""
-        return self.occupying().filter(starts_at__gt=now)
-
     def on(self, day, location=None) -> "AppointmentQuerySet":
         """Those of a local day, at one location or at all."""
         found = self.filter(local_date=day)

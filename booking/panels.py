@@ -9,11 +9,12 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from booking import desk
+from booking.appointment_pages import my_appointments
 from booking.models import Appointment, WorkingHours
 from clinic.accounts import signed_in
 from clinic.models import Location, Practitioner, Room, Treatment, today_at
 from clinic.panels import on_page_of
-from clinic.registry import Missing, as_read_by
+from clinic.registry import Missing, Panel, as_read_by
 
 NEXT = 3
 Status = Appointment.Status
@@ -97,3 +98,10 @@ def before_opening(request: HttpRequest, now: datetime) -> dict:
 def hours_to_add(words: str) -> Missing:
     """Working hours that are missing; who may add them does it."""
     return Missing(words, reverse("admin:booking_workinghours_add"), "booking.add_workinghours")
+
+
+MINE = Panel("my", 10, "booking/my_appointments.html", my_appointments)
+NOBODY_YET = Panel("dashboard", 1, "admin/booking/panels/nobody_yet.html", nobody_yet)
+DESK = Panel("dashboard", 10, "admin/booking/panels/desk.html", desk_today, "booking.run_desk")
+MY_DAY = Panel("dashboard", 11, "admin/booking/panels/my_day.html", own_day, "booking.check_in")
+OPENING = Panel("opening", 20, "admin/booking/panels/opening.html", before_opening)

@@ -175,7 +175,6 @@ class Week:
     earlier: date | None
     later: date | None
     several_zones: bool
-    several_places: bool
     rests_until: date | None = None  # no time, for it is too near to another session: the first day that is not
 
     @property
@@ -294,7 +293,6 @@ class Finder:
             max(first - WEEK * DAY, min(opening, first)) if first > opening else None,
             last + DAY if last < horizon else None,
             len({location.time_zone for location in self.wish.locations}) > 1,
-            len(self.wish.locations) > 1,
             None if times else self._rests_until(first, last),
         )
 
