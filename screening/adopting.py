@@ -19,10 +19,7 @@ from screening.finished import FINISHED, NotFinished
 from screening.models import QuestionnaireResponse, ReviewRequest
 
 log = logging.getLogger(__name__)
-# patient, treatment, area (both None: all of the patient's), outcome (Review.Outcome, "answered" for
-# a patient's first answers and for a reply to a clinician's question, "superseded" or "withdrawn"),
-# review_id or None, deferred_until or None, by (User or None), now.
-clearance_changed = Signal()
+clearance_changed = Signal()  # see `tell`
 ANSWERED = "answered"
 SUPERSEDED = "superseded"
 WITHDRAWN = "withdrawn"
@@ -39,6 +36,24 @@ class BirthDateDiffers(ValueError):
 def lock_patient(patient_id: int) -> Patient:
     """Locks the patient's row until the transaction ends, as the database's triggers do. Before other row locks."""
     return Patient.objects.select_for_update(no_key=True).get(pk=patient_id)
+
+
+def tell(
+    patient: Patient,
+    outcome: str,
+    *,
+    by: User | None,
+    now: datetime,
+    treatment: Treatment | None = None,
+    area: Area | None = None,
+) -> None:
+    """Sends `clearance_changed`, with the patient's row locked.
+
+    outcome: of a Review; "answered" for a patient's first answers and for a reply to a clinician's question;
+    "superseded" or "withdrawn". treatment, area: what it is about; None for all of the patient's.
+    """
+    about = {"patient": patient, "treatment": treatment, "area": area}
+    clearance_changed.send(sender=Patient, **about, outcome=outcome, by=by, now=now)
 
 
 # ---------------------------------------------------------------- whose answers these are
@@ -145,23 +160,13 @@ def answers_replaced(response: QuestionnaireResponse, *, now: datetime, by: User
     newest, *older = finished.finished_responses([patient.pk])
     if newest.pk != response.pk:
         return False
-    carried = ReviewRequest.objects.filter(response__patient=patient, closed_at=None).exclude(response=response)
+    carried = ReviewRequest.objects.waiting().filter(response__patient=patient).exclude(response=response)
     for request in carried.order_by("waiting_since"):
         if not finished.screens_for(response.questionnaire, request.treatment_id):
             continue  # other questions: nobody can decide on these answers
         _open_request(response, request.treatment_id, request.area_id, _keep(request), request.waiting_since, now=now)
-    carried.update(closed_at=now, being_read_by=None, being_read_since=None)
-    clearance_changed.send(
-        sender=QuestionnaireResponse,
-        patient=patient,
-        treatment=None,
-        area=None,
-        outcome=SUPERSEDED if older else ANSWERED,
-        review_id=None,
-        deferred_until=None,
-        by=by,
-        now=now,
-    )
+    carried.close(now=now)
+    tell(patient, SUPERSEDED if older else ANSWERED, by=by, now=now)
     return bool(older)
 
 
@@ -200,10 +205,8 @@ def request_review(
     if newest is not None and response.completed_at < newest.completed_at:
         response = newest  # those answers have been replaced in the meantime
     values = {"needed_on": needed_on, "needed_at": needed_at, "location": location, "answer_by": answer_by}
-    open_here = ReviewRequest.objects.filter(
-        response__patient=patient, treatment=treatment, area=area, closed_at=None
-    ).exclude(response=response)
-    open_here.update(closed_at=now, being_read_by=None, being_read_since=None)
+    here = ReviewRequest.objects.filter(response__patient=patient, treatment=treatment, area=area)
+    here.exclude(response=response).close(now=now)
     return _open_request(response, treatment.pk, area.pk, values, now, now=now)
 
 
@@ -240,6 +243,5 @@ def _open_request(
 
 def close_request(patient: Patient, treatment: Treatment, *, area: Area, now: datetime) -> int:
     """No visit waits for this decision any more. Returns how many rows left the worklist (0 or 1)."""
-    return ReviewRequest.objects.filter(
-        response__patient=patient, treatment=treatment, area=area, closed_at=None
-    ).update(closed_at=now, being_read_by=None, being_read_since=None)
+    here = ReviewRequest.objects.filter(response__patient=patient, treatment=treatment, area=area)
+    return here.close(now=now)

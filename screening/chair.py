@@ -158,10 +158,8 @@ def _accepted(
     if found.incomplete or before is None or before.questionnaire.purpose != Questionnaire.Purpose.SCREENING:
         return False
     try:
-        latest: dict[tuple[int, int], Review] = {}
-        for review in before.reviews.select_related("response__data_key").order_by("-id"):
-            latest.setdefault((review.treatment_id, review.area_id), review)
-        reasons = [sealing.words_of(one)["reasons"] for one in latest.values() if one.outcome in Review.CLEARING]
+        yeses = before.reviews.latest_each().filter(outcome__in=Review.CLEARING).select_related("response__data_key")
+        reasons = [sealing.words_of(review)["reasons"] for review in yeses]
         full, then = before.questionnaire.definition(), finished.answers_of(before)
         for finding in found.findings:
             if finding.effect not in finished.TO_ADDRESS:

@@ -93,6 +93,11 @@ class Clearance:
     valid_until: date | None
     why: str  # cleared, waiting, none, expired, superseded, blocked, not-suitable, deferred, needs-information, …
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the rules, or a clinician, say no to that day: more answers do not help."""
+        return self.why == "blocked" or self.why in Review.REFUSING
+
 
 @dataclass(frozen=True)
 class Asking:
@@ -103,6 +108,16 @@ class Asking:
     effect: str
     consultation_allowed: bool
     why: str = ""  # where not allowed: rules, area, out-of-date, not-for-this-treatment, decided, none
+
+    @property
+    def is_no(self) -> bool:
+        """Whether the rules, or a clinician, say no; answering again does not help."""
+        return self.why in ("rules", "decided")
+
+    @property
+    def answer_again(self) -> bool:
+        """Whether these answers do not do, and others may."""
+        return not self.allowed and not self.is_no
 
 
 @dataclass(frozen=True)
@@ -132,20 +147,20 @@ def _answers():
     )
 
 
-class Records:
-    """Everything a clearance needs about some patients, in one query, or two where somebody has no decision yet."""
+class Clearances:
+    """What clearances of some patients are made of, in one query, or two where somebody has no decision yet."""
 
     def __init__(self, patient_ids: Iterable[int]) -> None:
         self.patient_ids = set(patient_ids)
         self.clinic = Clinic.get()
         self.reviews: dict[tuple[int, int, int], Any] = {}  # reviews, with the annotations below
-        found = Review.objects.filter(patient_id__in=self.patient_ids).order_by("-id")
+        found = Review.objects.filter(patient_id__in=self.patient_ids).latest_each()
         same = {name: OuterRef(name) for name in ("treatment", "area")}
-        open_again = ReviewRequest.objects.filter(response__patient=OuterRef("patient"), closed_at=None, **same)
+        open_again = ReviewRequest.objects.waiting().filter(response__patient=OuterRef("patient"), **same)
         for review in found.annotate(**still_stands("response__"), waits_again=Exists(open_again)).select_related(
             "response__questionnaire", "response__data_key", "response__patient", "assessment", "cosignature", "area"
         ):
-            self.reviews.setdefault((review.patient_id, review.treatment_id, review.area_id), review)
+            self.reviews[review.patient_id, review.treatment_id, review.area_id] = review
         # One object a version, so that its rules are read once however many patients answered it.
         self.questionnaires: dict[int, Questionnaire] = {}
         self.asked: dict[tuple[int, date], rules.Assessment] = {}
@@ -154,9 +169,9 @@ class Records:
     def waiting(self) -> set[tuple[int, int, int]]:
         """(patient, treatment, area) of what is on the clinicians' worklist, for those without any decision."""
         return set(
-            ReviewRequest.objects.filter(response__patient_id__in=self.patient_ids, closed_at=None).values_list(
-                "response__patient_id", "treatment_id", "area_id"
-            )
+            ReviewRequest.objects.waiting()
+            .filter(response__patient_id__in=self.patient_ids)
+            .values_list("response__patient_id", "treatment_id", "area_id")
         )
 
     def _says(self, response: QuestionnaireResponse, on: date, now: datetime) -> rules.Assessment:
@@ -166,9 +181,7 @@ class Records:
             self.asked[key] = says(response, on, now=now)
         return self.asked[key]
 
-    def clearance(
-        self, patient_id: int, treatment: Treatment, area_id: int | None, on: date, now: datetime
-    ) -> Clearance:
+    def of(self, patient_id: int, treatment: Treatment, area_id: int | None, on: date, now: datetime) -> Clearance:
         """See `clearance_for`."""
         if not treatment.needs_screening:
             return Clearance(True, None, None, None, "cleared")
@@ -230,8 +243,8 @@ def clearance_for(patient: Patient, treatment: Treatment, *, area: Area | None, 
     signature; and every finding of effect review or worse **on that day** has to be one the clinician addressed. Any
     error means "no". Writes nothing. Two queries at most, and those that read the questionnaire's rules.
     """
-    records = Records([patient.pk])
-    return records.clearance(patient.pk, treatment, area.pk if area else None, on, now)
+    clearances = Clearances([patient.pk])
+    return clearances.of(patient.pk, treatment, area.pk if area else None, on, now)
 
 
 def still_counts(review: Review, *, now: datetime) -> bool:
@@ -252,13 +265,9 @@ def refusal_of(patient: Patient, treatment: Treatment, *, area: Area | None) -> 
 
 def open_questions(patient: Patient) -> dict[tuple[int, int | None], uuid.UUID]:
     """The decisions whose question the patient has not answered yet: (treatment, area) to the uuid, for a link."""
-    each = ("treatment_id", "area_id")
-    latest = Review.objects.filter(patient=patient).order_by(*each, "-id").distinct(*each)
-    return {
-        (review.treatment_id, review.area_id): review.uuid
-        for review in latest.select_related("reply")
-        if review.outcome == Review.Outcome.NEEDS_INFORMATION and not hasattr(review, "reply")
-    }
+    asked = Review.objects.filter(patient=patient).latest_each()
+    unanswered = asked.filter(outcome=Review.Outcome.NEEDS_INFORMATION, reply=None)
+    return {(review.treatment_id, review.area_id): review.uuid for review in unanswered}
 
 
 READY, UPDATE_DUE, WAITING, CANNOT = "ready", "update-due", "waiting", "cannot"
@@ -280,13 +289,13 @@ def readiness(visits: Iterable[tuple[Any, int | None, Treatment, int | None, dat
     of visits. Writes nothing.
     """
     visits = list(visits)
-    records = Records({patient_id for _key, patient_id, *_rest in visits if patient_id is not None})
+    clearances = Clearances({patient_id for _key, patient_id, *_rest in visits if patient_id is not None})
     words = {}
     for key, patient_id, treatment, area_id, on in visits:
         if patient_id is None:
             words[key] = READY if not treatment.needs_screening else UPDATE_DUE
             continue
-        why = records.clearance(patient_id, treatment, area_id, on, now).why
+        why = clearances.of(patient_id, treatment, area_id, on, now).why
         words[key] = _READINESS.get(why, CANNOT)
     return words
 

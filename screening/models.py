@@ -6,6 +6,7 @@ completion nothing here changes or goes (DESIGN section 4, I4); triggers and pri
 """
 
 import uuid
+from datetime import datetime
 
 from django.conf import settings
 from django.db import models
@@ -347,6 +348,18 @@ def what_for(treatment, area) -> str:
     return str(treatment) if named else f"{treatment}, {area}"
 
 
+class ReviewRequestQuerySet(models.QuerySet):
+    """Rows of the worklist."""
+
+    def waiting(self) -> "ReviewRequestQuerySet":
+        """Those that are on it."""
+        return self.filter(closed_at=None)
+
+    def close(self, *, now: datetime) -> int:
+        """They leave it, and nobody reads them any more. Returns how many left."""
+        return self.waiting().update(closed_at=now, being_read_by=None, being_read_since=None)
+
+
 class ReviewRequest(models.Model):
     """A row of the worklist: somebody waits for a decision on one response, for one treatment and area."""
 
@@ -364,6 +377,8 @@ class ReviewRequest(models.Model):
     being_read_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
     being_read_since = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ReviewRequestQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("screening to review")
@@ -384,6 +399,15 @@ class ReviewRequest(models.Model):
     def what_for(self) -> str:
         """The treatment and area that somebody waits for."""
         return what_for(self.treatment, self.area)
+
+
+class ReviewQuerySet(models.QuerySet):
+    """Decisions."""
+
+    def latest_each(self) -> "ReviewQuerySet":
+        """Of these the latest about each patient, treatment and area, which is the one that counts; newest first."""
+        each = ("patient_id", "treatment_id", "area_id")
+        return self.filter(pk__in=self.order_by(*each, "-id").distinct(*each).values("pk")).order_by("-id")
 
 
 class Review(models.Model):
@@ -417,6 +441,8 @@ class Review(models.Model):
     words = models.BinaryField(help_text=_("Sealed: the statement, a reason for each finding, conditions, questions."))
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     decided_at = models.DateTimeField()
+
+    objects = ReviewQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("review")

@@ -11,7 +11,7 @@ from clinic.models import Clinic, Treatment, today_at
 from clinic.panels import on_page_of
 from clinic.registry import Missing, Panel, as_read_by
 from screening import finished, reading, reviews
-from screening.models import Effect, Questionnaire, QuestionnaireResponse, Review, ReviewRequest
+from screening.models import Effect, Questionnaire, QuestionnaireResponse, Review
 
 
 def who_waits(request: HttpRequest, now: datetime) -> dict:
@@ -98,12 +98,8 @@ def my_answers(request: HttpRequest, now: datetime) -> dict | None:
 
 
 def _rows(response: QuestionnaireResponse) -> list[Mine]:
-    here: dict[tuple[int, int], Review] = {}
-    for review in response.reviews.select_related("treatment", "area", "reply").order_by("-id"):
-        here.setdefault((review.treatment_id, review.area_id), review)
-    requests = ReviewRequest.objects.filter(response=response, closed_at=None).select_related(
-        "treatment", "area", "location"
-    )
+    reviews_here = response.reviews.latest_each().select_related("treatment", "area", "reply")
+    requests = response.requests.waiting().select_related("treatment", "area", "location")
     waiting = {(found.treatment_id, found.area_id): found for found in requests}
     rows = [
         Mine(
@@ -116,7 +112,7 @@ def _rows(response: QuestionnaireResponse) -> list[Mine]:
         )
         for found in waiting.values()
     ]
-    return rows + [_decided(review) for key, review in here.items() if key not in waiting]
+    return rows + [_decided(one) for one in reviews_here if (one.treatment_id, one.area_id) not in waiting]
 
 
 def _decided(review: Review) -> Mine:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from clinic.models import User, today_at
 from screening import adopting
 from screening.definition import DefinitionError
-from screening.models import Questionnaire, QuestionnaireResponse, Review, ReviewRequest
+from screening.models import Questionnaire, Review, ReviewRequest
 from screening.self_check import faults_of
 
 
@@ -91,7 +91,7 @@ def _everybody_answers_again(questionnaire: Questionnaire, *, by: User, now: dat
     on_older = Q(response__questionnaire__name=questionnaire.name) & Q(
         response__questionnaire__version__lt=questionnaire.version
     )
-    requests = ReviewRequest.objects.filter(on_older, closed_at=None, response__patient__isnull=False)
+    requests = ReviewRequest.objects.waiting().filter(on_older, response__patient__isnull=False)
     reviews = Review.objects.filter(on_older, outcome__in=Review.CLEARING)
     again = {
         *requests.values_list("response__patient_id", flat=True),
@@ -101,18 +101,8 @@ def _everybody_answers_again(questionnaire: Questionnaire, *, by: User, now: dat
     patients = sorted({*again, *reviews.values_list("patient_id", flat=True)})
     for patient_id in patients:  # always in the same order, so that two of these cannot lock each other out
         patient = adopting.lock_patient(patient_id)
-        requests.filter(response__patient=patient).update(closed_at=now, being_read_by=None, being_read_since=None)
-        adopting.clearance_changed.send(
-            sender=QuestionnaireResponse,
-            patient=patient,
-            treatment=None,
-            area=None,
-            outcome=adopting.SUPERSEDED,
-            review_id=None,
-            deferred_until=None,
-            by=by,
-            now=now,
-        )
+        requests.filter(response__patient=patient).close(now=now)
+        adopting.tell(patient, adopting.SUPERSEDED, by=by, now=now)
     return len(again)
 
 

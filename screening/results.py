@@ -77,15 +77,13 @@ def decisions_on(response: QuestionnaireResponse, *, today: date) -> tuple[list[
     One a treatment and area. Where the answers wait for a clinician again, or a wait is over by the local day `today`,
     the decision no longer speaks for itself and is with the others.
     """
-    latest: dict[tuple[int, int], Review] = {}
-    for review in response.reviews.select_related("treatment", "area").order_by("-id"):
-        latest.setdefault((review.treatment_id, review.area_id), review)
-    waiting = set(response.requests.filter(closed_at=None).values_list("treatment_id", "area_id"))
+    waiting = set(response.requests.waiting().values_list("treatment_id", "area_id"))
     noes: list[Review] = []
     others: list[Review] = []
-    for key, review in latest.items():
+    for review in response.reviews.latest_each().select_related("treatment", "area"):
+        waits = (review.treatment_id, review.area_id) in waiting
         over = review.deferred_until is not None and review.deferred_until <= today
-        says_no = review.outcome not in Review.CLEARING and key not in waiting and not over
+        says_no = review.outcome not in Review.CLEARING and not waits and not over
         (noes if says_no else others).append(review)
     return noes, others
 

@@ -95,7 +95,7 @@ def worklist() -> QuerySet[ReviewRequest]:
     Each row has `effect` (of the rules, for the visit's day where that was asked) and `harm` (0 is worst).
     """
     return _ordered(
-        ReviewRequest.objects.filter(closed_at=None).select_related(
+        ReviewRequest.objects.waiting().select_related(
             "response__patient", "response__questionnaire", "treatment", "area", "location", "being_read_by"
         )
     )
@@ -113,8 +113,7 @@ class Waiting:
 
 def waiting(now: datetime) -> Waiting:
     """How many wait, since when the oldest, when the nearest visit is, how many are past what was promised."""
-    open_rows = ReviewRequest.objects.filter(closed_at=None)
-    rows = list(open_rows.values_list("waiting_since", "needed_at", "needed_on", "answer_by"))
+    rows = list(ReviewRequest.objects.waiting().values_list("waiting_since", "needed_at", "needed_on", "answer_by"))
     visits = [(needed_at, needed_on) for _since, needed_at, needed_on, _by in rows if needed_at and needed_at > now]
     return Waiting(
         len(rows),
@@ -153,7 +152,7 @@ def open_for_reading(request: ReviewRequest, *, by: User, now: datetime) -> Asse
     """
     if not may_decide(by):
         raise Refused(_("Only a clinician reads and decides."))
-    changed = ReviewRequest.objects.filter(pk=request.pk, closed_at=None).update(being_read_by=by, being_read_since=now)
+    changed = ReviewRequest.objects.waiting().filter(pk=request.pk).update(being_read_by=by, being_read_since=now)
     if changed != 1:
         raise _already_decided(request)
     return stored_assessment(request.response, on=assessed_day(request, now), now=now)
@@ -371,18 +370,8 @@ def _decide(
         decided_by=by,
         decided_at=now,
     )
-    ReviewRequest.objects.filter(pk=request.pk).update(closed_at=now, being_read_by=None, being_read_since=None)
-    adopting.clearance_changed.send(
-        sender=Review,
-        patient=patient,
-        treatment=request.treatment,
-        area=request.area,
-        outcome=outcome,
-        review_id=review.pk,
-        deferred_until=deferred_until,
-        by=by,
-        now=now,
-    )
+    ReviewRequest.objects.filter(pk=request.pk).close(now=now)
+    adopting.tell(patient, outcome, by=by, now=now, treatment=request.treatment, area=request.area)
     return review
 
 
@@ -517,7 +506,7 @@ def reopen(review: Review, *, now: datetime) -> ReviewRequest:
     later = Review.objects.filter(**here, pk__gt=review.pk).exists()
     if later or newest is None or newest.pk != review.response_id:
         raise AlreadyDecided(_("Somebody has decided meanwhile."))
-    request = ReviewRequest.objects.filter(**here, closed_at=None).first()
+    request = ReviewRequest.objects.waiting().filter(**here).first()
     if request is None:
         before = ReviewRequest.objects.filter(**here).order_by("-id").first()
         request = ReviewRequest.objects.create(
@@ -529,17 +518,7 @@ def reopen(review: Review, *, now: datetime) -> ReviewRequest:
             needed_at=before.needed_at if before else None,
             location_id=before.location_id if before else None,
         )
-    adopting.clearance_changed.send(
-        sender=Review,
-        patient=patient,
-        treatment=review.treatment,
-        area=review.area,
-        outcome=adopting.ANSWERED,
-        review_id=None,
-        deferred_until=None,
-        by=None,
-        now=now,
-    )
+    adopting.tell(patient, adopting.ANSWERED, by=None, now=now, treatment=review.treatment, area=review.area)
     request.refresh_from_db()
     return request
 
@@ -594,20 +573,8 @@ def mark_in_error(response: QuestionnaireResponse, *, by: User, now: datetime) -
             )
             if changed != 1:
                 raise Refused(_("These answers are unfinished, or have been withdrawn already."))
-            ReviewRequest.objects.filter(response=response, closed_at=None).update(
-                closed_at=now, being_read_by=None, being_read_since=None
-            )
+            ReviewRequest.objects.filter(response=response).close(now=now)
             if patient is not None:
-                adopting.clearance_changed.send(
-                    sender=QuestionnaireResponse,
-                    patient=patient,
-                    treatment=None,
-                    area=None,
-                    outcome=adopting.WITHDRAWN,
-                    review_id=None,
-                    deferred_until=None,
-                    by=by,
-                    now=now,
-                )
+                adopting.tell(patient, adopting.WITHDRAWN, by=by, now=now)
     except IntegrityError as error:
         raise Refused(_sentence(error)) from error
