@@ -239,7 +239,7 @@ def times_to_move_to(
         if not cleared and visit.response_id is not None:
             asking = clearance.may_ask(visit.response_id, treatment, area=visit.area, on=on, now=now)
             earliest = asking.earliest
-            if not asking.allowed and asking.why in ("rules", "decided"):
+            if asking.is_no:
                 return wish, None, found
     return wish, finder.week(cleared=cleared, earliest=earliest), found
 

@@ -348,7 +348,7 @@ def _check_answers(response_id: int | None, treatment: Treatment, *, area, on: d
         raise NotAllowed(_("Please answer the questions first: they tell us whether this treatment is right for you."))
     asking = may_ask(response_id, treatment, area=area, on=on, now=now)
     if not asking.allowed:
-        if asking.why in ("out-of-date", "none", "area", "not-for-this-treatment"):
+        if asking.answer_again:
             raise NotAllowed(_("Please answer the questions again: your answers do not cover this."))
         raise NotAllowed(when_possible(None))
     if asking.earliest is None or asking.earliest > on:
@@ -619,7 +619,7 @@ def _book_by_phone(*, patient, treatment, area, slot, by, now, overbook_reason, 
         raise NotAllowed(_("We treat adults only: this patient is not yet 18. Nothing was booked."))
     day = slot.starts_at.astimezone(location.zone).date()
     found = clearance_for(patient, treatment, area=area, on=day, now=now)
-    if not found.cleared and found.why in ("blocked", "not-suitable", "deferred", "consultation-required"):
+    if found.is_refused:
         raise NotAllowed(_("This treatment cannot be booked for that day. A consultation can."))
     _check_consultation_first(treatment, patient, on=day, now=now)
     _free_holds(slot, treatment, patient=patient, now=now)
@@ -743,7 +743,7 @@ def _move(
             asking = may_ask(appointment.response_id, treatment, area=area, on=day, now=now)
             if asking.allowed and (asking.earliest is None or asking.earliest > day):
                 raise NotAllowed(when_possible(asking.earliest))
-            if not asking.allowed and asking.why in ("rules", "decided"):
+            if asking.is_no:
                 raise NotAllowed(when_possible(None))
     _free_holds(slot, treatment, patient=appointment.patient, now=now)
     free = _check_free(

@@ -302,7 +302,7 @@ def usable_answers(appointment: Appointment, *, now: datetime) -> int | None:
         if asking.allowed and asking.earliest is not None and asking.earliest <= day:
             transaction.savepoint_commit(savepoint)
             return request.response_id
-        if asking.allowed or asking.why in ("rules", "decided"):
+        if asking.allowed or asking.is_no:
             raise NotAllowed(when_possible(asking.earliest))
     transaction.savepoint_rollback(savepoint)
     return None

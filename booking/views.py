@@ -176,7 +176,7 @@ def leave_to_choose(
     asking = clearance.may_ask(answered, wish.treatment, area=wish.area, on=on, now=now)
     if asking.allowed:
         return Leave("open", False, asking.earliest, response_id=answered.response_id)
-    if asking.why in ("out-of-date", "not-for-this-treatment", "none", "area"):
+    if asking.answer_again:
         return Leave("questions", why=asking.why)
     away = answered.away and patient is None
     talk = asking.consultation_allowed
