@@ -27,8 +27,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods
 
 from clinic.models import Treatment, today_at
-from screening import clearance, finished, results, reviews, sealing
-from screening import responses as verbs
+from screening import clearance, finished, responses, results, reviews, sealing
 from screening.forms import (
     DECLARATION,
     BirthDateForm,
@@ -88,7 +87,7 @@ def _here(request: HttpRequest, now: datetime) -> Here | None:
     elif patient is not None:
         full = found.filter(questionnaire__purpose=Questionnaire.Purpose.SCREENING)
         response = full.filter(patient=patient, status__in=finished.FINISHED).order_by("-completed_at", "-id").first()
-    if response is None or verbs.is_expired(response, now=now):
+    if response is None or responses.is_expired(response, now=now):
         return None
     if response.patient_id is not None and (patient is None or response.patient_id != patient.pk):
         return None
@@ -96,7 +95,7 @@ def _here(request: HttpRequest, now: datetime) -> Here | None:
         return None
     try:
         answers = finished.answers_of(response)
-        if response.data_key.wrong_birth_dates >= verbs.WRONG_BIRTH_DATES:
+        if response.data_key.wrong_birth_dates >= responses.WRONG_BIRTH_DATES:
             return None
     except SealBroken:
         return None
@@ -200,7 +199,7 @@ def _begin(request: HttpRequest, questionnaire, treatment, now: datetime) -> Que
         if (before.questionnaire, before.treatment, before.patient) == (questionnaire, treatment, patient):
             return before
     with transaction.atomic():
-        response = verbs.start(
+        response = responses.start(
             questionnaire=questionnaire,
             treatment=treatment,
             privacy_version=settings.PRIVACY_VERSION,
@@ -210,7 +209,7 @@ def _begin(request: HttpRequest, questionnaire, treatment, now: datetime) -> Que
             after=_sent_before(here),
         )
         if here is not None:
-            verbs.forget(here.response)
+            responses.forget(here.response)
     if not request.user.is_authenticated:
         request.session.cycle_key()
     return response
@@ -270,15 +269,15 @@ def _keep(request: HttpRequest, here: Here, form: StepForm, *, leaving: bool) ->
     known = here.response.patient.birth_date if here.response.patient else None
     given = changes.get(BIRTH_DATE)
     births = [date.fromisoformat(given) if given else None, known]
-    if form.step.number == 1 and any(verbs.is_too_young(birth, today=here.today) for birth in births):
+    if form.step.number == 1 and any(responses.is_too_young(birth, today=here.today) for birth in births):
         return _too_young(request, here)
     try:
-        answers = verbs.save_answers(here.response, changes, now=here.now, seen=not here.away)
-    except verbs.AlreadySent:  # sent or forgotten in another window
+        answers = responses.save_answers(here.response, changes, now=here.now, seen=not here.away)
+    except responses.AlreadySent:  # sent or forgotten in another window
         return redirect("screening:result")
     urgent = urgent_words(form.step.questions, changes)
     if leaving:
-        verbs.put_away(here.response, now=here.now)
+        responses.put_away(here.response, now=here.now)
         if urgent:  # said now, for what is put away is shown to nobody without the birth date
             onward = reverse("screening:later")
             return render(request, "screening/advice.html", {"words": urgent, "onward": onward, "leaving": True})
@@ -298,7 +297,7 @@ def _after(definition: Definition, answers, number: int, *, changing: bool) -> H
 
 
 def _too_young(request: HttpRequest, here: Here) -> HttpResponse:
-    verbs.forget(here.response)
+    responses.forget(here.response)
     request.session.pop(SESSION_KEY, None)
     return render(request, "screening/too_young.html")
 
@@ -342,21 +341,21 @@ def check(request: HttpRequest, here: Here) -> HttpResponse:
 
 def _send(request: HttpRequest, here: Here) -> HttpResponse:
     try:
-        sent = verbs.complete(
+        sent = responses.complete(
             here.response, today=here.today, now=here.now, declaration=str(DECLARATION), declared=here.answers
         )
-    except verbs.AnswersChanged:
+    except responses.AnswersChanged:
         return redirect("screening:check")
-    except verbs.TooYoung:
+    except responses.TooYoung:
         return _too_young(request, here)
-    except verbs.QuestionsChanged:
-        verbs.forget(here.response)
+    except responses.QuestionsChanged:
+        responses.forget(here.response)
         request.session.pop(SESSION_KEY, None)
         return render(request, "screening/questions_changed.html", {"treatment": here.response.treatment})
-    except verbs.Incomplete as incomplete:  # an answer that no form of ours would have taken
+    except responses.Incomplete as incomplete:  # an answer that no form of ours would have taken
         numbers = {question.link_id: step.number for step in steps_of(here.definition) for question in step.questions}
         return redirect("screening:step", min((numbers.get(link_id, 1) for link_id in incomplete.link_ids), default=1))
-    except verbs.AlreadySent:
+    except responses.AlreadySent:
         return render(request, "screening/nothing_here.html")
     finished.assess_on(sent, on=here.today, now=here.now)
     return redirect("screening:result")
@@ -392,7 +391,7 @@ def later(request: HttpRequest, here: Here) -> HttpResponse:
     """Saved: until when, and how to come back."""
     if here.is_finished:
         return redirect("screening:result")
-    return render(request, "screening/later.html", {"kept_until": verbs.kept_until(here.response)})
+    return render(request, "screening/later.html", {"kept_until": responses.kept_until(here.response)})
 
 
 @page("GET", "HEAD", "POST")
@@ -400,7 +399,7 @@ def later(request: HttpRequest, here: Here) -> HttpResponse:
 def leave(request: HttpRequest, here: Here) -> HttpResponse:
     """Takes the answers off this device; unfinished ones are deleted for good."""
     if request.method == "POST":
-        forgotten = verbs.forget(here.response)
+        forgotten = responses.forget(here.response)
         request.session.pop(SESSION_KEY, None)
         messages.info(
             request,
@@ -424,9 +423,9 @@ def birth_date(request: HttpRequest, here: Here) -> HttpResponse:
     form = BirthDateForm(request.POST if request.method == "POST" else None, initial={"to": place[:10]})
     if request.method == "POST" and form.is_valid():
         try:
-            if verbs.prove_birth_date(here.response, form.cleaned_data["birth_date"], now=here.now):
+            if responses.prove_birth_date(here.response, form.cleaned_data["birth_date"], now=here.now):
                 return onward
-        except (verbs.AlreadySent, SealBroken):
+        except (responses.AlreadySent, SealBroken):
             request.session.pop(SESSION_KEY, None)
             return render(request, "screening/nothing_here.html", {"wrong": True})
         form.add_error("birth_date", _("This is not the date in these answers. Please look at it again."))
