@@ -128,9 +128,9 @@ def _reasons(found: rules.Assessment) -> Iterator[Reason]:
         article, _hash, paragraph = finding.anchor.partition("#")
         named = not any(link_id.startswith(NEVER_NAMED) for link_id in finding.questions)
         yield Reason(
-            title=capfirst(_words(finding.title)),
-            reason=_words(finding.reason),
-            advice=_words(finding.advice),
+            title=capfirst(_translated(finding.title)),
+            reason=_translated(finding.reason),
+            advice=_translated(finding.advice),
             until=finding.until,
             ask_again_from=finding.ask_again_from,
             article=article if named else "",
@@ -145,11 +145,11 @@ def headings_needed_on(slug: str) -> set[str]:
     return {anchor.partition("#")[2] for anchor in leading.values_list("anchor", flat=True)} - {""}
 
 
-def _words(text: str) -> str:
+def _translated(text: str) -> str:
     return gettext(text) if text else ""  # gettext("") is the catalogue's header
 
 
-def who_waits(definition: rules.Questionnaire) -> dict[str, list[rules.Rule]]:
+def waits_by_step(definition: rules.Questionnaire) -> dict[str, list[rules.Rule]]:
     """The public rules that mean waiting or another choice, under the title of the step that asks about them; each
     title once. A rule belongs to the question that its paragraph is named after."""
     titles = {section.code: section.title for section in definition.sections}

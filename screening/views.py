@@ -173,7 +173,7 @@ def start(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"form": form, "treatment": treatment, "questionnaire": questionnaire, "here": here}
     if questionnaire is not None:
         definition = questionnaire.definition()
-        context |= {"steps": len(steps_of(definition)), "groups": results.who_waits(definition)}
+        context |= {"steps": len(steps_of(definition)), "groups": results.waits_by_step(definition)}
     return render(request, "screening/start.html", context | {"talk": results.talk()})
 
 

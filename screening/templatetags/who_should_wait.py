@@ -4,7 +4,7 @@ from django import template
 
 from screening.models import Questionnaire
 from screening.questionnaires import Rule
-from screening.results import who_waits
+from screening.results import waits_by_step
 
 register = template.Library()
 
@@ -19,7 +19,7 @@ def public_rules() -> list[Rule]:
     found: dict[str, Rule] = {}
     active = Questionnaire.objects.active().filter(purpose=Questionnaire.Purpose.SCREENING).order_by("name")
     for questionnaire in active:
-        for group in who_waits(questionnaire.definition()).values():
+        for group in waits_by_step(questionnaire.definition()).values():
             for rule in group:
                 found.setdefault(rule.title, rule)
     return list(found.values())
