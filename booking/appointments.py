@@ -165,7 +165,7 @@ def _check_free(
 ) -> Slot:
     """The slot as it is free now, perhaps in another room. Raises Taken, TooClose."""
     practitioner, location = _places(slot)
-    day = slot.starts_at.astimezone(location.zone).date()
+    day = location.day_of(slot.starts_at)
     _check_interval(treatment, patient, area, day, exclude=exclude)
     not_before = None
     if staff and not cleared:  # the front desk too: somebody has to have the time to read the answers
@@ -227,11 +227,13 @@ def _same_room(free: Slot, slot: Slot) -> None:
 def _free_holds(slot: Slot, treatment: Treatment, *, patient=None, keep: Appointment | None = None, now: datetime):
     """Frees the expired holds in the way, and every other hold of this patient: one person keeps one time."""
     times = _times(treatment, slot.starts_at)
-    here = Q(practitioner=slot.practitioner_id) | Q(room=slot.room_id)
-    in_the_way = here & Q(hold_expires_at__lt=now, starts_at__lt=times["busy_until"], busy_until__gt=times["starts_at"])
-    holds = Appointment.objects.filter(
-        in_the_way | Q(patient=patient) if patient is not None else in_the_way, status=Status.PROPOSED
+    holds = (
+        Appointment.objects.expired_holds(now=now)
+        .overlapping(times["starts_at"], times["busy_until"])
+        .filter(Q(practitioner=slot.practitioner_id) | Q(room=slot.room_id))
     )
+    if patient is not None:
+        holds |= Appointment.objects.filter(status=Status.PROPOSED, patient=patient)
     if keep is not None:
         holds = holds.exclude(pk=keep.pk)
     give_up(list(holds.values_list("pk", flat=True)), now=now)
@@ -310,7 +312,7 @@ def _hold(*, treatment, slot, area, request_key, now, response_id, patient) -> A
     _check_area(treatment, area)
     area = area if treatment.needs_screening else None
     location = _places(slot)[1]
-    day = slot.starts_at.astimezone(location.zone).date()
+    day = location.day_of(slot.starts_at)
     if patient is not None:
         _check_adult(patient.birth_date, location, now=now)
         _check_consultation_first(treatment, patient, on=day, now=now)
@@ -357,7 +359,7 @@ def _check_answers(response_id: int | None, treatment: Treatment, *, area, on: d
 
 def _check_adult(birth_date: date, location: Location, *, now: datetime) -> None:
     """Nobody under 18 on today's local day books online."""
-    if not is_adult(birth_date, now.astimezone(location.zone).date()):
+    if not is_adult(birth_date, location.day_of(now)):
         raise NotAllowed(_("Online booking is for adults. Please call us: we are glad to help."))
 
 
@@ -517,11 +519,8 @@ def confirm(appointment: Appointment, *, patient: Patient, now: datetime) -> App
         if isinstance(refusal, TooClose) and refusal.first_day_possible is None:
             _check_interval(appointment.treatment, patient, appointment.area, appointment.day, exclude=appointment)
         if isinstance(refusal, Taken):
-            slot = Slot(
-                appointment.starts_at, appointment.practitioner_id, appointment.room_id, appointment.room.location_id
-            )
             refusal.alternatives = _alternatives(
-                appointment.treatment, slot, now=now, patient=patient, area=appointment.area
+                appointment.treatment, Slot.of(appointment), now=now, patient=patient, area=appointment.area
             )
         raise
 
@@ -531,14 +530,14 @@ def _confirm(appointment: Appointment, *, patient: Patient, now: datetime) -> Ap
     appointment = locked(appointment, patient=patient)
     if appointment.patient_id not in (None, patient.pk):
         raise NotAllowed(_("This time is kept for somebody else."))
-    if appointment.patient_id == patient.pk and appointment.status in (Status.PENDING, Status.BOOKED):
+    if appointment.patient_id == patient.pk and appointment.status in Appointment.OPEN:
         return appointment
     if appointment.status != Status.PROPOSED or appointment.starts_at <= now:
         raise Taken()
     treatment, area = appointment.treatment, appointment.area
     _check_adult(patient.birth_date, appointment.room.location, now=now)
     _check_consultation_first(treatment, patient, on=appointment.day, now=now)
-    slot = Slot(appointment.starts_at, appointment.practitioner_id, appointment.room_id, appointment.room.location_id)
+    slot = Slot.of(appointment)
     _free_holds(slot, treatment, patient=patient, keep=appointment, now=now)
     _check_interval(treatment, patient, area, appointment.day, exclude=appointment)
     HoldDetails.objects.filter(appointment=appointment).delete()
@@ -615,9 +614,9 @@ def _book_by_phone(*, patient, treatment, area, slot, by, now, overbook_reason, 
     _check_area(treatment, area)
     area = area if treatment.needs_screening else None
     location = _places(slot)[1]
-    if not is_adult(patient.birth_date, now.astimezone(location.zone).date()):
+    if not is_adult(patient.birth_date, location.day_of(now)):
         raise NotAllowed(_("We treat adults only: this patient is not yet 18. Nothing was booked."))
-    day = slot.starts_at.astimezone(location.zone).date()
+    day = location.day_of(slot.starts_at)
     found = clearance_for(patient, treatment, area=area, on=day, now=now)
     if found.is_refused:
         raise NotAllowed(_("This treatment cannot be booked for that day. A consultation can."))
@@ -640,12 +639,8 @@ def _book_by_phone(*, patient, treatment, area, slot, by, now, overbook_reason, 
         times = _times(treatment, slot.starts_at)
         lane = int(
             Appointment.objects.occupying()
-            .filter(
-                practitioner=slot.practitioner_id,
-                lane=0,
-                starts_at__lt=times["busy_until"],
-                busy_until__gt=times["starts_at"],
-            )
+            .overlapping(times["starts_at"], times["busy_until"])
+            .filter(practitioner=slot.practitioner_id, lane=0)
             .exists()
         )
     made = Appointment.objects.create(
@@ -726,7 +721,7 @@ def _move(
         _desk(user)
     elif by != By.PATIENT:
         raise ValueError("patient or staff")
-    _status_is(appointment, Status.PENDING, Status.BOOKED)
+    _status_is(appointment, *Appointment.OPEN)
     clinic = Clinic.get()
     if by == By.PATIENT and appointment.is_late(clinic, now=now):
         raise NotAllowed(_("It is too late to move this here. Please call us, or cancel it."))
@@ -734,7 +729,7 @@ def _move(
     location = _places(slot)[1]
     if is_there:
         return appointment
-    day = slot.starts_at.astimezone(location.zone).date()
+    day = location.day_of(slot.starts_at)
     found = clearance_of(appointment, now=now, on=day)
     if not found.cleared:
         if found.why in ("blocked", "not-suitable", "deferred"):
@@ -995,7 +990,7 @@ def undo(appointment: Appointment, *, by: User, seen: str | None = None, now: da
         return change(appointment, Status.CHECKED_IN, now=now)
     if appointment.status == Status.ARRIVED:
         return change(appointment, Status.BOOKED, now=now)
-    slot = Slot(appointment.starts_at, appointment.practitioner_id, appointment.room_id, appointment.room.location_id)
+    slot = Slot.of(appointment)
     _free_holds(slot, appointment.treatment, patient=appointment.patient, now=now)
     _check_interval(appointment.treatment, appointment.patient, appointment.area, appointment.day, exclude=appointment)
     to, review_id = appointment.previous_status, appointment.review_id
@@ -1060,7 +1055,7 @@ def mark_in_error(
         raise NotAllowed(_("Please say why."))
     if appointment.status == Status.ENTERED_IN_ERROR:
         raise NotAllowed(_("This is marked as entered in error already."))
-    told = appointment.status in (Status.PENDING, Status.BOOKED) and appointment.starts_at > now
+    told = appointment.status in Appointment.OPEN and appointment.starts_at > now
     notices.drop(appointment)
     HoldDetails.objects.filter(appointment=appointment).delete()
     appointment = change(

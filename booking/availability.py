@@ -45,6 +45,11 @@ class Slot:
         return f"{start:%Y%m%dT%H%MZ}-{self.practitioner_id}-{self.room_id}-{self.location_id}"
 
     @classmethod
+    def of(cls, visit: Appointment) -> "Slot":
+        """The time that an appointment has."""
+        return cls(visit.starts_at, visit.practitioner_id, visit.room_id, visit.room.location_id)
+
+    @classmethod
     def from_key(cls, key: str) -> "Slot":
         """The slot of a form value. Raises ValueError for anything `key` does not write."""
         start, *ids = str(key).split("-")

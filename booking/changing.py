@@ -223,7 +223,7 @@ def give_up(holds: list[int], *, now: datetime) -> int:
 
 def local_day(appointment: Appointment, moment: datetime) -> date:
     """The day that an instant is on where the appointment is."""
-    return moment.astimezone(appointment.room.location.zone).date()
+    return appointment.location.day_of(moment)
 
 
 def in_the_house(appointment: Appointment) -> bool:

@@ -74,7 +74,7 @@ def send_again(message: Message, user: User, now: datetime) -> None:
 
 def untold(visit: Appointment) -> str:
     """A sentence, to be put after another, where no message can tell the patient of a change to a visit to come."""
-    if visit.whose.email or visit.status not in desk.OPEN or visit.starts_at <= timezone.now():
+    if visit.whose.email or visit.status not in Appointment.OPEN or visit.starts_at <= timezone.now():
         return ""
     return " " + _("There is no e-mail address: please tell them yourself.")
 
@@ -90,7 +90,7 @@ class DeskPages(StaffPages):
         if not places:
             return self.page(request, "no_place", title=_("Desk"))
         place, closed = next((one for one in places if one[0].slug == request.GET.get("at")), places[0])
-        day = wanted_day or now.astimezone(place.zone).date()
+        day = wanted_day or place.day_of(now)
         by_room = request.GET.get("by") == "room"
         found = desk.the_day(day, place, closed=closed, by_room=by_room, now=now, user=request.user)
         form = SearchForm(request.POST if request.method == "POST" else None)
@@ -165,7 +165,7 @@ class DeskPages(StaffPages):
             title=_("Appointment %(reference)s") % {"reference": visit.reference},
             visit=visit,
             line=line,
-            age=visit.whose.age_on(now.astimezone(visit.location.zone).date()),
+            age=visit.whose.age_on(visit.location.day_of(now)),
             can_talk=appointments.allows(appointments.check_talk, visit, by="staff", user=request.user, now=now),
             can_correct=request.user.has_perm("booking.enter_in_error") and visit.status != Status.ENTERED_IN_ERROR,
             is_mine=request.user.has_perm("booking.check_in") and visit.practitioner.user_id == request.user.pk,
@@ -248,7 +248,7 @@ class DeskPages(StaffPages):
             messages.info(request, _("%(name)s: this visit is cancelled.") % {"name": visit.whose.name})
             return redirect(self.back(request, visit))
         cancelled = _("Cancelled: %(name)s. This can be undone for 15 minutes.")
-        if visit.status not in desk.OPEN:  # nobody is put back into the house
+        if visit.status not in Appointment.OPEN:  # nobody is put back into the house
             cancelled = _("Cancelled: %(name)s.")
         return self.ask_first(
             request,

@@ -163,7 +163,7 @@ def _decided_yes(visit: Appointment, *, now: datetime) -> None:
 
 def _turned(visit: Appointment, *, now: datetime) -> bool:
     """Turns a visit to come into a consultation at the same time; False, and nothing, where that does not fit."""
-    if visit.status not in (Status.PENDING, Status.BOOKED) or visit.starts_at <= now:
+    if visit.status not in Appointment.OPEN or visit.starts_at <= now:
         return False
     try:
         with transaction.atomic():
@@ -232,4 +232,4 @@ def last_consultation(patient_id: int, now: datetime) -> date | None:
 def visits_to_come(practitioner_id: int, now: datetime) -> int:
     """How many visits with somebody are asked for or booked, and have not begun."""
     visits = Appointment.objects.filter(practitioner=practitioner_id, patient__isnull=False, starts_at__gt=now)
-    return visits.filter(status__in=[Status.PENDING, Status.BOOKED]).count()
+    return visits.filter(status__in=Appointment.OPEN).count()

@@ -106,7 +106,7 @@ def details_form(request: HttpRequest, held: Appointment | None, now: datetime, 
 
 def today_for(held: Appointment | None, now: datetime) -> date:
     """The day it is where the time is held; of any place, where there is none."""
-    return now.astimezone(held.location.zone).date() if held is not None else today_at(now, places())
+    return held.location.day_of(now) if held is not None else today_at(now, places())
 
 
 def show_hold(
@@ -255,9 +255,8 @@ def gone(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponse
 
 def not_kept(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponse:
     """Says whether somebody else has the time, with other times; what was typed is kept for the next one."""
-    somebody = Appointment.objects.occupying().filter(
-        practitioner=held.practitioner_id, starts_at__lt=held.busy_until, busy_until__gt=held.starts_at
-    )
+    there = Appointment.objects.occupying().overlapping(held.starts_at, held.busy_until)
+    somebody = there.filter(practitioner=held.practitioner_id)
     context = {
         "held": held,
         "taken": held.starts_at <= now or somebody.exclude(pk=held.pk).exists(),

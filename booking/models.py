@@ -180,6 +180,10 @@ class AppointmentQuerySet(models.QuerySet):
         """Those that take up their time, expired holds included until somebody frees them."""
         return self.exclude(status__in=Appointment.FREED)
 
+    def overlapping(self, starts_at, busy_until) -> "AppointmentQuerySet":
+        """Those that lie across a time, the cleaning included."""
+        return self.filter(starts_at__lt=busy_until, busy_until__gt=starts_at)
+
     def on(self, day, location=None) -> "AppointmentQuerySet":
         """Those of a local day, at one location or at all."""
         found = self.filter(local_date=day)

@@ -86,7 +86,7 @@ class OwnDayPages(StaffPages):
     def own_visit(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """Everything before, during and after one visit with oneself; POST checks the patient in."""
         visit, now = self.mine(request, key), timezone.now()
-        today = now.astimezone(visit.location.zone).date()
+        today = visit.location.day_of(now)
         is_treatment = visit.treatment.needs_screening
         can_check_in = visit.status == Status.ARRIVED and visit.local_date == today
         asked = is_treatment and clearance.rechecked(visit.whose, on=visit.day)
@@ -196,7 +196,7 @@ class OwnDayPages(StaffPages):
         """The short questions once more, when something comes up after they were asked; also once checked in."""
         visit, now = self.mine(request, key), timezone.now()
         here = redirect("admin:booking_appointment_visit", visit.uuid)
-        today = now.astimezone(visit.location.zone).date()
+        today = visit.location.day_of(now)
         is_on = visit.status in (Status.ARRIVED, Status.CHECKED_IN) and visit.local_date == today
         steps = clearance.recheck_steps(request.POST if request.method == "POST" else None, today=today)
         if not is_on or not visit.treatment.needs_screening or steps is None:

@@ -335,8 +335,8 @@ def not_free(treatment: Treatment, slot: Slot, now: datetime) -> dict:
     """How a page says that a chosen time is not free: `taken` by somebody there, or a `sentence` that it is past, or
     not offered."""
     until = slot.starts_at + timedelta(minutes=treatment.duration_minutes + treatment.buffer_minutes)
-    somebody = Appointment.objects.occupying().filter(
-        room__location=slot.location_id, starts_at__lt=until, busy_until__gt=slot.starts_at
+    somebody = (
+        Appointment.objects.occupying().overlapping(slot.starts_at, until).filter(room__location=slot.location_id)
     )
     if slot.starts_at <= now:
         return {"sentence": _("That time is over. Please choose another one.")}

@@ -205,7 +205,7 @@ def near_wanted(request: HttpRequest, wish: Wish) -> Wish:
     if there is None:
         return wish
     with_whom = next((who for who in wish.practitioners if who.slug == chosen.get("practitioner")), None)
-    return replace(wish, first=slot.starts_at.astimezone(there.zone).date(), practitioner=with_whom)
+    return replace(wish, first=there.day_of(slot.starts_at), practitioner=with_whom)
 
 
 def wanted(request: HttpRequest, wish: Wish, week) -> dict | None:

@@ -41,7 +41,7 @@ def today_at(now: datetime, places: Iterable["Location"] | None = None) -> date:
     """
     if places is None:
         places = Location.objects.filter(is_active=True)
-    return min((now.astimezone(place.zone).date() for place in places), default=timezone.localdate(now))
+    return min((place.day_of(now) for place in places), default=timezone.localdate(now))
 
 
 def validate_time_zone(name: str) -> None:
@@ -353,6 +353,10 @@ class Location(models.Model):
     def zone(self) -> zoneinfo.ZoneInfo:
         """The time zone of this place."""
         return zoneinfo.ZoneInfo(self.time_zone)
+
+    def day_of(self, instant: datetime) -> date:
+        """The local day that an instant is on here."""
+        return instant.astimezone(self.zone).date()
 
 
 class Room(models.Model):
