@@ -17,7 +17,7 @@ from django.utils.translation import get_language
 
 from clinic.ages import is_adult
 from clinic.models import Patient, Treatment, User
-from screening import adopting, finished
+from screening import adopting, finished, questionnaires
 from screening import assessment as rules
 from screening.answers import is_blank, questions_asked
 from screening.models import DataKey, Questionnaire, QuestionnaireResponse
@@ -280,7 +280,7 @@ def _locked(response: QuestionnaireResponse) -> QuestionnaireResponse:
     return stored
 
 
-def _only_asked(definition: rules.Questionnaire, answers: dict[str, Any]) -> dict[str, Any]:
+def _only_asked(definition: questionnaires.Questionnaire, answers: dict[str, Any]) -> dict[str, Any]:
     """Without the follow-ups that no answer calls for; taking one away can take away its own."""
     while True:
         asked = set(questions_asked(definition, answers))
@@ -290,7 +290,7 @@ def _only_asked(definition: rules.Questionnaire, answers: dict[str, Any]) -> dic
         answers = kept
 
 
-def _snapshots(definition: rules.Questionnaire, answers: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _snapshots(definition: questionnaires.Questionnaire, answers: Mapping[str, Any]) -> list[dict[str, Any]]:
     titles = {section.code: section.title for section in definition.sections}
     items = []
     for question in definition.questions:

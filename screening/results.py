@@ -13,9 +13,9 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext
 
 from clinic.models import Clinic, Treatment
-from screening import assessment as rules
-from screening import finished
+from screening import finished, questionnaires
 from screening.answers import questions_asked
+from screening.assessment import Assessment
 from screening.models import Questionnaire, QuestionnaireResponse, Review, Rule
 from screening.steps import steps_of
 
@@ -23,7 +23,7 @@ from screening.steps import steps_of
 # leads to a paragraph that says why.
 NEVER_NAMED = "appearance-distress"
 # Findings about the questionnaire, not about the patient: the page says so once, at its head.
-OUR_FAULT = (rules.CHECK_BROKEN, rules.CHECK_NO_RULES)
+OUR_FAULT = (questionnaires.CHECK_BROKEN, questionnaires.CHECK_NO_RULES)
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _was_seen(response: QuestionnaireResponse, today: date, *, now: datetime) ->
     return until is not None and until >= today
 
 
-def _reasons(found: rules.Assessment) -> Iterator[Reason]:
+def _reasons(found: Assessment) -> Iterator[Reason]:
     for finding in found.findings:
         if finding.is_note or not finding.reason or finding.rule in OUR_FAULT:
             continue
@@ -135,7 +135,7 @@ def _reasons(found: rules.Assessment) -> Iterator[Reason]:
             ask_again_from=finding.ask_again_from,
             article=article if named else "",
             paragraph=paragraph if named else "",
-            stops=finding.effect in rules.BLOCKING,
+            stops=finding.effect in questionnaires.BLOCKING,
         )
 
 
@@ -149,21 +149,21 @@ def _translated(text: str) -> str:
     return gettext(text) if text else ""  # gettext("") is the catalogue's header
 
 
-def waits_by_step(definition: rules.Questionnaire) -> dict[str, list[rules.Rule]]:
+def waits_by_step(definition: questionnaires.Questionnaire) -> dict[str, list[questionnaires.Rule]]:
     """The public rules that mean waiting or another choice, under the title of the step that asks about them; each
     title once. A rule belongs to the question that its paragraph is named after."""
     titles = {section.code: section.title for section in definition.sections}
-    groups: dict[str, list[rules.Rule]] = {title: [] for title in titles.values()}
+    groups: dict[str, list[questionnaires.Rule]] = {title: [] for title in titles.values()}
     seen: set[str] = set()
     for rule in definition.public_rules():
-        if rule.effect in rules.BLOCKING and rule.title and rule.title not in seen:
+        if rule.effect in questionnaires.BLOCKING and rule.title and rule.title not in seen:
             seen.add(rule.title)
             question = definition.by_link_id.get(rule.anchor.partition("#")[2])
             groups.setdefault(titles.get(question.section, "") if question else "", []).append(rule)
     return {title: group for title, group in groups.items() if group}
 
 
-def answers_by_step(definition: rules.Questionnaire, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def answers_by_step(definition: questionnaires.Questionnaire, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """All that was asked with what was answered, by step, for "check your answers"; a gap shows as a gap."""
     given = {item["link_id"]: item for item in items}
     asked = set(questions_asked(definition, {link_id: item["value"] for link_id, item in given.items()}))
@@ -184,7 +184,7 @@ def answers_by_step(definition: rules.Questionnaire, items: list[dict[str, Any]]
     return pages
 
 
-def _first_box(question: rules.Question) -> str:
+def _first_box(question: questionnaires.Question) -> str:
     """The id of the first box of a question on its step, where a link lands."""
     if question.kind in ("choice", "choices"):
         return f"id_{question.link_id}_0"
