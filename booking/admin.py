@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
@@ -200,7 +201,10 @@ class AppointmentAdmin(DeskPages, PhonePages, OwnDayPages):
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
     def state(self, visit) -> str:
-        """In words, with what is waited for."""
+        """In words, with what is waited for, and in the colour of its state."""
+        words = visit.get_status_display()
         if visit.status == Status.PENDING and visit.form_due_by:
-            return _("%(status)s, form due") % {"status": visit.get_status_display()}
-        return visit.get_status_display()
+            words = _("%(status)s, form due") % {"status": words}
+        return format_html(
+            '<span class="status status-{}">{}</span>', desk.STATUS_CLASS.get(visit.status, "plain"), words
+        )

@@ -104,11 +104,6 @@ class Line:
         return _("session %(number)s of %(usual)s") % {"number": self.session, "usual": usual}
 
     @property
-    def status_class(self) -> str:
-        """The colour of the status word."""
-        return STATUS_CLASS.get(self.visit.status, "plain")
-
-    @property
     def word(self) -> str:
         """The one word about readiness; that it has to be moved, where it cannot stand."""
         if self.must_move:
