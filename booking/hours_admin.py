@@ -158,7 +158,7 @@ class WorkingHoursAdmin(HitsAppointments):
     fieldsets = [
         (None, {"fields": ["practitioner", "location", "weekday", ("starts", "ends"), ("break_starts", "break_ends")]}),
         (
-            gettext_lazy("From when"),
+            gettext_lazy("Valid"),
             {
                 "fields": [("valid_from", "valid_until")],
                 "description": gettext_lazy(

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
-from allauth.account.forms import RequestLoginCodeForm, ResetPasswordForm
+from allauth.account.forms import LoginForm, RequestLoginCodeForm, ResetPasswordForm
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.account.internal.flows.login_by_code import LoginCodeVerificationProcess
 from allauth.account.internal.stagekit import LOGIN_SESSION_KEY, clear_login
@@ -107,6 +107,14 @@ class CodeForm(RequestLoginCodeForm):
             user = user_for(email)  # booked by phone: they prove the address now, and their birth date on /my/
         self._user = user if gets_codes(user) else None
         return email
+
+
+class PasswordForm(LoginForm):
+    """Signs staff in with a password. The address has the name it has on every other page."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["login"].label = _("E-mail address")
 
 
 class PasswordLinkForm(ResetPasswordForm):

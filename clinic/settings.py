@@ -254,6 +254,7 @@ LOGIN_REDIRECT_URL = "my"
 LOGOUT_REDIRECT_URL = "home"
 ACCOUNT_ADAPTER = "outbox.adapter.OutboxAccountAdapter"
 ACCOUNT_FORMS = {
+    "login": "clinic.accounts.PasswordForm",
     "request_login_code": "clinic.accounts.CodeForm",
     "reset_password": "clinic.accounts.PasswordLinkForm",
 }

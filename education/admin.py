@@ -66,7 +66,7 @@ class ArticleAdmin(AsksFiltersOnly):
         return ["needs", "order", "slug"]  # what waits for somebody comes first
 
     def changelist_view(self, request, extra_context=None):
-        return super().changelist_view(request, {"title": _("Pages to read"), **(extra_context or {})})
+        return super().changelist_view(request, {"title": _("Articles"), **(extra_context or {})})
 
     def has_delete_permission(self, request, obj=None) -> bool:
         return False  # versions and signatures stay; a page is taken down instead

@@ -13,7 +13,7 @@ READ = [
 
 class EducationConfig(AppConfig):
     name = "education"
-    verbose_name = _("education pages")
+    verbose_name = _("articles")
     default_auto_field = "django.db.models.BigAutoField"
     role_permissions = {
         "Content editor": [

@@ -793,7 +793,7 @@ def test_more_to_do_than_fits_beside_the_day_is_counted(desk, surgery):
     for number in range(7):
         CallBack.objects.create(name=f"Caller {number}", phone="+447700900111", request_key=uuid4(), created_at=NOW)
     page = desk.read("desk")
-    assert page.count("Rung<span") == 5
+    assert page.count("I have rung<span") == 5
     assert "and 2 more" in page
     steps.talk(surgery)
     make.make_time_off(surgery.practitioner, make.at(VISIT, "08:00"), make.at(VISIT, "18:00"))

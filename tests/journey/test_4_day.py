@@ -74,7 +74,7 @@ def test_the_front_desk_runs_the_day(visit, someone, eyes, by):
     page.wait_for_load_state()
     assert status(visit) == "booked"
 
-    hand.press(page.get_by_role("button", name=re.compile("^Rung")).first)
+    hand.press(page.get_by_role("button", name=re.compile("^I have rung")).first)
     page.wait_for_load_state()
     assert CallBack.objects.filter(done_at__isnull=False, done_by__email="desk@demo.example").count() == 1
 

@@ -71,7 +71,7 @@ def test_an_unknown_address_sends_staff_to_their_own_first_page(client, db):
 
 COLUMNS = {
     "Practitioner": "Dr Mira Lindqvist", "Day of the week": "Wednesday", "Hours": "09:00–17:30",
-    "Break": "12:30–13:15", "Location": "Valletta, Harbour Rooms", "From when": "25/06/2026 to 22/02/2027",
+    "Break": "12:30–13:15", "Location": "Valletta, Harbour Rooms", "Valid": "25/06/2026 to 22/02/2027",
 }  # fmt: skip
 LIST = """<div id="content"><div id="content-main">
 <ul class="object-tools"><li><a class="addlink" href="#">Add working hours</a></li></ul>

@@ -7,7 +7,7 @@ SHEETS = ["foundation.css", "desk.css", "admin.css"]
 PRESSED = """
 <p class="verbs"><a class="verb" href="#">Day before</a> <button class="verb verb-first">Show times</button></p>
 <article class="visit"><div class="verbs"><a class="verb verb-quiet" href="#">Move</a></div></article>
-<ul class="todo"><li><button class="verb">Rung</button></li></ul>
+<ul class="todo"><li><button class="verb">I have rung</button></li></ul>
 <ul class="desk-places"><li><a href="#">Valletta</a></li></ul>
 <span class="desk-links"><a href="#">By room</a></span>
 <p><a class="step-link" href="#">Somebody else</a></p>
