@@ -18,8 +18,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from booking import (
-    desk,
     hours_admin,  # noqa: F401 (registers its lists)
+    lines,
 )
 from booking.desk_pages import DeskPages
 from booking.models import Appointment
@@ -74,7 +74,7 @@ class DayFilter(admin.SimpleListFilter):
         now = timezone.now()
 
         def day(days: int = 0):
-            return desk.today_there(now, "room__location__time_zone", days=days)
+            return lines.today_there(now, "room__location__time_zone", days=days)
 
         return {
             "today": queryset.filter(local_date=day()),
@@ -206,5 +206,5 @@ class AppointmentAdmin(DeskPages, PhonePages, OwnDayPages):
         if visit.status == Status.PENDING and visit.form_due_by:
             words = _("%(status)s, form due") % {"status": words}
         return format_html(
-            '<span class="status status-{}">{}</span>', desk.STATUS_CLASS.get(visit.status, "plain"), words
+            '<span class="status status-{}">{}</span>', lines.STATUS_CLASS.get(visit.status, "plain"), words
         )

@@ -31,9 +31,9 @@ class BookingConfig(AppConfig):
 
     def ready(self) -> None:
         from booking import panels
-        from booking.desk import why_untrue
         from booking.following import follow_clearance, last_consultation, patients_of, visits_to_come
         from booking.hours_admin import HitsAppointments
+        from booking.past import why_untrue
         from clinic.registry import (
             register_panel,
             register_says_hits,

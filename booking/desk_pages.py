@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from booking import appointments, desk, notices
+from booking import appointments, desk, lines, notices, past, todo
 from booking.appointments import Refusal
 from booking.changing import look_again
 from booking.models import Appointment
@@ -124,7 +124,7 @@ class DeskPages(StaffPages):
         }
         if "print" in request.GET:
             return self.page(request, "day_table", **context)
-        tasks = desk.to_do(now=now, user=request.user)
+        tasks = todo.to_do(now=now, user=request.user)
         return self.page(
             request, "desk", form=form, searched=searched, people=people, more=more, tasks=tasks, **context
         )
@@ -148,7 +148,7 @@ class DeskPages(StaffPages):
             request,
             "to_move",
             title=_("Times to be moved"),
-            visits=desk.cannot_stand(now=timezone.now()),
+            visits=lines.cannot_stand(now=timezone.now()),
             here=request.path,
         )
 
@@ -158,7 +158,7 @@ class DeskPages(StaffPages):
         """Everything about one appointment but health, and what can be done with it."""
         visit = self.visit(request, key)
         now = timezone.now()
-        line = desk.lines([visit], now=now, user=request.user)[0]
+        line = lines.lines([visit], now=now, user=request.user)[0]
         return self.page(
             request,
             "detail",
@@ -169,7 +169,7 @@ class DeskPages(StaffPages):
             can_talk=appointments.allows(appointments.check_talk, visit, by="staff", user=request.user, now=now),
             can_correct=request.user.has_perm("booking.enter_in_error") and visit.status != Status.ENTERED_IN_ERROR,
             is_mine=request.user.has_perm("booking.check_in") and visit.practitioner.user_id == request.user.pk,
-            events=desk.history(visit),
+            events=past.history(visit),
             sent=[
                 (message, message.patient_id is not None and not why_not_again(message, about=visit, now=now))
                 for message in Message.objects.filter(subject_uuid=visit.uuid)

@@ -21,7 +21,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from booking import desk
+from booking import lines
 from booking.changing import constraint_of
 from booking.models import Closure, TimeOff, WorkingHours
 from booking.staff_pages import WhoFilter
@@ -79,9 +79,9 @@ class HitsAppointments(KeptAdmin):
         list of them instead; whoever goes on with a form gets the way to the list."""
         if request.method != "POST":
             return view(request, *args)
-        before = set(desk.cannot_stand(now=timezone.now()).values_list("pk", flat=True))
+        before = set(lines.cannot_stand(now=timezone.now()).values_list("pk", flat=True))
         response = view(request, *args)
-        hit = desk.cannot_stand(now=timezone.now()).exclude(pk__in=before).count()
+        hit = lines.cannot_stand(now=timezone.now()).exclude(pk__in=before).count()
         if not hit:
             return response
         words = ngettext(
@@ -325,7 +325,7 @@ class ComingFirst(NeedsFirst):
 
     def needing(self, queryset):
         """The last day has not passed there."""
-        return queryset.filter(last_day__gte=desk.today_there(timezone.now(), "location__time_zone"))
+        return queryset.filter(last_day__gte=lines.today_there(timezone.now(), "location__time_zone"))
 
 
 class ClosureForm(forms.ModelForm):

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from booking import appointments, desk
+from booking import appointments, desk, lines
 from booking.appointments import Refusal, allows, check_cancel, check_undo
 from booking.models import Appointment
 from booking.staff_pages import StaffPages, StaffRequest, read_day, said
@@ -120,7 +120,7 @@ class OwnDayPages(StaffPages):
         errors = dict(form.errors)
         for step in steps or []:
             errors |= step.errors
-        line = desk.lines([visit], now=now, user=request.user)[0]
+        line = lines.lines([visit], now=now, user=request.user)[0]
         return self.page(
             request,
             "visit",

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from booking import desk
+from booking import desk, lines, todo
 from booking.appointment_pages import my_appointments
 from booking.models import Appointment, WorkingHours
 from clinic.accounts import signed_in
@@ -41,7 +41,7 @@ def desk_today(request: HttpRequest, now: datetime) -> dict:
     rows = []
     for place in places:
         today = at[place.pk]
-        coming = [visit for visit in today if visit.status in desk.OPEN and visit.ends_at > now]
+        coming = [visit for visit in today if visit.status in lines.OPEN and visit.ends_at > now]
         rows.append(
             {
                 "place": place,
@@ -51,7 +51,7 @@ def desk_today(request: HttpRequest, now: datetime) -> dict:
                 "next": coming[:NEXT],
             }
         )
-    tasks = desk.visits_to_do(now=now)
+    tasks = todo.visits_to_do(now=now)
     return {"places": rows, "to_do": [(task.title, len(task.rows) + task.more) for task in tasks]}
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from booking import appointments, availability, desk, notices
+from booking import appointments, availability, desk, lines, notices
 from booking.appointments import Refusal, Taken
 from booking.availability import Slot
 from booking.forms import SlotField
@@ -232,7 +232,7 @@ class PhonePages(StaffPages):
             else:
                 messages.success(request, self.moved_words(moved))
                 return redirect(self.back(request, moved))
-        movable = visit.status in desk.OPEN
+        movable = visit.status in lines.OPEN
         days: list = []
         next_free = None
         if movable:

@@ -17,7 +17,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from booking import desk
+from booking import lines
 from booking.appointments import Refusal, TooClose
 from booking.models import Appointment
 from clinic.admin import SearchesInPrivate
@@ -108,7 +108,7 @@ class StaffPages(SearchesInPrivate):
 
     def visit(self, request: StaffRequest, key: uuid.UUID) -> Appointment:
         """The appointment of an address, if this person may see it; else 404."""
-        found = desk.for_lines(self.get_queryset(request)).filter(uuid=key).first()
+        found = lines.for_lines(self.get_queryset(request)).filter(uuid=key).first()
         if found is None:
             raise Http404
         return found

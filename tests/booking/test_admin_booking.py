@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from booking import appointments, desk
+from booking import appointments, lines, past, todo
 from booking.changing import constraint_of
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from clinic.models import Patient
@@ -141,14 +141,14 @@ def test_an_appointment_tells_what_happened_and_what_was_sent(front, surgery):
         assert words in page, words
     assert Message.objects.filter(subject_uuid=visit.uuid).last().subject in page
     visit.refresh_from_db()
-    assert len(desk.history(visit)) == 4
+    assert len(past.history(visit)) == 4
 
 
 def test_who_did_it_is_named(front, surgery, clock):
     visit = steps.booked(surgery)
     clock.now = visit.starts_at
     front.post("arrive", visit.uuid)
-    newest = desk.history(Appointment.objects.with_names().get(pk=visit.pk))[0]
+    newest = past.history(Appointment.objects.with_names().get(pk=visit.pk))[0]
     assert (newest.what, newest.who) == (["arrived"], str(surgery.desk))
 
 
@@ -230,7 +230,7 @@ def test_each_message_is_sent_again_only_while_it_tells_how_the_visit_stands(sur
             kind + "+" * bool(calendar)
             for kind in KINDS
             for calendar in ("", "STATUS")
-            if not desk.why_untrue(Message(kind=kind, calendar=calendar), about=visit, now=NOW)
+            if not past.why_untrue(Message(kind=kind, calendar=calendar), about=visit, now=NOW)
         } - {"code", "code+", "password_link", "password_link+"}
 
     waiting = {"moved", "back_to_pending", "back_to_pending+", "promise_missed", "review_due", "review_due+"}
@@ -448,7 +448,7 @@ def test_hours_that_change_list_the_visits_outside(manager, surgery, change):
     assert "listed below" in words
     assert hit.patient.name in words
     assert beside.patient.name not in words
-    assert list(desk.attention(NOW)["to_move"]) == [hit]
+    assert list(todo.attention(NOW)["to_move"]) == [hit]
     assert "Time to be moved" in Staff(surgery.desk).read("desk")
     hit.refresh_from_db()
     assert hit.status == "booked"
@@ -468,15 +468,15 @@ def test_hours_that_just_hold_a_visit_with_its_cleaning_list_nothing(manager, su
     answer = change_hours(manager, surgery, **change)
     assert answer.redirect_chain[-1][0] == reverse("admin:booking_workinghours_changelist")
     assert "cannot stand" not in words_of(answer)
-    assert not desk.cannot_stand(now=NOW).exists()
+    assert not lines.cannot_stand(now=NOW).exists()
 
 
 def test_a_visit_past_midnight_is_outside_all_hours(surgery):
     visit = steps.booked(surgery, clock="14:00")
     WorkingHours.objects.filter(practitioner=surgery.practitioner).update(starts=time(0), ends=time(23, 59))
-    assert not desk.cannot_stand(now=NOW).exists()
+    assert not lines.cannot_stand(now=NOW).exists()
     Appointment.objects.filter(pk=visit.pk).update(busy_until=make.at(VISIT + timedelta(days=1), "00:15"))
-    assert list(desk.cannot_stand(now=NOW)) == [visit]
+    assert list(lines.cannot_stand(now=NOW)) == [visit]
 
 
 def test_hours_that_are_deleted_list_the_visits_they_held(manager, surgery):
@@ -489,7 +489,7 @@ def test_hours_that_are_deleted_list_the_visits_they_held(manager, surgery):
     assert not WorkingHours.objects.filter(pk=row.pk).exists()
     assert answer.redirect_chain[-1][0] == Staff.address("to_move")
     assert "One upcoming appointment cannot stand any more." in words_of(answer)
-    assert list(desk.cannot_stand(now=NOW)) == [hit]
+    assert list(lines.cannot_stand(now=NOW)) == [hit]
 
 
 @pytest.mark.parametrize("button", ["_addanother", "_continue"])
@@ -511,7 +511,7 @@ def test_only_what_this_change_hits_is_counted(manager, surgery):
     assert "cannot stand" not in words_of(answer)
     url = reverse("admin:booking_timeoff_delete", args=[TimeOff.objects.earliest("starts_at").pk])
     assert "cannot stand" not in words_of(manager.client.post(url, {"post": "yes"}, follow=True))
-    assert not desk.cannot_stand(now=NOW).exists()
+    assert not lines.cannot_stand(now=NOW).exists()
 
 
 def test_time_off_lists_the_visits_it_hits(manager, front, surgery):
@@ -646,9 +646,9 @@ def test_hours_are_compared_on_the_wall_of_the_place(db, clock):
     surgery = ScreeningSurgery(time_zone="Pacific/Auckland")
     steps.talk(surgery, clock="09:00")
     steps.talk(surgery, clock="16:15")
-    assert list(desk.cannot_stand(now=NOW)) == []
+    assert list(lines.cannot_stand(now=NOW)) == []
     WorkingHours.objects.filter(practitioner=surgery.practitioner).update(starts=time(10))
-    assert [visit.local_start.hour for visit in desk.cannot_stand(now=NOW)] == [9]
+    assert [visit.local_start.hour for visit in lines.cannot_stand(now=NOW)] == [9]
 
 
 @pytest.mark.parametrize("noun", ["workinghours", "timeoff", "closure"])
@@ -735,6 +735,6 @@ def test_a_reason_that_nobody_knows_any_more_is_shown_as_it_is(surgery):
     appointments.cancel(visit, by="staff", user=surgery.desk, reason="mistake", now=NOW)
     event = visit.events.select_related("room__location").latest("pgh_id")
     event.cancel_reason = "full-moon"
-    assert desk._what_changed(None, event)[0] == "cancelled: full-moon"
+    assert past._what_changed(None, event)[0] == "cancelled: full-moon"
     event.status = "lost"
-    assert desk._what_changed(None, event)[0] == "lost"
+    assert past._what_changed(None, event)[0] == "lost"

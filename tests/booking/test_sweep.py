@@ -5,7 +5,7 @@ from datetime import time, timedelta
 import pytest
 
 import booking.sweep
-from booking import appointments, desk
+from booking import appointments, todo
 from booking.models import Appointment, HoldDetails
 from outbox.models import Message
 from screening.models import ReviewRequest
@@ -242,5 +242,5 @@ def test_the_list_of_what_to_do(surgery):
     past = make.make_appointment(treatment=surgery.consultation, status="booked", starts_at=NOW - timedelta(days=2))
     soon = make.make_appointment(status="pending", starts_at=NOW + timedelta(hours=20))
     make.make_hours(soon.practitioner, soon.location, starts=time(0))
-    lists = {name: list(found) for name, found in desk.attention(NOW).items()}
+    lists = {name: list(found) for name, found in todo.attention(NOW).items()}
     assert lists == {"form_due": [form], "to_move": [away, closed], "review_soon": [soon], "not_closed": [past]}

@@ -1,0 +1,320 @@
+"""Visits as lines of a day: each with one word, what to say, what to do next, and whether it can stand.
+
+Whether a patient is ready comes as one word from `screening.clearance.readiness`; why not is never known here.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import (
+    BooleanField,
+    Case,
+    Count,
+    DateField,
+    DateTimeField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    Func,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TimeField,
+    Value,
+    When,
+)
+from django.db.models.functions import Cast
+from django.templatetags.tz import do_timezone
+from django.utils.translation import gettext as _
+
+from booking.appointments import NO_SHOW_AFTER, allows, check_cancel, check_undo
+from booking.changing import in_the_house
+from booking.models import Appointment, Closure, TimeOff, WorkingHours
+from booking.notices import local_text
+from clinic.models import User
+from screening.clearance import CANNOT, READY, UPDATE_DUE, WAITING, readiness
+
+Status = Appointment.Status
+OPEN = (Status.PENDING, Status.BOOKED)
+# From when on an arrival is the likeliest thing to happen.
+SOON = timedelta(hours=1)
+AT_TIME_ZONE: dict[str, Any] = {"arg_joiner": " AT TIME ZONE ", "template": "(%(expressions)s)"}
+STATUS_CLASS: dict[str, str] = {
+    Status.PENDING: "wait",
+    Status.ARRIVED: "information",
+    Status.CHECKED_IN: "information",
+    Status.FULFILLED: "done",
+}
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A button: `post` acts at once, `page` opens one that asks first."""
+
+    name: str
+    label: str
+    is_page: bool = False
+    is_first: bool = False
+    is_urgent: bool = False  # a page that should be opened soon
+    is_stop: bool = False
+
+
+@dataclass
+class Line:
+    """One visit as a line of a day."""
+
+    visit: Appointment
+    now: datetime
+    session: int = 0  # see `for_lines`
+    is_hit: bool = False  # the same
+    readiness: str = ""
+    is_next: bool = False  # the first that is expected now: the likeliest to arrive
+    verbs: list[Verb] = field(default_factory=list)
+
+    @property
+    def start(self) -> datetime:
+        """On the wall of the place, also in a template (which would turn it back to the site's own zone)."""
+        return do_timezone(self.visit.starts_at, self.visit.location.zone)
+
+    @property
+    def end(self) -> datetime:
+        """As `start`."""
+        return do_timezone(self.visit.ends_at, self.visit.location.zone)
+
+    @property
+    def sessions(self) -> str:
+        """ "session 2 of 4 to 6": which session on this area it is, of how many that are usual."""
+        if not self.session:
+            return ""
+        low, high = self.visit.treatment.sessions_min, self.visit.treatment.sessions_max
+        usual = str(high) if low >= high else _("%(low)s to %(high)s") % {"low": low, "high": high}
+        return _("session %(number)s of %(usual)s") % {"number": self.session, "usual": usual}
+
+    @property
+    def word(self) -> str:
+        """The one word about readiness; that it has to be moved, where it cannot stand."""
+        if self.must_move:
+            return _("has to be moved")
+        return {
+            READY: _("ready"),
+            UPDATE_DUE: _("update due"),
+            WAITING: _("waiting for clinician"),
+            CANNOT: _("cannot be treated"),
+        }.get(self.readiness, "")
+
+    @property
+    def word_class(self) -> str:
+        """Its colour."""
+        if self.must_move:
+            return "stop"
+        return {READY: "done", UPDATE_DUE: "wait", WAITING: "wait", CANNOT: "stop"}.get(self.readiness, "plain")
+
+    @property
+    def must_move(self) -> bool:
+        """Whether it is to come and cannot stand: see `cannot_stand`. What cannot be treated needs other words."""
+        is_upcoming = self.visit.status in OPEN and self.visit.starts_at > self.now
+        return self.is_hit and is_upcoming and self.readiness != CANNOT
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen with it today."""
+        return self.visit.status in (*Appointment.FREED, Status.FULFILLED)
+
+    @property
+    def is_to_come(self) -> bool:
+        """Whether they may still come: neither here, nor over."""
+        return self.visit.status in OPEN and self.visit.ends_at > self.now
+
+    @property
+    def may_arrive(self) -> bool:
+        """Whether they can be marked as here: booked for the day that it is there."""
+        today = self.now.astimezone(self.visit.location.zone).date()
+        return self.visit.status == Status.BOOKED and self.visit.local_date == today
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether an arrival is the likeliest thing to happen with it."""
+        return self.may_arrive and not self.must_move and self.visit.starts_at - SOON <= self.now < self.visit.ends_at
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether nothing is asked of anybody."""
+        return self.readiness == READY and not self.must_move
+
+    @property
+    def is_up_to_patient(self) -> bool:
+        """Whether the patient has to say something before a clinician can look."""
+        return self.readiness == UPDATE_DUE
+
+    @property
+    def say(self) -> str:
+        """What to say on the phone; nothing of whoever is here, or whose time is over."""
+        visit = self.visit
+        if self.must_move:
+            return _("“We are sorry: we cannot see you at this time. Please do not travel. Let us find another time.”")
+        if self.is_ready:
+            if visit.status != Status.BOOKED or visit.starts_at <= self.now:
+                return ""
+            when = f"{self.start:%H:%M}" if self.may_arrive else local_text(visit.starts_at, visit.location)
+            return _("“You are booked for %(when)s. Please come five minutes early.”") % {"when": when}
+        if self.is_up_to_patient:
+            if visit.form_due_by:
+                return _("“Please fill in the form we sent you by %(when)s. Then a clinician looks at it.”") % {
+                    "when": local_text(visit.form_due_by, visit.location)
+                }
+            if visit.information_asked_at:
+                return _("“A clinician has a question for you. Please open the link we sent you and answer it.”")
+            if in_the_house(visit):
+                return _(
+                    "“Please answer all the questions again, on your page. Then a clinician looks at what is new.”"
+                )
+            return _("“Please answer the questions again before you come. You find them on your page.”")
+        if self.readiness == WAITING:
+            if visit.answer_by and visit.answer_by < self.now:
+                return _(
+                    "“We are late with our answer, and we are sorry. Please do not travel until you hear from us.”"
+                )
+            if visit.answer_by:
+                return _(
+                    "“Your answers are with a clinician. You hear from us by %(when)s. Please do not travel yet.”"
+                ) % {"when": local_text(visit.answer_by, visit.location)}
+            return _("“Your answers are with a clinician. Please do not travel until you hear from us.”")
+        if self.readiness == CANNOT:
+            return _("“This treatment is not right for you at the moment. We can talk about it: shall I book a talk?”")
+        return ""
+
+    @property
+    def left_open(self) -> str:
+        """Who brings it to an end, where its day is over and they are still here by our record: the desk cannot."""
+        visit = self.visit
+        today = self.now.astimezone(visit.location.zone).date()
+        if visit.status not in Appointment.IN_THE_HOUSE or visit.day >= today:
+            return ""
+        return _(
+            "This day is over, and the visit is still open. %(name)s opens it and chooses “End this visit without "
+            "treating”. If they cannot, a manager marks it as entered in error."
+        ) % {"name": visit.practitioner}
+
+
+def lines(visits: Iterable[Appointment], *, now: datetime, user: User) -> list[Line]:
+    """The visits (with names and numbers) as lines, with readiness and the verbs this person has. The look-ups are
+    those of `readiness`, however many visits; nothing is written. `visits` are those of `for_lines`."""
+    made = [Line(visit, now, getattr(visit, "session", None) or 0, getattr(visit, "is_hit", False)) for visit in visits]
+    waiting = [line for line in made if not line.is_over]
+    words = readiness(
+        [
+            (line.visit.pk, line.visit.patient_id, line.visit.treatment, line.visit.area_id, line.visit.day)
+            for line in waiting
+        ],
+        now=now,
+    )
+    for line in made:
+        line.readiness = words.get(line.visit.pk, "")
+    runs_desk = user.has_perm("booking.run_desk")
+    expected = next((line for line in made if line.is_expected), None)
+    for line in made:
+        line.is_next = runs_desk and line is expected
+        line.verbs = desk_verbs(line, user) if runs_desk else []
+    return made
+
+
+def for_lines(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
+    """Each with `session`: which session on its area it is, counting those that took or keep their time; None for
+    what is no session. And with `is_hit`: whether somebody or some place is not there then."""
+    so_far = (
+        Appointment.objects.occupying()
+        .exclude(status=Status.PROPOSED)
+        .filter(patient=OuterRef("patient"), area=OuterRef("area"), interval_days__gt=0)
+        .filter(starts_at__lte=OuterRef("starts_at"))
+        .order_by()
+        .values("patient")
+        .values(count=Count("pk"))
+    )
+    is_none = Q(interval_days=0) | Q(status__in=[*Appointment.FREED, Status.PROPOSED])
+    return visits.annotate(
+        session=Case(When(is_none, then=None), default=Subquery(so_far)),
+        is_hit=ExpressionWrapper(_nobody_there(), BooleanField()),
+    )
+
+
+def desk_verbs(line: Line, user: User) -> list[Verb]:
+    """What the front desk can do with a visit now, the likeliest first."""
+    visit, now = line.visit, line.now
+    verbs = []
+    if line.must_move:
+        verbs.append(Verb("move", _("Move"), is_page=True, is_urgent=True))
+    if visit.status == Status.BOOKED:
+        if line.may_arrive:
+            verbs.append(Verb("arrive", _("Arrived"), is_first=line.is_next))
+        if now >= visit.starts_at + NO_SHOW_AFTER:
+            verbs.append(Verb("no-show", _("Did not come")))
+    if visit.status == Status.PENDING and visit.form_due_by:
+        verbs.append(Verb("send-form", _("Send the form link again")))
+    if allows(check_undo, visit, by=user, now=now):
+        label = _("Undo “%(status)s”") % {"status": visit.get_status_display()}
+        verbs.append(Verb("undo", label))
+    if visit.status in OPEN and not line.must_move:
+        verbs.append(Verb("move", _("Move"), is_page=True))
+    if allows(check_cancel, visit, by="staff", user=user, now=now):
+        verbs.append(Verb("cancel", _("Cancel"), is_page=True, is_stop=True))
+    return verbs
+
+
+def today_there(now: datetime, time_zone: str, *, days: int = 0) -> ExpressionWrapper:
+    """The local day at `now`, or so many days after it, where each row is: `time_zone` is the path to its zone."""
+    day = Cast(Func(Value(now, DateTimeField()), F(time_zone), **AT_TIME_ZONE), DateField())
+    return ExpressionWrapper(day + Value(days), DateField())
+
+
+# --- visits that cannot stand
+
+
+def cannot_stand(*, now: datetime) -> QuerySet[Appointment]:
+    """Upcoming visits (with names) for which somebody or some place is not there, nearest first: the practitioner is
+    off or has no hours then, the place is closed, or one of them is no longer in use. The cleaning belongs to a visit.
+    """
+    upcoming = Appointment.objects.with_names().filter(status__in=OPEN, starts_at__gt=now)
+    return upcoming.filter(_nobody_there()).order_by("starts_at", "pk")
+
+
+def _nobody_there() -> Q:
+    """A condition on visits, whenever they are."""
+    off = TimeOff.objects.filter(
+        practitioner=OuterRef("practitioner"), starts_at__lt=OuterRef("busy_until"), ends_at__gt=OuterRef("starts_at")
+    )
+    closed = Closure.objects.filter(
+        location=OuterRef("room__location"),
+        first_day__lte=OuterRef("local_date"),
+        last_day__gte=OuterRef("local_date"),
+    )
+    return (
+        Q(Exists(off))
+        | Q(Exists(closed))
+        | ~Q(Exists(_hours_around()))
+        | Q(practitioner__is_active=False)
+        | Q(room__is_active=False)
+        | Q(room__location__is_active=False)
+    )
+
+
+def _hours_around() -> QuerySet[WorkingHours]:
+    """Working hours that hold the whole of the outer visit, by the clock on the wall there: none of it in the break."""
+    day = OuterRef("local_date")
+    counting = WorkingHours.objects.counting(day, day)
+    return counting.alias(begins=_on_the_wall("starts_at"), until=_on_the_wall("busy_until")).filter(
+        Q(break_starts=None) | Q(break_ends__lte=F("begins")) | Q(break_starts__gte=F("until")),
+        practitioner=OuterRef("practitioner"),
+        location=OuterRef("room__location"),
+        weekday=Func(day, template="EXTRACT(ISODOW FROM %(expressions)s) - 1"),
+        starts__lte=F("begins"),
+        ends__gte=F("until"),
+        until__gt=F("begins"),  # no hours go past midnight
+    )
+
+
+def _on_the_wall(instant: str) -> Cast:
+    """An instant of the outer visit as the clock where the hours are shows it."""
+    return Cast(Func(OuterRef(instant), F("location__time_zone"), **AT_TIME_ZONE), TimeField())
