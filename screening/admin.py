@@ -9,6 +9,7 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -30,6 +31,7 @@ from screening import assessment as rules
 from screening import finished, publishing, reading, reviews, sealing
 from screening.forms import fingerprint
 from screening.models import Effect, Questionnaire, QuestionnaireResponse, Review, ReviewRequest
+from screening.self_check import named
 
 SHOWN = 100
 
@@ -101,7 +103,7 @@ class Row:
 
 def _row(found: ReviewRequest, *, by: User, now: datetime, today: date) -> Row:
     effect = getattr(found, "effect", Effect.INCOMPLETE)
-    patient = reviews.patient_of(found.response)
+    patient = reviews.whose(found.response)
     return Row(
         request=found,
         patient=patient,
@@ -254,82 +256,54 @@ class ReviewRequestAdmin(OwnPages):
         return self._page(request, wanted, DecisionForm(auto_id="id_%s"))
 
     def _page(self, request, wanted: ReviewRequest, form: DecisionForm, *, refused=None, reasons=None, status=200):
-        now = timezone.now()
-        today = reviews.today_for(wanted, now)
-        response, patient = wanted.response, reviews.patient_of(wanted.response)
-        found = finished.says(response, reviews.assessed_day(wanted, now), now=now)
-        earlier = reading.earlier_responses(response)
+        now, by = timezone.now(), signed_in(request)
+        today, patient = reviews.today_for(wanted, now), reviews.whose(wanted.response)
+        found = finished.says(wanted.response, reviews.assessed_day(wanted, now), now=now)
         try:
-            lines = reading.lines_of(response, found, earlier)
+            read = _laid_out(wanted.response, found, today=today)
         except sealing.SealBroken:
             return self.page(request, "unreadable", title=_("Review"), patient=patient, status=409)
-        findings = reading.findings_of(found, lines)
-        errors = dict(refused.message_dict) if refused is not None and hasattr(refused, "error_dict") else {}
-        if refused is not None and not errors:
-            errors = {NON_FIELD_ERRORS: refused.messages}
-        for name, words in form.errors.items():
-            errors.setdefault(name, [])[:0] = words
-        for item in findings:
+        errors = _wrong(form, refused)
+        for item in read["findings"]:
             item.words = (reasons or {}).get(item.finding.rule, "")
             item.errors = errors.get(item.field, [])
-        mine = reviews.is_own(patient, signed_in(request))
-        blocked = reviews.why_not_clearable(found, by=signed_in(request), request=wanted, now=now)
-        if not blocked and wanted.area.code not in finished.answered_areas(response):
+        row = _row(wanted, by=by, now=now, today=today)
+        blocked = reviews.why_not_clearable(found, by=by, request=wanted, now=now)
+        if not blocked and wanted.area.code not in finished.answered_areas(wanted.response):
             blocked = _("These answers are about another part of the body. New answers are needed.")
-        changed = reading.changed(lines)
-        decisions = reading.decisions_on(patient.pk)
-        replied = [item for item in decisions if item.reply and item.review.response_id == response.pk]
-        refused_before = reading.refusals(decisions, today)
+        replied = [item for item in read["decisions"] if item.reply and item.review.response_id == wanted.response_id]
+        refusals = reading.refusals(read["decisions"], today)
+        to_address = sum(item.to_address for item in read["findings"])
         # One press only where there is nothing at all to stop at.
-        simple = not (blocked or changed or replied or refused_before or any(item.to_address for item in findings))
-        outcomes = [
-            {"value": value, "label": OUTCOME_WORDS[Review.Outcome(value)]}
-            for value in Review.Outcome.values
-            if not (blocked and value in Review.CLEARING) and not (simple and value == Review.Outcome.CLEARED)
-        ]
-        first = [line for line in lines if line.first]
+        simple = not (blocked or read["changed"] or replied or refusals or to_address)
         statements = _statements(wanted, found)
         return self.page(
             request,
             "review",
-            title=_("Review %(reference)s") % {"reference": patient.reference},
-            wanted=wanted,
-            patient=patient,
-            age=patient.age_on(today),
-            response=response,
-            found=found,
-            effect_status=reading.status_of(found.effect),
-            effect_word=Effect(found.effect).label,
-            incomplete=list(found.incomplete),
-            findings=[item for item in findings if not item.finding.is_note],
-            notes=[item for item in findings if item.finding.is_note],
-            to_address=sum(item.to_address for item in findings),
-            simple=simple,
-            blocked=blocked,
-            changed=changed,
-            first=first,
-            rest=reading.by_section(line for line in lines if not line.first),
-            earlier=earlier,
-            decisions=decisions,
-            replied=replied,
-            refusals=refused_before,
-            statement=statements[Review.Outcome.CLEARED],
-            statement_otherwise=statements[Review.Outcome.NOT_SUITABLE],
-            shown=fingerprint(statements),
-            form=form,
-            outcomes=outcomes,
-            chosen=form["outcome"].value() or "",
-            errors=errors,
-            error_list=_error_list(errors, findings),
-            mine=mine,
-            words_wanted=not mine and not blocked,
-            day=found.on,
-            left=reading.days_left(wanted.needed_on, today),
-            waited=reading.how_long(wanted.waiting_since, now),
-            promised=_promised(wanted),
-            late=wanted.answer_by is not None and wanted.answer_by < now,
-            read_by=wanted.being_read_by if reviews.is_being_read(wanted, by=signed_in(request), now=now) else None,
-            waiting=reviews.waiting(now),
+            **read
+            | {
+                "title": _("Review %(reference)s") % {"reference": patient.reference},
+                "wanted": wanted,
+                "incomplete": list(found.incomplete),
+                "findings": [item for item in read["findings"] if not item.finding.is_note],
+                "notes": [item for item in read["findings"] if item.finding.is_note],
+                "to_address": to_address,
+                "simple": simple,
+                "blocked": blocked,
+                "replied": replied,
+                "refusals": refusals,
+                "statement": statements[Review.Outcome.CLEARED],
+                "statement_otherwise": statements[Review.Outcome.NOT_SUITABLE],
+                "shown": fingerprint(statements),
+                "form": form,
+                "outcomes": _offered(blocked=bool(blocked), simple=simple),
+                "chosen": form["outcome"].value() or "",
+                "errors": errors,
+                "error_list": _error_list(errors, read["findings"]),
+                "row": row,
+                "words_wanted": not row.mine and not blocked,
+                "waiting": reviews.waiting(now),
+            },
             status=status,
         )
 
@@ -377,7 +351,7 @@ class ReviewRequestAdmin(OwnPages):
         except reviews.Refused as refused:
             return self._page(request, self._request(key), form, refused=refused, reasons=reasons, status=422)
         messages.success(
-            request, _("Saved for %(reference)s.") % {"reference": reviews.patient_of(wanted.response).reference}
+            request, _("Saved for %(reference)s.") % {"reference": reviews.whose(wanted.response).reference}
         )
         if request.POST.get("then") == "list":
             return redirect("admin:screening_reviewrequest_changelist")
@@ -385,7 +359,7 @@ class ReviewRequestAdmin(OwnPages):
 
     def _too_late(self, request, wanted: ReviewRequest, form: DecisionForm, refused, reasons: dict) -> HttpResponse:
         """What a colleague decided first, about whom, and all that was typed here, so that no word is lost."""
-        patient = reviews.patient_of(wanted.response)
+        patient = reviews.whose(wanted.response)
         typed = [(name.label, form.cleaned_data[name.name]) for name in form if name.name in TYPED]
         typed += [(_("Why you look past %(rule)s") % {"rule": rule}, words) for rule, words in reasons.items()]
         return self.page(
@@ -406,7 +380,7 @@ class ReviewRequestAdmin(OwnPages):
         now = timezone.now()
         for row in reviews.worklist()[:SHOWN]:
             by = signed_in(request)
-            if reviews.is_own(reviews.patient_of(row.response), by) or reviews.is_being_read(row, by=by, now=now):
+            if reviews.is_own(reviews.whose(row.response), by) or reviews.is_being_read(row, by=by, now=now):
                 continue
             try:
                 reviews.open_for_reading(row, by=signed_in(request), now=now)
@@ -414,6 +388,47 @@ class ReviewRequestAdmin(OwnPages):
                 continue
             return redirect("admin:screening_reviewrequest_review", row.uuid)
         return redirect("admin:screening_reviewrequest_changelist")
+
+
+def _laid_out(response: QuestionnaireResponse, found: rules.Assessment, *, today: date) -> dict[str, Any]:
+    """Answers as whoever reads them sees them. Raises sealing.SealBroken."""
+    patient, earlier = reviews.whose(response), reading.earlier_responses(response)
+    lines = reading.lines_of(response, found, earlier)
+    return {
+        "response": response,
+        "patient": patient,
+        "age": patient.age_on(today),
+        "found": found,
+        "day": found.on,
+        "effect_status": reading.status_of(found.effect),
+        "effect_word": Effect(found.effect).label,
+        "findings": reading.findings_of(found, lines),
+        "changed": reading.changed(lines),
+        "first": [line for line in lines if line.first],
+        "rest": reading.by_section(line for line in lines if not line.first),
+        "earlier": earlier,
+        "decisions": reading.decisions_on(patient.pk),
+    }
+
+
+def _wrong(form: DecisionForm, refused: reviews.Refused | None) -> dict[str, list]:
+    """All that is wrong, by field; what the form says before what the decision says."""
+    wrong: dict[str, list] = {}
+    if refused is not None:
+        by_field = hasattr(refused, "error_dict")
+        wrong = dict(refused.message_dict) if by_field else {NON_FIELD_ERRORS: refused.messages}
+    for name, words in form.errors.items():
+        wrong[name] = [*words, *wrong.get(name, [])]
+    return wrong
+
+
+def _offered(*, blocked: bool, simple: bool) -> list[dict[str, Any]]:
+    """The decisions to choose from: no yes where nobody can clear; where one press clears, that has its own button."""
+    return [
+        {"value": outcome, "label": OUTCOME_WORDS[outcome]}
+        for outcome in Review.Outcome
+        if not (blocked and outcome in Review.CLEARING) and not (simple and outcome == Review.Outcome.CLEARED)
+    ]
 
 
 def _statements(wanted: ReviewRequest, found: rules.Assessment) -> dict[str, str]:
@@ -520,35 +535,21 @@ class ResponseAdmin(OwnPages):
         now = timezone.now()
         response = self._response(request, key, now)
         today = today_at(now)
-        patient = reviews.patient_of(response)
+        patient = reviews.whose(response)
         found = finished.says(response, max(today, finished.answered_day(response)), now=now)
-        earlier = reading.earlier_responses(response)
         try:
-            lines = reading.lines_of(response, found, earlier)
+            read = _laid_out(response, found, today=today)
         except sealing.SealBroken:
-            return self.page(request, "unreadable", title=_("Answers"), patient=response.patient, status=409)
-        findings = reading.findings_of(found, lines)
+            return self.page(request, "unreadable", title=_("Answers"), patient=patient, status=409)
         return self.page(
             request,
             "response",
-            title=_("Answers %(reference)s") % {"reference": reviews.patient_of(response).reference},
-            response=response,
-            patient=patient,
-            age=patient.age_on(today),
-            found=found,
-            effect_status=reading.status_of(found.effect),
-            effect_word=Effect(found.effect).label,
-            day=found.on,
-            findings=findings,
-            changed=reading.changed(lines),
-            first=[line for line in lines if line.first],
-            rest=reading.by_section(line for line in lines if not line.first),
-            earlier=earlier,
-            decisions=reading.decisions_on(response.patient_id),
+            title=_("Answers %(reference)s") % {"reference": patient.reference},
             withdrawn=response.status == QuestionnaireResponse.Status.ENTERED_IN_ERROR,
             may_withdraw=reviews.may_decide(signed_in(request))
             and response.status in finished.FINISHED
             and not reviews.is_own(patient, signed_in(request)),
+            **read,
         )
 
     def withdraw(self, request: HttpRequest, key: uuid.UUID) -> HttpResponse:
@@ -565,9 +566,7 @@ class ResponseAdmin(OwnPages):
         except reviews.Refused as refused:
             messages.error(request, " ".join(refused.messages))
         else:
-            messages.success(
-                request, _("Saved for %(reference)s.") % {"reference": reviews.patient_of(response).reference}
-            )
+            messages.success(request, _("Saved for %(reference)s.") % {"reference": reviews.whose(response).reference})
         return redirect("admin:screening_questionnaireresponse_change", response.uuid)
 
 
@@ -668,16 +667,9 @@ class QuestionnaireAdmin(OwnPages):
 
 def _item_of(definition, rule) -> str | None:
     """The question a rule stands under; None where it looks at several, or counts."""
-    questions = _questions_in(rule.when)
+    _codes, questions = named(rule.when)
     items = {definition.item_of(link_id) for link_id in questions}
     return items.pop() if len(items) == 1 else None
-
-
-def _questions_in(condition) -> set[str]:
-    found = {condition[name] for name in ("answer", "date", "number", "age") if name in condition}
-    for part in [*condition.get("all", ()), *condition.get("any", ())]:
-        found |= _questions_in(part)
-    return found
 
 
 def _asked_when(definition, question) -> str:

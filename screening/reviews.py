@@ -193,7 +193,7 @@ def _already_decided(request: ReviewRequest) -> AlreadyDecided:
 # ---------------------------------------------------------------- deciding
 
 
-def patient_of(response: QuestionnaireResponse) -> Patient:
+def whose(response: QuestionnaireResponse) -> Patient:
     """Whose answers these are. Raises Refused for anonymous ones: nobody decides about nobody."""
     if response.patient is None:
         raise Refused(_("These answers belong to nobody yet."))
@@ -234,7 +234,7 @@ def why_not_clearable(found: rules.Assessment, *, by: User, request: ReviewReque
     if any("lead-clinician" in finding.needs for finding in findings) and not by.has_perm("screening.decide_o2"):
         return gettext("One of these findings takes the lead clinician.")
     if finished.needs_consultation(found, Clinic.get()):
-        until = finished.consultation_counts_until(patient_of(response).pk, now=now)
+        until = finished.consultation_counts_until(whose(response).pk, now=now)
         if until is None or until < found.on:
             return gettext(
                 "One of these findings needs a consultation, and there was none in the six months before that day. "
@@ -248,7 +248,7 @@ def statement_for(request: ReviewRequest, outcome: str, found: rules.Assessment)
 
     found: what the rules say for the day of the visit. Whoever clears past a finding does not sign that there was none.
     """
-    patient = patient_of(request.response)
+    patient = whose(request.response)
     values = {
         "name": patient.name,
         "birth_date": formats.date_format(patient.birth_date, "j F Y"),
@@ -478,7 +478,7 @@ def days_covered(
     clinic = Clinic.get()
     last = finished.last_day(response, clinic)
     if finished.needs_consultation(found, clinic):
-        until = finished.consultation_counts_until(patient_of(response).pk, now=now)
+        until = finished.consultation_counts_until(whose(response).pk, now=now)
         last = min(last, until) if until else last
     first = found.on
     while first > finished.answered_day(response):

@@ -68,10 +68,10 @@ def find_faults(questionnaire: Questionnaire) -> list[Fault]:
             faults.append(Fault("rule", str(rule.id), str(error)))
             continue
         faults += [Fault("rule", rule.id, what) for what in _rule_faults(rule)]
-        named, questions = _named(rule.when)
+        codes, questions = named(rule.when)
         # Only what a rule says about one item by itself covers an answer: a combination needs a second answer.
         if rule.effect != "none" and len({questionnaire.item_of(link_id) for link_id in questions}) == 1:
-            answers |= named
+            answers |= codes
             looked_at |= questions
 
     def leads(question: Question, code: str) -> bool:
@@ -163,7 +163,7 @@ def _rule_faults(rule: Rule):
         yield "needs advice: what the patient can do, or what has to change"
 
 
-def _named(condition: Any) -> tuple[set[tuple[str, str]], set[str]]:
+def named(condition: Any) -> tuple[set[tuple[str, str]], set[str]]:
     """The (question, code) pairs and the questions that a readable condition looks at; counting looks at none."""
     if "answer" in condition:
         return {(condition["answer"], code) for code in condition["is"]}, {condition["answer"]}
@@ -173,7 +173,7 @@ def _named(condition: Any) -> tuple[set[tuple[str, str]], set[str]]:
     pairs: set[tuple[str, str]] = set()
     questions: set[str] = set()
     for part in [*condition.get("all", ()), *condition.get("any", ())]:
-        more_pairs, more_questions = _named(part)
+        more_pairs, more_questions = named(part)
         pairs |= more_pairs
         questions |= more_questions
     return pairs, questions

@@ -311,7 +311,7 @@ def test_how_far_away_a_visit_is_counts_from_today_at_its_place(waiting):
     page = client.get(reverse("admin:screening_reviewrequest_changelist"))
     assert page.context["rows"][0].left == page.context["nearest"].left == "tomorrow"
     page = client.get(reverse("admin:screening_reviewrequest_review", args=[waiting.uuid]))
-    assert page.context["left"] == "tomorrow"
+    assert page.context["row"].left == "tomorrow"
 
 
 ACCEPTED = "admin:screening_reviewrequest_accepted"
@@ -470,6 +470,18 @@ def post(request, user=None, **data):
     client = signed_in(user or make_user(role="Clinician"))
     data = {"identity": "on", "day": VISIT.isoformat(), "shown": shown_to(client, request), **data}
     return client.post(reverse("admin:screening_reviewrequest_decide", args=[request.uuid]), data)
+
+
+def test_no_browser_keeps_a_clinical_page(waiting, questionnaire):
+    client = signed_in(make_user(role="Lead clinician"))
+    lists = ("reviewrequest", "questionnaireresponse", "questionnaire")
+    paths = [reverse(f"admin:screening_{name}_changelist") for name in lists] + [reverse(ACCEPTED)]
+    paths.append(reverse("admin:screening_reviewrequest_review", args=[waiting.uuid]))
+    paths.append(reverse("admin:screening_questionnaireresponse_change", args=[waiting.response.uuid]))
+    paths.append(reverse("admin:screening_questionnaire_change", args=[questionnaire.pk]))
+    for path in paths:
+        page = client.get(path)
+        assert (page.status_code, "no-store" in page["Cache-Control"]) == (200, True), path
 
 
 def test_the_page_shows_person_findings_and_every_answer_as_the_patient_saw_it(waiting):
