@@ -22,10 +22,7 @@ from booking import appointments, links
 from booking import ics as calendars
 from booking.appointments import allows, check_cancel, check_talk
 from booking.changing import in_the_house, left_to_staff
-from booking.forms import ChosenTimeForm
-from booking.models import Appointment
-from booking.times import Finder, Week, Wish, read_wish
-from booking.views import (
+from booking.choosing import (
     ends_in,
     not_free,
     not_now,
@@ -36,6 +33,9 @@ from booking.views import (
     too_close,
     zone_beside,
 )
+from booking.forms import ChosenTimeForm
+from booking.models import Appointment
+from booking.times import Finder, Week, Wish, read_wish
 from booking.visitors import not_yours, open_for_a_while, patient_of, seen
 from clinic import accounts
 from clinic.models import Clinic, Patient, today_at

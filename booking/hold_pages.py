@@ -17,10 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from booking import appointments
-from booking.forms import ChosenTimeForm, DetailsForm
-from booking.models import Appointment
-from booking.times import Finder, read_wish
-from booking.views import (
+from booking.choosing import (
     leave_to_choose,
     not_now,
     places,
@@ -30,6 +27,9 @@ from booking.views import (
     too_close,
     zone_beside,
 )
+from booking.forms import ChosenTimeForm, DetailsForm
+from booking.models import Appointment
+from booking.times import Finder, read_wish
 from booking.visitors import (
     DETAILS,
     HOLD,
