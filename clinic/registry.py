@@ -46,7 +46,7 @@ def as_read_by(user, missing: Iterable[Missing]) -> list[Missing]:
 _panels: list[Panel] = []
 _treats: list[Callable] = []
 _seen: list[Callable] = []
-_known: list[Callable] = []
+_linked: list[Callable] = []
 _headings: list[Callable[[str], set[str]]] = []
 _to_come: list[Callable[[int, datetime], int]] = []
 _says_hits: list[Callable[..., HttpResponse]] = []
@@ -81,18 +81,18 @@ def patients_treated_by(user, now: datetime) -> set[int]:
     return {patient for patients_of in _treats for patient in patients_of(user, now)}
 
 
-def register_known(came_along: Callable) -> None:
-    """`came_along(request, user, now=)`: called when a record made at the desk is linked to who is signed in.
+def register_linked(follow: Callable) -> None:
+    """`follow(request, user, now=)`: called when a record made at the desk is linked to who is signed in.
 
     Screening registers it: what this browser answered before it had a name is that patient's."""
-    if came_along not in _known:
-        _known.append(came_along)
+    if follow not in _linked:
+        _linked.append(follow)
 
 
-def patient_is_known(request: HttpRequest, user, now: datetime) -> None:
+def patient_linked(request: HttpRequest, user, now: datetime) -> None:
     """Tells the apps that whoever is signed in on this browser is a patient from now on."""
-    for came_along in _known:
-        came_along(request, user, now=now)
+    for follow in _linked:
+        follow(request, user, now=now)
 
 
 def register_seen(last_seen: Callable) -> None:

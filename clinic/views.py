@@ -20,7 +20,7 @@ from clinic import accounts, idle
 from clinic.context import last_known
 from clinic.forms import AnsweredOnce, ThreePartDateField
 from clinic.models import Practitioner, Treatment, today_at
-from clinic.registry import panels_for, patient_is_known
+from clinic.registry import panels_for, patient_linked
 
 
 class BirthDateForm(AnsweredOnce):
@@ -100,7 +100,7 @@ def my_birth_date(request: HttpRequest) -> HttpResponse:
         try:
             user = accounts.signed_in(request)
             if accounts.link_patient(user, birth_date=form.cleaned_data["birth_date"]):
-                patient_is_known(request, user, timezone.now())
+                patient_linked(request, user, timezone.now())
                 return redirect(asked_next(request) or "my")
             form.add_error("birth_date", _("This does not match what we know. Check it, or call us."))
         except accounts.TooManyTries:

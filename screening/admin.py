@@ -407,7 +407,7 @@ def _laid_out(response: QuestionnaireResponse, found: rules.Assessment, *, today
         "first": [line for line in lines if line.first],
         "rest": reading.by_section(line for line in lines if not line.first),
         "earlier": earlier,
-        "decisions": reading.decisions_on(patient.pk),
+        "decisions": reading.decisions_about(patient.pk),
     }
 
 

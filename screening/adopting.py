@@ -116,7 +116,7 @@ def _birth_date_or_none(response: QuestionnaireResponse) -> date | None:
         return None
 
 
-def came_along(request, user: User, *, now: datetime) -> None:
+def adopt_from_browser(request, user: User, *, now: datetime) -> None:
     """Ties the anonymous answers of this browser to the patient who has just signed in, or whose record has just been
     linked to who is signed in, if the birth date is theirs.
 

@@ -33,13 +33,13 @@ class ScreeningConfig(AppConfig):
         from django.contrib.auth.signals import user_logged_in
         from django.utils import timezone
 
-        from clinic.registry import register_headings, register_known, register_panel
+        from clinic.registry import register_headings, register_linked, register_panel
         from screening import adopting, panels, results
 
         def signed_in(sender, request, user, **kwargs) -> None:
-            adopting.came_along(request, user, now=timezone.now())
+            adopting.adopt_from_browser(request, user, now=timezone.now())
 
-        register_known(adopting.came_along)
+        register_linked(adopting.adopt_from_browser)
         register_headings(results.headings_needed_on)
         user_logged_in.connect(signed_in, dispatch_uid="screening-answers-come-along", weak=False)
         for panel in (panels.WHO_WAITS, panels.OPENING, panels.MINE):

@@ -207,7 +207,7 @@ class Decided:
     reply: str
 
 
-def decisions_on(patient_id: int | None) -> list[Decided]:
+def decisions_about(patient_id: int | None) -> list[Decided]:
     """What clinicians decided about a patient, newest first."""
     if patient_id is None:
         return []
