@@ -43,6 +43,8 @@ from booking.changing import (
 from booking.models import Appointment, HoldDetails
 from clinic.ages import is_adult
 from clinic.models import Clinic, Location, Patient, Practitioner, Treatment, User
+from outbox.messages import CannotResend, resend
+from outbox.models import Message
 from screening.clearance import (
     adopt_response,
     clearance_for,
@@ -781,6 +783,33 @@ def _move(
 
 
 @verb
+def send_form_again(appointment: Appointment, *, by: User, seen: str | None = None, now: datetime) -> None:
+    """The front desk sends the link to the form once more, or for the first time where the address came later.
+
+    Raises NotAllowed: no form is due, there is no address, or that message does not go out again.
+    """
+    appointment = locked(appointment, seen=seen)
+    _desk(by)
+    if appointment.status != Status.PENDING or appointment.form_due_by is None:
+        raise NotAllowed(_("No form is due for this visit."))
+    newest = (
+        Message.objects.told().filter(subject_uuid=appointment.uuid, patient=appointment.patient).order_by("pk").last()
+    )
+    if newest is not None and newest.kind == "form_due":
+        send_again(newest, by=by, now=now)
+    elif notices.form_due(appointment, now=now, again=True) is None:
+        raise NotAllowed(_("There is no e-mail address. Add it to the patient’s record, then send the link."))
+
+
+def send_again(message: Message, *, by: User, now: datetime) -> None:
+    """A message once more; what the outbox refuses is NotAllowed."""
+    try:
+        resend(message, by=by, now=now)
+    except CannotResend as error:
+        raise NotAllowed(str(error)) from error
+
+
+@verb
 def cancel(
     appointment: Appointment,
     *,
@@ -1002,9 +1031,7 @@ def undo(appointment: Appointment, *, by: User, seen: str | None = None, now: da
             raise NotAllowed(_("A clinician has to look at the answers first."))
     if appointment.status == Status.NOSHOW:
         return change(appointment, to, now=now, review_id=review_id)
-    as_they_know = bool(notices.drop(appointment, kinds=["cancelled"])) and notices.has_left(appointment)
-    as_they_know = as_they_know and to == appointment.previous_status
-    as_they_know = as_they_know or appointment.status_changed_at >= appointment.starts_at  # `cancel` told nobody then
+    as_they_know = _never_heard(appointment, to)
     appointment = change(
         appointment,
         to,
@@ -1022,6 +1049,14 @@ def undo(appointment: Appointment, *, by: User, seen: str | None = None, now: da
     if not as_they_know:
         notices.booked(appointment, now=now)
     return appointment
+
+
+def _never_heard(appointment: Appointment, to: str) -> bool:
+    """Takes back what waits to be sent about a cancellation. Whether what the patient heard last is true of it again,
+    with the status that it gets (`to`)."""
+    unsaid = notices.drop(appointment, kinds=["cancelled"]) > 0
+    told_nobody = appointment.status_changed_at >= appointment.starts_at  # see `cancel`
+    return told_nobody or (unsaid and notices.has_left(appointment) and to == appointment.previous_status)
 
 
 def check_undo(appointment: Appointment, *, by: User, now: datetime) -> None:

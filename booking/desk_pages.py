@@ -19,13 +19,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from booking import appointments, desk, lines, notices, past, todo
+from booking import appointments, desk, lines, past, todo
 from booking.appointments import Refusal
-from booking.changing import look_again
 from booking.models import Appointment
 from booking.staff_pages import SearchForm, StaffPages, StaffRequest, read_day, said, sees_all
 from clinic.models import CallBack, User
-from outbox.messages import CannotResend, resend, why_not_again
+from outbox.messages import why_not_again
 from outbox.models import Message
 
 Status = Appointment.Status
@@ -62,14 +61,6 @@ class ErrorForm(forms.Form):
         max_length=200,
         error_messages={"required": gettext_lazy("Please say why.")},
     )
-
-
-def send_again(message: Message, user: User, now: datetime) -> None:
-    """A message once more; what the outbox refuses, the desk refuses."""
-    try:
-        resend(message, by=user, now=now)
-    except CannotResend as error:
-        raise Refusal(str(error)) from error
 
 
 def untold(visit: Appointment) -> str:
@@ -217,18 +208,7 @@ class DeskPages(StaffPages):
 
     def send_form(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """Sends the link to the form once more, or for the first time where the address came later."""
-
-        def send(visit: Appointment, *, by: User, seen: str | None, now: datetime) -> None:
-            look_again(visit, seen)
-            if visit.status != Status.PENDING or visit.form_due_by is None:
-                raise Refusal(_("No form is due for this visit."))
-            newest = Message.objects.told().filter(subject_uuid=visit.uuid, patient=visit.patient).order_by("pk").last()
-            if newest is not None and newest.kind == "form_due":
-                send_again(newest, by, now)
-            elif notices.form_due(visit, now=now, again=True) is None:
-                raise Refusal(_("There is no e-mail address. Add it to the patient’s record, then send the link."))
-
-        return self.try_verb(request, key, send, _("The form link is on its way to %(name)s."))
+        return self.try_verb(request, key, appointments.send_form_again, _("The form link is on its way to %(name)s."))
 
     def resend(self, request: StaffRequest, key: uuid.UUID, message: uuid.UUID) -> HttpResponse:
         """Sends one of its messages again."""
@@ -237,7 +217,7 @@ class DeskPages(StaffPages):
             found = Message.objects.filter(uuid=message, subject_uuid=visit.uuid, patient=visit.patient).first()
             if found is None:
                 raise Http404
-            send_again(found, by, now)
+            appointments.send_again(found, by=by, now=now)
 
         return self.try_verb(request, key, send, _("The message goes to %(name)s once more."))
 
