@@ -295,7 +295,7 @@ def no_longer_held(request: HttpRequest, held: Appointment, now: datetime) -> Ht
 def given_up_elsewhere(request: HttpRequest, now: datetime) -> HttpResponse:
     """For somebody who typed while the same browser, in another tab, gave the time back or chose another one: what they
     typed waits for the next time. It says the same of a time that never was, or is somebody else's."""
-    context = {"other": kept_by(request, now)}
+    context = {"other": kept_by(request)}
     return keep_typed(request, None, now) or render(request, "booking/given_up.html", context)
 
 

@@ -137,7 +137,7 @@ def slots(request: HttpRequest, slug: str) -> HttpResponseBase:
     wish = read_wish(treatment, request.POST if request.method == "POST" else request.GET, locations=locations)
     answered = clearance.response_of_session(request, treatment, now=now) if treatment.needs_screening else None
     wish = with_answered_area(near_wanted(request, wish), answered)
-    kept = kept_by(request, now)
+    kept = kept_by(request)
     finder = Finder(wish, clinic=clinic, now=now, patient=patient_of(request), exclude=kept)
     soonest = finder.first_free()
     soon = soonest.local_date if soonest else today_at(now, locations)
@@ -152,7 +152,7 @@ def slots(request: HttpRequest, slug: str) -> HttpResponseBase:
         try:
             return choose(request, wish, leave, form.cleaned_data, kept=kept, now=now)
         except appointments.Taken:
-            kept = kept_by(request, now)
+            kept = kept_by(request)
             context |= not_free(treatment, form.cleaned_data["start"], now) | {"kept": kept}
             request.session.pop(WANTED, None)
             finder = Finder(wish, clinic=clinic, now=now, patient=patient_of(request), exclude=kept)

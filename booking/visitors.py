@@ -91,7 +91,7 @@ def seen(request: HttpRequest, uuid: UUID, now: datetime) -> tuple[Appointment, 
     return (visit, False) if opened else None
 
 
-def kept_by(request: HttpRequest, now: datetime) -> Appointment | None:
+def kept_by(request: HttpRequest) -> Appointment | None:
     """The time this browser holds at the moment, if it does."""
     try:
         uuid = UUID(str(request.session.get(HOLD)))
