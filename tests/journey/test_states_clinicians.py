@@ -211,7 +211,7 @@ def test_the_pages_of_the_editor_in_every_state(house, someone, look):
     enter(page, editor)
     with look.part("writing"):
         page.goto("/admin/education/article/")
-        look(page, "Articles to see to")
+        look(page, "Articles")
         page.goto("/admin/education/article/add/")
         look(page, "New page")
         press(page, "Save as a draft")
