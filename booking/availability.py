@@ -13,12 +13,23 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import BigIntegerField, BooleanField, Case, DateField, IntegerField, OuterRef, Q, Value, When
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    Case,
+    DateField,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
 from django.db.models.functions import Cast, JSONObject
 
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from clinic.days import FIRST_DAY, LAST_DAY, in_calendar
-from clinic.models import Clinic, Room, Treatment
+from clinic.models import Area, Clinic, Patient, Room, Treatment
 
 # A pending visit that nobody reviewed is released this long before it begins; so no time is offered closer than this
 # to the moment until which we promise to answer.
@@ -62,6 +73,26 @@ class Slot:
         return slot
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """For whom a time is wanted, and from when on.
+
+    `patient` keeps clear of their other visits, with `area` also of the interval between sessions (I3). Not before
+    `not_before` (an instant), or without it not before `earliest_start`; not before the local day `earliest`.
+    `cleared` says that a clinician has cleared this patient, so that the review promise need not pass first; unsaid, it
+    follows from the treatment. `staff` may use any time to come, without lead time and horizon. With `one_each` there
+    is one slot for a start and a place, given to whoever has least to do that day.
+    """
+
+    patient: Patient | None = None
+    area: Area | None = None
+    not_before: datetime | None = None
+    earliest: date | None = None
+    cleared: bool | None = None
+    staff: bool = False
+    one_each: bool = True
+
+
 def free_slots(
     treatment: Treatment,
     *,
@@ -70,40 +101,20 @@ def free_slots(
     now: datetime,
     practitioner=None,
     location=None,
-    patient=None,
-    area=None,
-    not_before: datetime | None = None,
-    earliest: date | None = None,
     exclude: Appointment | None = None,
-    cleared: bool | None = None,
-    staff: bool = False,
     overbook: bool = False,
+    **whom,
 ) -> list[Slot]:
     """The free times of `days` local days from `first` on, in order.
 
-    Without `practitioner` there is one slot for a start and a place, given to whoever has least to do that day.
-    `patient` keeps clear of their other visits, with `area` also of the interval between sessions (I3). Not before
-    `not_before` (an instant), or without it not before `earliest_start`; not before the local day `earliest`.
-    `cleared` says that a clinician has cleared this patient, so that the review promise need not pass first; unsaid, it
-    follows from the treatment. `exclude` is the appointment that is being moved. `staff` may use any time to come,
-    without lead time and horizon. `overbook` looks past the practitioner's own appointments (lane 1).
+    `whom`: see `Wanted`; without `practitioner` one of each. `exclude` is the appointment that is being moved.
+    `overbook` looks past the practitioner's own appointments (lane 1).
     Three queries, however long the list: the clinic, the hours with their rooms and closures, what is taken.
     """
+    wanted = Wanted(one_each=practitioner is None, **whom)
     diary = Diary([treatment], now=now, first=first, days=days, practitioner=practitioner, location=location)
-    diary.read_busy(first, days, patient=patient, exclude=exclude, overbook=overbook)
-    found = diary.slots(
-        treatment,
-        first=first,
-        days=days,
-        patient=patient,
-        area=area,
-        not_before=not_before,
-        earliest=earliest,
-        cleared=cleared,
-        staff=staff,
-        one_each=practitioner is None,
-    )
-    return list(found)
+    diary.read_busy(first, days, patient=wanted.patient, exclude=exclude, overbook=overbook)
+    return list(diary.slots(treatment, wanted, first=first, days=days))
 
 
 def first_free(treatment: Treatment, *, now: datetime, **wanted) -> Slot | None:
@@ -117,61 +128,42 @@ def first_free_each(
     now: datetime,
     practitioner=None,
     location=None,
-    patient=None,
-    area=None,
-    not_before: datetime | None = None,
-    earliest: date | None = None,
     exclude: Appointment | None = None,
-    cleared: bool | None = None,
-    staff: bool = False,
     clinic: Clinic | None = None,
+    **whom,
 ) -> dict[int, Slot | None]:
     """The first free time of each treatment by its id: hours are read once, appointments in at most three windows."""
-    treatments = list(treatments)
-    found: dict[int, Slot | None] = {treatment.pk: None for treatment in treatments}
+    wanted = Wanted(one_each=practitioner is None, **whom)
     clinic = clinic or Clinic.get()
     horizon = (clinic.horizon_days if clinic else 0) + 2
-    # Yesterday in UTC has begun everywhere; what has passed is not offered.
-    first = max(now.astimezone(UTC).date() - DAY, _possible(earliest or date.min))
-    if not_before is not None:
-        first = max(first, not_before.astimezone(UTC).date() - DAY)
-    last = now.astimezone(UTC).date() + horizon * DAY
-    if staff:
-        last = max(last, first + horizon * DAY)
+    first, last = _days_to_look_at(wanted, horizon, now=now)
+    missing = list(treatments)
+    found: dict[int, Slot | None] = {treatment.pk: None for treatment in missing}
+    count = max((last - first).days, 0) + 1
     diary = Diary(
-        treatments,
-        now=now,
-        first=first,
-        days=max((last - first).days, 0) + 1,
-        practitioner=practitioner,
-        location=location,
-        clinic=clinic,
+        missing, now=now, first=first, days=count, practitioner=practitioner, location=location, clinic=clinic
     )
-    begin = first
     for width in (*WINDOWS, horizon + 1):
-        days = min(width, (last - begin).days + 1)
-        missing = [treatment for treatment in treatments if found[treatment.pk] is None]
+        days = min(width, (last - first).days + 1)
         if days <= 0 or not missing:
             break
-        diary.read_busy(begin, days, patient=patient, exclude=exclude)
+        diary.read_busy(first, days, patient=wanted.patient, exclude=exclude)
         for treatment in missing:
-            found[treatment.pk] = next(
-                diary.slots(
-                    treatment,
-                    first=begin,
-                    days=days,
-                    patient=patient,
-                    area=area,
-                    not_before=not_before,
-                    earliest=earliest,
-                    cleared=cleared,
-                    staff=staff,
-                    one_each=practitioner is None,
-                ),
-                None,
-            )
-        begin += days * DAY
+            found[treatment.pk] = next(diary.slots(treatment, wanted, first=first, days=days), None)
+        missing = [treatment for treatment in missing if found[treatment.pk] is None]
+        first += days * DAY
     return found
+
+
+def _days_to_look_at(wanted: Wanted, horizon: int, *, now: datetime) -> tuple[date, date]:
+    """The first and the last day on which a first free time may be. For staff the horizon begins with their first."""
+    today = now.astimezone(UTC).date()
+    # Yesterday in UTC has begun everywhere; what has passed is not offered.
+    first = max(today - DAY, _possible(wanted.earliest or date.min))
+    if wanted.not_before is not None:
+        first = max(first, wanted.not_before.astimezone(UTC).date() - DAY)
+    last = today + horizon * DAY
+    return first, max(last, first + horizon * DAY) if wanted.staff else last
 
 
 def promise(*, now: datetime, location) -> datetime:
@@ -291,6 +283,7 @@ class Diary:
         self.closed: dict[int, list[tuple[date, date]]] = {}
         self.rooms: dict[int, list[int]] = {}
         self._promises: dict[int, datetime] = {}
+        self._forget_busy()
         today, first = now.astimezone(UTC).date(), _possible(first)
         since, until = min(first, today - DAY), max(first + days * DAY, today + 60 * DAY)
         self._read_hours(frozenset(treatment.pk for treatment in treatments), since, until, location=location)
@@ -331,7 +324,28 @@ class Diary:
 
         Expired holds do not count. One query.
         """
-        first = _possible(first)
+        self._forget_busy()
+        rows = self._taken(_possible(first), days, patient=patient, exclude=exclude)
+        for who_id, room_id, lane, start, busy_until, ends, area_id, day, interval, is_here, is_own in rows:
+            if is_here and room_id is not None:
+                self.room_busy[room_id].add(start, busy_until)
+                self.work[who_id, start.date()] += int((busy_until - start).total_seconds())
+            if is_here and not (overbook and lane == 0):
+                self.practitioner_busy[who_id].add(start, busy_until)
+            if is_own:
+                self.patient_busy.add(start, ends)
+                if interval > 0:
+                    self.sessions.append((area_id, day, interval))
+
+    def _forget_busy(self) -> None:
+        self.practitioner_busy: dict[int, Busy] = defaultdict(Busy)
+        self.room_busy: dict[int, Busy] = defaultdict(Busy)
+        self.work: dict[tuple[int, date], int] = defaultdict(int)
+        self.patient_busy = Busy()
+        self.sessions: list[tuple[int | None, date, int]] = []
+
+    def _taken(self, first: date, days: int, *, patient, exclude: Appointment | None) -> QuerySet:
+        """What `read_busy` counts, as rows: visits with `here` and `own`, and time off, which has no room."""
         low = datetime.combine(first - DAY, time(), tzinfo=UTC)
         high = datetime.combine(first + (days + 1) * DAY, time(), tzinfo=UTC)
         who = {hours.practitioner_id for hours in self.hours if hours.treatments}
@@ -347,12 +361,7 @@ class Diary:
         if exclude is not None:
             taken = taken.exclude(pk=exclude.pk)
         off = TimeOff.objects.filter(practitioner__in=who, starts_at__lt=high, ends_at__gt=low).order_by()
-        self.practitioner_busy: dict[int, Busy] = defaultdict(Busy)
-        self.room_busy: dict[int, Busy] = defaultdict(Busy)
-        self.work: dict[tuple[int, date], int] = defaultdict(int)
-        self.patient_busy = Busy()
-        self.sessions: list[tuple[int | None, date, int]] = []
-        rows = taken.values_list(
+        return taken.values_list(
             "practitioner_id",
             "room_id",
             "lane",
@@ -380,16 +389,6 @@ class Diary:
             ),
             all=True,
         )
-        for who_id, room_id, lane, start, busy_until, ends, area_id, day, interval, is_here, is_own in rows:
-            if is_here and room_id is not None:
-                self.room_busy[room_id].add(start, busy_until)
-                self.work[who_id, start.date()] += int((busy_until - start).total_seconds())
-            if is_here and not (overbook and lane == 0):
-                self.practitioner_busy[who_id].add(start, busy_until)
-            if is_own:
-                self.patient_busy.add(start, ends)
-                if interval > 0:
-                    self.sessions.append((area_id, day, interval))
 
     # --- policies
 
@@ -427,65 +426,25 @@ class Diary:
 
     # --- the sweep
 
-    def slots(
-        self,
-        treatment: Treatment,
-        *,
-        first: date,
-        days: int,
-        patient=None,
-        area=None,
-        not_before: datetime | None = None,
-        earliest: date | None = None,
-        cleared: bool | None = None,
-        staff: bool = False,
-        one_each: bool = True,
-    ) -> Iterator[Slot]:
+    def slots(self, treatment: Treatment, wanted: Wanted, *, first: date, days: int) -> Iterator[Slot]:
         """Free times day by day, in order within each. `read_busy` must have read these days."""
         if self.clinic is None or not treatment.is_active or not in_calendar(first):
             return
-        visit = timedelta(minutes=treatment.duration_minutes)
-        busy = visit + timedelta(minutes=treatment.buffer_minutes)
-        if cleared is None:
-            cleared = not treatment.needs_screening
-        bounds: dict[int, datetime] = {}
-        hours_by_weekday: dict[int, list[Hours]] = defaultdict(list)
+        weekdays: dict[int, list[Hours]] = defaultdict(list)
         for hours in self.hours:
             if treatment.pk in hours.treatments and self.practitioner_id in (None, hours.practitioner_id):
-                hours_by_weekday[hours.weekday].append(hours)
-                if hours.location_id not in bounds:
-                    bounds[hours.location_id] = max(
-                        self.now + MINUTE if staff else self.now,
-                        not_before or (self.now if staff else self.earliest_start(hours.location_id, cleared=cleared)),
-                    )
+                weekdays[hours.weekday].append(hours)
+        places = {hours.location_id for there in weekdays.values() for hours in there}
+        bounds = {place: self._bound(treatment, wanted, place) for place in places}
         pending: list[Slot] = []  # a day's local times may lie before the evening of the day before, elsewhere
         for offset in range(days):
             day = first + offset * DAY
             found: dict[tuple, list[Slot]] = defaultdict(list)
-            for hours in hours_by_weekday[day.weekday()]:
-                zone = self.zones[hours.location_id]
-                if not hours.count_on(day) or self.is_closed(hours.location_id, day):
-                    continue
-                if earliest is not None and day < earliest:
-                    continue
-                if not staff and day > self.now.astimezone(zone).date() + self.clinic.horizon_days * DAY:
-                    continue
-                if self.first_kept(treatment, area, day) != day:
-                    continue
-                for start in _starts(hours, day, zone, step=self.clinic.slot_minutes, busy=busy):
-                    if start < bounds[hours.location_id]:
-                        continue
-                    if not self.practitioner_busy[hours.practitioner_id].free(start, start + busy):
-                        continue
-                    if patient is not None and not self.patient_busy.free(start, start + visit):
-                        continue
-                    room = self._free_room(hours.location_id, start, start + busy)
-                    if room is None:
-                        continue
-                    who = None if one_each else hours.practitioner_id
-                    found[start, hours.location_id, who].append(
-                        Slot(start, hours.practitioner_id, room, hours.location_id)
-                    )
+            for hours in weekdays[day.weekday()]:
+                if self._may_be_on(day, hours, treatment, wanted):
+                    who = None if wanted.one_each else hours.practitioner_id
+                    for slot in self._free_in(hours, day, treatment, wanted, since=bounds[hours.location_id]):
+                        found[slot.starts_at, hours.location_id, who].append(slot)
             pending += [self._fair(slots, day) for slots in found.values()]
             pending.sort()
             # What cannot be overtaken by another place's next day goes out.
@@ -493,6 +452,41 @@ class Diary:
             while pending and pending[0].starts_at < safe:
                 yield pending.pop(0)
         yield from pending
+
+    def _bound(self, treatment: Treatment, wanted: Wanted, location_id: int) -> datetime:
+        """The instant before which nothing begins there."""
+        if wanted.staff:
+            return max(self.now + MINUTE, wanted.not_before or self.now)
+        cleared = not treatment.needs_screening if wanted.cleared is None else wanted.cleared
+        return max(self.now, wanted.not_before or self.earliest_start(location_id, cleared=cleared))
+
+    def _may_be_on(self, day: date, hours: Hours, treatment: Treatment, wanted: Wanted) -> bool:
+        """Whether a time of that local day is offered in these hours at all."""
+        today = self.now.astimezone(self.zones[hours.location_id]).date()
+        horizon = self.clinic.horizon_days if self.clinic else 0
+        return (
+            hours.count_on(day)
+            and not self.is_closed(hours.location_id, day)
+            and (wanted.earliest is None or day >= wanted.earliest)
+            and (wanted.staff or day <= today + horizon * DAY)
+            and self.first_kept(treatment, wanted.area, day) == day
+        )
+
+    def _free_in(
+        self, hours: Hours, day: date, treatment: Treatment, wanted: Wanted, *, since: datetime
+    ) -> Iterator[Slot]:
+        """The starts in these hours on which practitioner, patient and a room are free."""
+        visit = timedelta(minutes=treatment.duration_minutes)
+        busy = visit + timedelta(minutes=treatment.buffer_minutes)
+        step = self.clinic.slot_minutes if self.clinic else 0
+        for start in _starts(hours, day, self.zones[hours.location_id], step=step, busy=busy):
+            if start < since or not self.practitioner_busy[hours.practitioner_id].free(start, start + busy):
+                continue
+            if wanted.patient is not None and not self.patient_busy.free(start, start + visit):
+                continue
+            room = self._free_room(hours.location_id, start, start + busy)
+            if room is not None:
+                yield Slot(start, hours.practitioner_id, room, hours.location_id)
 
     def first_kept(self, treatment: Treatment, area, day: date) -> date:
         """See the function of that name."""

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from booking import appointments, availability, desk, lines, notices
 from booking.appointments import Refusal, Taken
-from booking.availability import Slot
+from booking.availability import Slot, Wanted
 from booking.forms import SlotField
 from booking.models import Appointment
 from booking.staff_pages import SearchForm, StaffPages, StaffRequest, said
@@ -160,7 +160,7 @@ class PhonePages(StaffPages):
         diary = availability.Diary([treatment], now=now, first=first, days=SHOWN_DAYS, practitioner=who, location=where)
         diary.read_busy(first, SHOWN_DAYS, patient=patient, exclude=exclude, overbook=overbook)
         wanted = {"patient": patient, "area": area, "cleared": cleared, "staff": True}
-        found = diary.slots(treatment, first=first, days=SHOWN_DAYS, one_each=who is None, **wanted)
+        found = diary.slots(treatment, Wanted(one_each=who is None, **wanted), first=first, days=SHOWN_DAYS)
         if treatment.needs_screening and not cleared:
             # They need the time that a clinician has to answer; it can differ from place to place.
             answered = {pk: diary.earliest_start(pk, cleared=False) for pk in diary.zones}

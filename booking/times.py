@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from urllib.parse import urlencode
 
-from booking.availability import DAY, Diary, Slot
+from booking.availability import DAY, Diary, Slot, Wanted
 from booking.models import Appointment
 from clinic.models import Area, Clinic, Location, Patient, Practitioner, Treatment, today_at
 
@@ -241,16 +241,10 @@ class Finder:
             self._read = (first, days)
 
     def _slots(self, first: date, days: int, *, cleared: bool | None, earliest: date | None):
-        return self.diary.slots(
-            self.wish.treatment,
-            first=first,
-            days=days,
-            patient=self.patient,
-            area=self.wish.area,
-            earliest=earliest,
-            cleared=cleared,
-            one_each=self.wish.practitioner is None,
+        wanted = Wanted(
+            self.patient, self.wish.area, earliest=earliest, cleared=cleared, one_each=self.wish.practitioner is None
         )
+        return self.diary.slots(self.wish.treatment, wanted, first=first, days=days)
 
     def _time(self, slot: Slot) -> Time:
         return Time(slot, self.locations[slot.location_id], self.practitioners.get(slot.practitioner_id))
