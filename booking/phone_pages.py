@@ -349,16 +349,7 @@ class PhonePages(StaffPages):
         alternatives = []
         if form.is_bound and form.is_valid():
             try:
-                made = appointments.book_by_phone(
-                    patient=patient,
-                    treatment=wish["treatment"],
-                    area=wish["area"],
-                    slot=form.cleaned_data["slot"],
-                    by=request.user,
-                    now=now,
-                    overbook_reason=form.cleaned_data["overbook_reason"] if wish["overbook"] else "",
-                    request_key=form.cleaned_data["request_key"],
-                )
+                return self.book(request, patient, wish, form, now=now)
             except Refusal as refusal:
                 there = self.already_there(patient, form.cleaned_data["slot"])
                 if there is not None:  # "back" after booking, and pressed once more
@@ -369,19 +360,10 @@ class PhonePages(StaffPages):
                 else:
                     form.add_error(None, said(refusal))
                 alternatives = self.by_day(wished, refusal.alternatives) if isinstance(refusal, Taken) else []
-            else:
-                if made.patient_id != patient.pk:
-                    raise Http404
-                for level, words in self.booked_words(made):
-                    messages.add_message(request, level, words)
-                return redirect("admin:booking_appointment_change", made.uuid)
         slot = self.shown_slot(form)
-        if slot is None:
-            messages.error(request, _("Choose one of the times on this page."))
-            return redirect(back)
-        place = next((place for place in wished.places if place.pk == slot.location_id), None)
-        who = next((person for person in wished.practitioners if person.pk == slot.practitioner_id), None)
-        if place is None or who is None:
+        place = next((place for place in wished.places if slot and place.pk == slot.location_id), None)
+        who = next((person for person in wished.practitioners if slot and person.pk == slot.practitioner_id), None)
+        if slot is None or place is None or who is None:
             messages.error(request, _("Choose one of the times on this page."))
             return redirect(back)
         treatment, area = wish["treatment"], wish["area"]
@@ -405,6 +387,26 @@ class PhonePages(StaffPages):
             back=back,
             status=422 if form.errors else 200,
         )
+
+    def book(
+        self, request: StaffRequest, patient: Patient, wish: dict, form: BookForm, *, now: datetime
+    ) -> HttpResponse:
+        """Books the time of the form and says so. Raises what the verb raises."""
+        made = appointments.book_by_phone(
+            patient=patient,
+            treatment=wish["treatment"],
+            area=wish["area"],
+            slot=form.cleaned_data["slot"],
+            by=request.user,
+            now=now,
+            overbook_reason=form.cleaned_data["overbook_reason"] if wish["overbook"] else "",
+            request_key=form.cleaned_data["request_key"],
+        )
+        if made.patient_id != patient.pk:
+            raise Http404
+        for level, words in self.booked_words(made):
+            messages.add_message(request, level, words)
+        return redirect("admin:booking_appointment_change", made.uuid)
 
     def already_there(self, patient: Patient, slot: Slot) -> Appointment | None:
         """Their own visit at exactly that time with that practitioner, if they have one."""

@@ -161,25 +161,34 @@ def slots(request: HttpRequest, slug: str) -> HttpResponseBase:
         except appointments.NotAllowed as problem:
             context["sentence"] = problem.sentence
         form = ChosenTimeForm()
-    if "from" not in request.GET and leave.earliest and wish.first and wish.first < leave.earliest:
-        wish = finder.wish = replace(wish, first=None)  # the day that was wanted is too soon: what is possible, then
-    week = finder.week(cleared=leave.cleared, earliest=leave.earliest)
-    waits = leave.earliest is not None and soonest is not None and leave.earliest > soonest.local_date
-    context |= times_form(reverse("booking:slots", args=[slug]), wish, week, form, request) | {
-        "wanted": wanted(request, wish, week),
-        "starts_later": waits,
-        "looked_at_after": ends_in(week, leave.last),
+    context |= week_of_times(request, finder, leave, form, soonest) | {
         "zone": zone_beside(kept.location, locations) if kept else "",
-        "choosable": leave.state != "area",
         "consultation_first": clinic.consultation_first == clinic.ConsultationFirst.ALWAYS
         and treatment.needs_screening
         and leave.cleared is not True,
     }
-    if leave.state == "questions":
-        context["button"] = _("Go on with the time I chose")
     if context["consultation_first"]:
         context |= not_now(treatment)
     return render(request, "booking/slots.html", context)
+
+
+def week_of_times(
+    request: HttpRequest, finder: Finder, leave: Leave, form: ChosenTimeForm, soonest: Time | None
+) -> dict:
+    """The form with a week of times, from the first day on that this visitor may ask for."""
+    wish = finder.wish
+    if "from" not in request.GET and leave.earliest and wish.first and wish.first < leave.earliest:
+        wish = finder.wish = replace(wish, first=None)  # the day that was wanted is too soon: what is possible, then
+    week = finder.week(cleared=leave.cleared, earliest=leave.earliest)
+    context = times_form(reverse("booking:slots", args=[wish.treatment.slug]), wish, week, form, request) | {
+        "wanted": wanted(request, wish, week),
+        "starts_later": leave.earliest is not None and soonest is not None and leave.earliest > soonest.local_date,
+        "looked_at_after": ends_in(week, leave.last),
+        "choosable": leave.state != "area",
+    }
+    if leave.state == "questions":
+        context["button"] = _("Go on with the time I chose")
+    return context
 
 
 def choose(
