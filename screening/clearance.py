@@ -43,6 +43,7 @@ from screening.finished import (
     finished_responses,
     first_open_day,
     is_away,
+    is_too_old,
     last_day,
     says,
     still_stands,
@@ -374,7 +375,7 @@ def response_of_session(request, treatment: Treatment, *, now: datetime) -> Answ
         these |= Q(pk=Subquery(own.order_by("-completed_at", "-id").values("pk")[:1]))
     clinic = Clinic.get()
     for response in found.filter(these).order_by("-completed_at", "-id"):
-        if response.outdated or today_at(now) > last_day(response, clinic):
+        if response.outdated or is_too_old(response, clinic, now=now):
             continue
         if treatment.needs_screening and response.screened and treatment.pk not in response.screened:
             continue

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import asdict, fields
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
@@ -89,6 +89,12 @@ def answered_day(response: QuestionnaireResponse) -> date:
 def last_day(response: QuestionnaireResponse, clinic: Clinic | None) -> date:
     """The last treatment day that answers count for: the clinic's policy, 90 days after answering at most."""
     return answered_day(response) + timedelta(days=min(clinic.screening_valid_days, 90) if clinic else 90)
+
+
+def is_too_old(response: QuestionnaireResponse, clinic: Clinic | None, *, now: datetime) -> bool:
+    """Whether the days these answers count are over wherever we are open. The places are asked only about the last."""
+    last = last_day(response, clinic)
+    return now.astimezone(UTC).date() >= last and today_at(now) > last  # no place is more than a day ahead of UTC
 
 
 # ---------------------------------------------------------------- what was answered
