@@ -18,7 +18,7 @@ from django.contrib.admin.views.main import ERROR_FLAG, SEARCH_VAR, ChangeList
 from django.contrib.auth import admin as _auth_admin  # noqa: F401
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Value
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
@@ -320,8 +320,8 @@ class TreatmentAdmin(KeptAdmin):
     inlines = [PriceInline]
 
     def get_queryset(self, request):
-        """With prices: the list shows today's."""
-        return super().get_queryset(request).prefetch_related("prices")
+        """With prices, and the day whose price the list shows."""
+        return super().get_queryset(request).prefetch_related("prices").annotate(today=Value(today_at(timezone.now())))
 
     def get_readonly_fields(self, request, obj=None):
         """The kind stays what it was made as: it decides whether a clinician has to clear the patient."""
@@ -341,7 +341,7 @@ class TreatmentAdmin(KeptAdmin):
     @admin.display(description=_("price today"))
     def price_today(self, treatment) -> str:
         """In force today."""
-        price = treatment.price_on(timezone.localdate())
+        price = treatment.price_on(treatment.today)
         return str(price.amount) if price else gettext("none yet")
 
 
