@@ -31,7 +31,6 @@ from django.views.decorators.http import require_POST
 
 from clinic import accounts
 from clinic.ages import is_adult
-from clinic.forms import RecordAnsweredOnce
 from clinic.models import (
     Area,
     CallBack,
@@ -66,7 +65,6 @@ class AsksFiltersOnly(admin.ModelAdmin):
     password, `?text__contains=…` a code that waits to be sent.
     """
 
-    form = RecordAnsweredOnce
     show_facets = admin.ShowFacets.NEVER  # a count beside each choice of a filter is a query each
 
     def lookup_allowed(self, lookup: str, value: str, request=None) -> bool:
@@ -252,7 +250,7 @@ class LocationAdmin(VisitsStandOnIt):
         )
 
 
-class RoomForm(RecordAnsweredOnce):
+class RoomForm(forms.ModelForm):
     """A room. Its place cannot be changed, and Django looks at no rule in which such a field takes part."""
 
     def clean_name(self) -> str:
@@ -299,7 +297,7 @@ class PriceInline(admin.TabularInline):
     verbose_name_plural = _("prices (each counts from its day on; appointments keep the price they were made at)")
 
 
-class TreatmentForm(RecordAnsweredOnce):
+class TreatmentForm(forms.ModelForm):
     """What is offered. A treatment is for a part of the body; a talk need not be."""
 
     def clean(self) -> dict:
@@ -412,7 +410,7 @@ def roles_to_give(user: User) -> set[str]:
     return given
 
 
-class StaffForm(RecordAnsweredOnce):
+class StaffForm(forms.ModelForm):
     """A member of staff: address, name, roles. The password is chosen by themselves, through a link."""
 
     roles = forms.ModelMultipleChoiceField(
@@ -619,7 +617,7 @@ class StaffAdmin(SearchesInPrivate, KeptAdmin):
 DAY_FORMATS = ["%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y-%m-%d", "%d %B %Y", "%d %b %Y"]
 
 
-class PatientForm(RecordAnsweredOnce):
+class PatientForm(forms.ModelForm):
     """A person who is treated. Before a new one is made, likely doubles are shown and have to be looked at."""
 
     birth_date = forms.DateField(
@@ -860,8 +858,7 @@ class CallBackAdmin(KeptAdmin):
         if call_back.done_at:
             return self.rung_by(call_back)
         return format_html(
-            '<button class="verb" type="submit" formaction="{}">{} <span class="visually-hidden">{}</span>'
-            "</button>",
+            '<button class="verb" type="submit" formaction="{}">{} <span class="visually-hidden">{}</span></button>',
             reverse("admin:clinic_callback_rung", args=[call_back.pk]),
             _("I have rung"),
             call_back.name,
