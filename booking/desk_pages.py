@@ -23,6 +23,7 @@ from booking import appointments, desk, lines, past, todo
 from booking.appointments import Refusal
 from booking.models import Appointment
 from booking.staff_pages import SearchForm, StaffPages, StaffRequest, read_day, said, sees_all
+from clinic.forms import AnsweredOnce
 from clinic.models import CallBack, User
 from outbox.messages import why_not_again
 from outbox.models import Message
@@ -38,7 +39,7 @@ DESK_REASONS = [
 ]
 
 
-class CancelForm(forms.Form):
+class CancelForm(AnsweredOnce):
     """Why the front desk cancels."""
 
     reason = forms.ChoiceField(
@@ -52,7 +53,7 @@ class CancelForm(forms.Form):
     )
 
 
-class ErrorForm(forms.Form):
+class ErrorForm(AnsweredOnce):
     """Why an appointment should never have been entered."""
 
     reason = forms.CharField(

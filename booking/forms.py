@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from phonenumber_field.formfields import PhoneNumberField
 
 from booking.availability import Slot
-from clinic.forms import ThreePartDateField
+from clinic.forms import AnsweredOnce, ThreePartDateField
 from clinic.visible import NameField
 
 
@@ -27,7 +27,7 @@ class SlotField(forms.CharField):
             raise ValidationError(_("Choose one of the times on this page.")) from None
 
 
-class ChosenTimeForm(forms.Form):
+class ChosenTimeForm(AnsweredOnce):
     """One time of those that were offered."""
 
     start = SlotField(label=_("Time"))
@@ -37,7 +37,7 @@ class ChosenTimeForm(forms.Form):
     )
 
 
-class DetailsForm(forms.Form):
+class DetailsForm(AnsweredOnce):
     """Who comes. The birth date is asked only where no screening has asked it: with `ask_birth_date`."""
 
     name = NameField(

@@ -27,6 +27,7 @@ from booking.models import Closure, TimeOff, WorkingHours
 from booking.staff_pages import WhoFilter
 from clinic.admin import KeptAdmin, NeedsFirst
 from clinic.days import in_calendar
+from clinic.forms import RecordAnsweredOnce
 from clinic.models import Location, Practitioner
 
 
@@ -97,7 +98,7 @@ class HitsAppointments(KeptAdmin):
         return response
 
 
-class WorkingHoursForm(forms.ModelForm):
+class WorkingHoursForm(RecordAnsweredOnce):
     """Hours that do not overlap others of the same practitioner: nobody is in two places."""
 
     class Meta:
@@ -221,7 +222,7 @@ def zone_where_they_work(practitioner: Practitioner) -> ZoneInfo | None:
     return ZoneInfo(zones.pop()) if len(zones) == 1 else None
 
 
-class TimeOffForm(forms.ModelForm):
+class TimeOffForm(RecordAnsweredOnce):
     """Time off by the clock on the wall of the place where they work."""
 
     starts_at = WallClockField(label=gettext_lazy("From"))
@@ -328,7 +329,7 @@ class ComingFirst(NeedsFirst):
         return queryset.filter(last_day__gte=lines.today_there(timezone.now(), "location__time_zone"))
 
 
-class ClosureForm(forms.ModelForm):
+class ClosureForm(RecordAnsweredOnce):
     """Closed days that are not closed already."""
 
     class Meta:

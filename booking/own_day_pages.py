@@ -20,6 +20,7 @@ from booking import appointments, desk, lines
 from booking.appointments import Refusal, allows, check_cancel, check_undo
 from booking.models import Appointment
 from booking.staff_pages import StaffPages, StaffRequest, read_day, said
+from clinic.forms import AnsweredOnce
 from screening import clearance
 
 Status = Appointment.Status
@@ -31,7 +32,7 @@ SOMETHING_NEW = gettext_lazy(
 )
 
 
-class CheckInForm(forms.Form):
+class CheckInForm(AnsweredOnce):
     """The parts of a check-in that are not questions about health."""
 
     says_name = forms.BooleanField(

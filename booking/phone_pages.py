@@ -24,6 +24,7 @@ from booking.staff_pages import SearchForm, StaffPages, StaffRequest, said
 from clinic.admin import PatientForm
 from clinic.ages import is_adult
 from clinic.days import in_calendar
+from clinic.forms import AnsweredOnce
 from clinic.models import Location, Patient, Practitioner, Treatment, today_at
 from screening import clearance
 
@@ -53,7 +54,7 @@ class CallerForm(PatientForm):
         return reverse("admin:booking_appointment_phone_times", args=[patient.uuid])
 
 
-class TimesForm(forms.Form):
+class TimesForm(AnsweredOnce):
     """Which times to look for: from a day on, with anybody or somebody, at a place or at all."""
 
     first = forms.DateField(
@@ -124,7 +125,7 @@ class PhoneTimesForm(TimesForm):
         return cleaned
 
 
-class ChosenForm(forms.Form):
+class ChosenForm(AnsweredOnce):
     """One time of those shown."""
 
     slot = SlotField()

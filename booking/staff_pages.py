@@ -22,6 +22,7 @@ from booking.appointments import Refusal, TooClose
 from booking.models import Appointment
 from clinic.admin import SearchesInPrivate
 from clinic.days import in_calendar
+from clinic.forms import AnsweredOnce
 from clinic.models import Practitioner, User
 
 
@@ -59,7 +60,7 @@ def said(refusal: Refusal) -> str:
     return refusal.sentence
 
 
-class SearchForm(forms.Form):
+class SearchForm(AnsweredOnce):
     """Somebody on the phone or at the desk."""
 
     q = forms.CharField(

@@ -31,6 +31,7 @@ from django.views.decorators.http import require_POST
 
 from clinic import accounts
 from clinic.ages import is_adult
+from clinic.forms import RecordAnsweredOnce
 from clinic.models import (
     Area,
     CallBack,
@@ -65,6 +66,7 @@ class AsksFiltersOnly(admin.ModelAdmin):
     password, `?text__contains=…` a code that waits to be sent.
     """
 
+    form = RecordAnsweredOnce
     show_facets = admin.ShowFacets.NEVER  # a count beside each choice of a filter is a query each
 
     def lookup_allowed(self, lookup: str, value: str, request=None) -> bool:
@@ -250,7 +252,7 @@ class LocationAdmin(VisitsStandOnIt):
         )
 
 
-class RoomForm(forms.ModelForm):
+class RoomForm(RecordAnsweredOnce):
     """A room. Its place cannot be changed, and Django looks at no rule in which such a field takes part."""
 
     def clean_name(self) -> str:
@@ -297,7 +299,7 @@ class PriceInline(admin.TabularInline):
     verbose_name_plural = _("prices (each counts from its day on; appointments keep the price they were made at)")
 
 
-class TreatmentForm(forms.ModelForm):
+class TreatmentForm(RecordAnsweredOnce):
     """What is offered. A treatment is for a part of the body; a talk need not be."""
 
     def clean(self) -> dict:
@@ -410,7 +412,7 @@ def roles_to_give(user: User) -> set[str]:
     return given
 
 
-class StaffForm(forms.ModelForm):
+class StaffForm(RecordAnsweredOnce):
     """A member of staff: address, name, roles. The password is chosen by themselves, through a link."""
 
     roles = forms.ModelMultipleChoiceField(
@@ -617,7 +619,7 @@ class StaffAdmin(SearchesInPrivate, KeptAdmin):
 DAY_FORMATS = ["%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y-%m-%d", "%d %B %Y", "%d %b %Y"]
 
 
-class PatientForm(forms.ModelForm):
+class PatientForm(RecordAnsweredOnce):
     """A person who is treated. Before a new one is made, likely doubles are shown and have to be looked at."""
 
     birth_date = forms.DateField(

@@ -14,11 +14,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 from phonenumber_field.formfields import PhoneNumberField
 
+from clinic.forms import AnsweredOnce
 from clinic.models import CallBack
 from clinic.visible import NameField
 
 
-class CallBackForm(forms.Form):
+class CallBackForm(AnsweredOnce):
     """Whom to ring. `request_key` makes a second click of the same form one request."""
 
     name = NameField(

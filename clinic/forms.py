@@ -203,8 +203,8 @@ def is_answered_twice(data: object, name: str) -> bool:
     return isinstance(data, MultiValueDict) and len(set(data.getlist(name))) > 1
 
 
-class AnsweredOnce(forms.Form):
-    """A form that takes no two different values for a field that takes one: a yes must not hide behind a no.
+class OneAnswer(forms.BaseForm):
+    """For a form that takes no two different values for a field that takes one: a yes must not hide behind a no.
 
     Such a field has an error. What was typed into the others stays; of choices none is chosen any more, for whichever
     were shown as chosen could be sent again without being looked at. Lists may have as many as they like.
@@ -221,7 +221,7 @@ class AnsweredOnce(forms.Form):
 
     def _boxes(self, name: str, field: forms.Field) -> list[str]:
         """The names under which a field that takes one value is sent; none for a list."""
-        if getattr(field.widget, "allow_multiple_selected", False):
+        if isinstance(field, forms.MultipleChoiceField | forms.ModelMultipleChoiceField):
             return []
         whole = self.add_prefix(name)
         return field.widget.names(whole) if isinstance(field.widget, ThreePartDateWidget) else [whole]
@@ -231,3 +231,11 @@ class AnsweredOnce(forms.Form):
             data = self.data.copy()
             data.setlist(self.add_prefix(name), [])
             self.data = data
+
+
+class AnsweredOnce(OneAnswer, forms.Form):
+    """A form that takes one answer where it asks for one."""
+
+
+class RecordAnsweredOnce(OneAnswer, forms.ModelForm):
+    """A form of a row that takes one answer where it asks for one."""

@@ -7,6 +7,7 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from clinic.forms import AnsweredOnce, RecordAnsweredOnce
 from clinic.visible import all_visible
 from education.models import REVIEW_LASTS_DAYS, Article, ArticleRevision, Picture, Source
 
@@ -28,7 +29,7 @@ class RelatedField(forms.ModelMultipleChoiceField):
         return obj.latest_title or obj.slug
 
 
-class ArticleForm(forms.ModelForm):
+class ArticleForm(RecordAnsweredOnce):
     """A page's place, and the words of its next version."""
 
     title = plain(forms.CharField(label=_("Title"), max_length=120))
@@ -92,7 +93,7 @@ class ArticleForm(forms.ModelForm):
             self.add_error(name if name in self.fields else NON_FIELD_ERRORS, problems)
 
 
-class SourceForm(forms.ModelForm):
+class SourceForm(RecordAnsweredOnce):
     """One citation."""
 
     url = forms.URLField(label=_("Link"), max_length=300, required=False, assume_scheme="https")
@@ -112,7 +113,7 @@ SourceFormSet = forms.formset_factory(
 )
 
 
-class SignForm(forms.Form):
+class SignForm(AnsweredOnce):
     """A clinician's signature. There is no field for who signs: it is whoever is signed in."""
 
     agree = forms.BooleanField(
@@ -132,7 +133,7 @@ class SignForm(forms.Form):
         self.fields["review_due"].help_text = _("At most one year from today.")
 
 
-class ChangesForm(forms.Form):
+class ChangesForm(AnsweredOnce):
     """A clinician does not sign, and says why."""
 
     comment = plain(
@@ -140,7 +141,7 @@ class ChangesForm(forms.Form):
     )
 
 
-class PictureForm(forms.ModelForm):
+class PictureForm(RecordAnsweredOnce):
     """A picture to upload."""
 
     file = forms.FileField(

@@ -85,7 +85,7 @@ def test_models_import_nothing_that_stands_on_them(app):
 
 
 # Inside an app, and from one to another: pages stand on forms, forms on verbs, verbs on models.
-PAGES = {"views", "admin", "urls", "site", "panels", "middleware", "context"}
+PAGES = {"views", "callbacks", "admin", "urls", "site", "panels", "middleware", "context"}
 # At the chair booking asks the questions of the re-check, and gets their form from the one module of screening that it
 # sees, which has it from here.
 DOORS = {("screening.chair", "screening.forms")}

@@ -441,6 +441,15 @@ def test_wrong_details_are_said_field_by_field_and_nothing_typed_is_lost(client,
     assert not HoldDetails.objects.exists()
 
 
+def test_two_values_for_one_box_are_none(client, surgery):
+    keys = keys_on(client.get(times_of(surgery.consultation)))
+    assert "Please answer this once." in words(choose(client, surgery.consultation, [keys[0], keys[1]]))
+    assert not Appointment.objects.exists()
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))])
+    twice = client.post(page, DETAILS | {"name": ["One", "Two"]})
+    assert "Please answer this once." in words(twice) and not HoldDetails.objects.exists()
+
+
 @pytest.mark.parametrize("sign", ["%00", "%ff"])
 def test_a_sign_that_cannot_be_kept_is_said_beside_its_box_and_nothing_typed_is_lost(client, surgery, sign):
     page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))])

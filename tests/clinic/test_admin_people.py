@@ -858,6 +858,21 @@ def test_a_places_zone_and_a_rooms_place_are_chosen_once(client):
         assert f'name="{field}"' not in words(client, f"{name}_change", row.pk)
 
 
+@pytest.mark.parametrize(
+    ("page", "data"),
+    [
+        ("clinic_room_add", {"name": ["Room 1", "Room 2"]}),
+        ("clinic_treatment_add", {"name": ["A", "B"], "areas": ["1", "2"]}),
+        ("booking_workinghours_add", {"ends": ["17:00", "18:00"]}),
+    ],
+)
+def test_two_values_for_one_field_are_none(client, page, data):
+    signed_in(client, "Manager")
+    answer = client.post(reverse(f"admin:{page}"), data)
+    assert answer.status_code == 200 and answer.content.decode().count("Please answer this once.") >= 1
+    assert "areas" not in answer.context["adminform"].form.errors
+
+
 def test_a_room_takes_no_name_of_another_room_at_its_place(client):
     signed_in(client, "Manager")
     room = make.make_room(make.make_location(), name="Room 1")
