@@ -880,7 +880,7 @@ def turn_into_consultation(
     """
     appointment = locked(appointment, seen=seen)
     check_talk(appointment, by=by, user=user, now=now)
-    return make_consultation(appointment, now=now)
+    return make_consultation(appointment, now=now, by_patient=by == By.PATIENT)
 
 
 def check_talk(appointment: Appointment, *, by: str, user: User | None = None, now: datetime) -> None:
@@ -909,10 +909,10 @@ def consultation_for(appointment: Appointment) -> Treatment | None:
     return None
 
 
-def make_consultation(appointment: Appointment, *, now: datetime) -> Appointment:
+def make_consultation(appointment: Appointment, *, now: datetime, by_patient: bool = False) -> Appointment:
     """As `turn_into_consultation`, for a treatment to come whose patient's row is locked; its callers ask who may.
 
-    Raises NotAllowed where no consultation fits.
+    Raises NotAllowed where no consultation fits. The message says that something has changed, unless the patient knows.
     """
     consultation = consultation_for(appointment)
     if consultation is None:
@@ -933,7 +933,7 @@ def make_consultation(appointment: Appointment, *, now: datetime) -> Appointment
         information_asked_at=None,
         sequence=F("sequence") + 1,
     )
-    notices.booked(appointment, now=now)
+    notices.booked(appointment, now=now, is_other=not by_patient)
     return appointment
 
 

@@ -78,13 +78,14 @@ def asked_for(appointment: Appointment, *, now: datetime) -> Message | None:
     )
 
 
-def booked(appointment: Appointment, *, now: datetime) -> Message | None:
-    """It is confirmed; with the calendar file."""
+def booked(appointment: Appointment, *, now: datetime, is_other: bool = False) -> Message | None:
+    """It is confirmed; with the calendar file. is_other: not what was asked for, which is read after signing in only."""
     return _queue(
         "booked",
         f"booked:{appointment.sequence}:{_event_number(appointment)}",
         appointment,
         now=now,
+        is_other=is_other,
         calendar=ics.calendar_file(appointment, method=ics.PUBLISH, now=now),
     )
 

@@ -86,6 +86,7 @@ def test_a_consultation_first_takes_the_same_time_in_one_step(surgery):
     appointment = steps.asked(surgery)
     steps.decide(appointment, "consultation-required")
     assert (appointment.status, appointment.treatment, appointment.area) == ("booked", surgery.consultation, None)
+    assert "Something about it has changed" in Message.objects.get(kind="booked").text
     assert appointment.starts_at == make.at(steps.VISIT, "10:00")
     assert appointment.ends_at == appointment.starts_at + timedelta(minutes=30)
     assert (appointment.price, appointment.sequence) == (40, 1)
@@ -371,6 +372,7 @@ def test_an_error_while_following_rolls_the_decision_back(surgery, monkeypatch):
 def test_a_patient_turns_what_waits_into_a_consultation(surgery):
     appointment = steps.asked(surgery)
     talk = appointments.turn_into_consultation(appointment, by="patient", now=NOW)
+    assert "has changed" not in Message.objects.get(kind="booked").text
     assert (talk.pk, talk.status, talk.treatment) == (appointment.pk, "booked", surgery.consultation)
     assert not ReviewRequest.objects.filter(closed_at=None).exists()
     with pytest.raises(NotAllowed):
