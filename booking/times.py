@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from urllib.parse import urlencode
 
+from django.utils.datastructures import MultiValueDict
+
 from booking.availability import DAY, Diary, Slot, Wanted
 from booking.models import Appointment
 from clinic.models import Area, Clinic, Location, Patient, Practitioner, Treatment, today_at
@@ -67,14 +69,21 @@ class Wish:
 
 
 def read_wish(treatment: Treatment, data: Mapping[str, str], *, locations: list[Location]) -> Wish:
-    """Reads area, practitioner, location and from. Never fails: what it does not know it leaves out and notes."""
+    """Reads area, practitioner, location and from. Never fails: what it does not know, or is there twice with different
+    values, it leaves out and notes."""
     areas = list(treatment.areas.all())
     practitioners = [person for person in treatment.practitioners.all() if person.is_active]
     unknown = False
 
+    def one(name: str) -> str:
+        nonlocal unknown
+        twice = isinstance(data, MultiValueDict) and len(set(data.getlist(name))) > 1
+        unknown |= twice
+        return "" if twice else data.get(name) or ""
+
     def one_of(choices: Iterable, name: str, attribute: str):
         nonlocal unknown
-        value = data.get(name) or ""
+        value = one(name)
         found = next((choice for choice in choices if getattr(choice, attribute) == value), None)
         unknown |= bool(value) and found is None
         return found
@@ -83,7 +92,7 @@ def read_wish(treatment: Treatment, data: Mapping[str, str], *, locations: list[
     practitioner = one_of(practitioners, "practitioner", "slug")
     location = one_of(locations, "location", "slug")
     first = None
-    if written := data.get("from"):
+    if written := one("from"):
         try:
             first = date.fromisoformat(written) if len(written) == 10 else None
         except ValueError:
@@ -176,6 +185,8 @@ class Week:
     later: date | None
     several_zones: bool
     rests_until: date | None = None  # no time, for it is too near to another session: the first day that is not
+    is_past: bool = False  # the day that was wished for is over: these are the first days instead
+    is_too_far: bool = False  # it is beyond what can be booked: these are the last days instead
 
     @property
     def is_empty(self) -> bool:
@@ -275,7 +286,8 @@ class Finder:
         horizon = today + timedelta(days=self.clinic.horizon_days)
         opening = next_free.local_date if next_free else today
         wished = self.wish.first
-        first = min(max(wished, min(today, opening)), horizon) if wished else opening
+        soonest = min(today, opening)
+        first = min(max(wished, soonest), horizon) if wished else opening
         last = min(first + (WEEK - 1) * DAY, max(horizon, first))
         self._read_busy(first - DAY, AROUND)
         times = [self._time(slot) for slot in self._slots(first, WEEK, cleared=cleared, earliest=earliest)]
@@ -288,6 +300,8 @@ class Finder:
             last + DAY if last < horizon else None,
             len({location.time_zone for location in self.wish.locations}) > 1,
             None if times else self._rests_until(first, last),
+            is_past=bool(wished and wished < soonest),
+            is_too_far=bool(wished and wished > horizon),
         )
 
     def _rests_until(self, first: date, last: date) -> date | None:

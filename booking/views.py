@@ -21,7 +21,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from booking import appointments, availability
+from booking import availability, holding
+from booking.changing import NotAllowed, Taken, TooClose
 from booking.choosing import (
     Leave,
     ends_in,
@@ -151,14 +152,14 @@ def slots(request: HttpRequest, slug: str) -> HttpResponseBase:
     if request.method == "POST" and form.is_valid():
         try:
             return choose(request, wish, leave, form.cleaned_data, kept=kept, now=now)
-        except appointments.Taken:
+        except Taken:
             kept = kept_by(request)
             context |= not_free(treatment, form.cleaned_data["start"], now) | {"kept": kept}
             request.session.pop(WANTED, None)
             finder = Finder(wish, clinic=clinic, now=now, patient=patient_of(request), exclude=kept)
-        except appointments.TooClose as problem:
+        except TooClose as problem:
             context["sentence"] = too_close(problem)
-        except appointments.NotAllowed as problem:
+        except NotAllowed as problem:
             context["sentence"] = problem.sentence
         form = ChosenTimeForm()
     context |= week_of_times(request, finder, leave, form, soonest) | {
@@ -194,13 +195,17 @@ def week_of_times(
 def choose(
     request: HttpRequest, wish: Wish, leave: Leave, chosen: dict, *, kept: Appointment | None, now: datetime
 ) -> HttpResponseBase:
-    """What a chosen time leads to: the questions first, or the time held. Raises what `appointments.hold` raises.
+    """What a chosen time leads to: the questions first, or the time held. Raises what `holding.hold` raises.
 
     Consequences: a time this browser held before is given back, once the new one is held; that is in the session.
     Browsers that hold nothing yet count: one address on the internet cannot keep every time there is (429).
     """
     if leave.state == "area":
-        raise appointments.NotAllowed(_("Choose the part of your body first. Then choose a time."))
+        raise NotAllowed(_("Choose the part of your body first. Then choose a time."))
+    if wish.not_understood:  # an unknown part of the body must not quietly become another one
+        raise NotAllowed(
+            _("We did not understand everything that was sent, so we keep no time for you yet. Please choose again.")
+        )
     if leave.state == "questions":
         request.session[WANTED] = {
             "treatment": wish.treatment.slug,
@@ -210,7 +215,7 @@ def choose(
         return redirect(questions_for(wish))
     if kept is None and patient_of(request) is None and not ratelimit.consume(request, action="hold"):
         return ratelimit.respond_429(request)
-    held = appointments.hold_instead(
+    held = holding.hold_instead(
         kept,
         treatment=wish.treatment,
         slot=chosen["start"],

@@ -11,7 +11,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from booking import appointments
+from booking import appointments, holding
+from booking.availability import Slot
 from booking.models import Appointment, HoldDetails
 from booking.sweep import sweep
 from clinic.models import Location, Patient
@@ -121,7 +122,7 @@ def test_a_time_of_a_later_week_with_one_practitioner_is_found_again_after_the_q
     choose(client, surgery.treatment, key, **query)
     put(client, screening=str(steps.answered(surgery).uuid))
     assert "You chose this time before, and it is free" in words(client.get(there))
-    steps.held(surgery, slot=appointments.Slot.from_key(key))
+    steps.held(surgery, slot=Slot.from_key(key))
     text = words(client.get(there))
     assert "The time you chose before the questions is not free" in text
     assert "Times from Monday 22 March" in text  # near the one that has gone
@@ -134,7 +135,11 @@ def test_a_time_of_a_later_week_with_one_practitioner_is_found_again_after_the_q
 def test_answers_that_allow_it_hold_the_time(client, surgery):
     response = steps.answered(surgery)
     put(client, screening=str(response.uuid))
-    held = Appointment.objects.get(uuid=held_uuid(choose(client, surgery.treatment)))
+    for wrong in ("xxx", "genitals", ["face", "belly"]):  # never quietly the only one there is
+        text = words(choose(client, surgery.treatment, area=wrong))
+        assert "so we keep no time for you yet" in text and "in this address" not in text
+    assert not Appointment.objects.exists()
+    held = Appointment.objects.get(uuid=held_uuid(choose(client, surgery.treatment, area="")))
     assert (held.status, held.patient, held.response_id, held.area.code) == ("proposed", None, response.pk, "face")
     assert client.session["hold"] == str(held.uuid)
 
@@ -188,9 +193,9 @@ def test_several_areas_are_asked_for_before_a_time_can_be_chosen(client, surgery
 
 def test_the_loser_sees_just_taken_and_other_times(client, surgery):
     key = keys_on(client.get(times_of(surgery.consultation)))[0]
-    slot = appointments.Slot.from_key(key)
+    slot = Slot.from_key(key)
     for practitioner, room in zip(surgery.practitioners, surgery.rooms, strict=True):
-        taken = appointments.Slot(slot.starts_at, practitioner.pk, room.pk, slot.location_id)
+        taken = Slot(slot.starts_at, practitioner.pk, room.pk, slot.location_id)
         steps.held(surgery, treatment=surgery.consultation, slot=taken)
     page = choose(client, surgery.consultation, key)
     assert "That time has just been taken" in words(page)
@@ -531,13 +536,13 @@ def test_a_hold_that_ended_a_moment_before_breaks_no_page(client, surgery, monke
     patient = patient_who_signs_in(client) if signed_in else None
     held = steps.held(surgery, treatment=surgery.consultation, patient=patient)
     put(client, hold=str(held.uuid))
-    release = appointments.release
+    release = holding.release
 
     def twice(hold, *, now):
         release(hold, now=now)
         return release(hold, now=now)
 
-    monkeypatch.setattr(appointments, "release", twice)
+    monkeypatch.setattr(holding, "release", twice)
     response = client.post(reverse("booking:hold", args=[held.uuid]), data, follow=True)
     assert said in words(response)
 
@@ -568,9 +573,9 @@ def test_an_expired_hold_that_somebody_took_says_so_and_keeps_what_was_typed(cli
     page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation, key))])
     client.post(page, DETAILS)
     clock.now += timedelta(minutes=30)
-    slot = appointments.Slot.from_key(key)
+    slot = Slot.from_key(key)
     for practitioner, room in zip(surgery.practitioners, surgery.rooms, strict=True):
-        taken = appointments.Slot(slot.starts_at, practitioner.pk, room.pk, slot.location_id)
+        taken = Slot(slot.starts_at, practitioner.pk, room.pk, slot.location_id)
         steps.held(surgery, treatment=surgery.consultation, slot=taken, now=clock.now)
     for response in (client.get(page), client.post(page, {"action": "more-time"}), client.post(page, DETAILS)):
         text = words(response)
@@ -589,7 +594,7 @@ def lose(client, surgery, clock) -> str:
     key = steps.slot(surgery).key
     page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation, key))])
     clock.now += timedelta(minutes=30)
-    steps.held(surgery, treatment=surgery.consultation, slot=appointments.Slot.from_key(key), now=clock.now)
+    steps.held(surgery, treatment=surgery.consultation, slot=Slot.from_key(key), now=clock.now)
     return page
 
 

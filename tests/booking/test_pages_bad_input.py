@@ -58,14 +58,19 @@ def test_nonsense_in_the_address_is_left_out_and_said(client, surgery, name):
 
 @pytest.mark.parametrize("day", ["0001-01-01", "1999-12-31", "2027-02-28", "2027-05-30", "2027-12-31", "9999-12-31"])
 def test_any_day_in_the_past_or_far_away_shows_something(client, surgery, day):
-    assert "Next free" in words(client.get(times_of(surgery.consultation), {"from": day}))
+    text = words(client.get(times_of(surgery.consultation), {"from": day}))
+    assert "Next free" in text
+    assert ("That day is over." in text) is (day < "2027-03-01")
+    assert ("We do not give times that far ahead yet." in text) is (day > "2027-05-30")
     body = client.get(reverse("booking:slots_json", args=[surgery.consultation.slug]), {"from": day}).json()
     assert "2027-03-01" <= body["from"] <= "2027-05-30"
 
 
-def test_a_doubled_parameter_counts_once(client, surgery):
-    url = f"{times_of(surgery.consultation)}?from=2027-03-08&from=2027-03-15&practitioner=x&practitioner="
-    assert min(keys_on(client.get(url))) >= "20270315"
+def test_a_doubled_parameter_is_left_out_and_said(client, surgery):
+    for other, said in {"2027-03-15": False, "2027-03-08": True}.items():
+        page = client.get(f"{times_of(surgery.consultation)}?from={other}&from=2027-03-15")
+        assert ("We did not understand everything" in words(page)) is said
+        assert (min(keys_on(page)) >= "20270315") is not said
 
 
 @pytest.mark.parametrize("query", ["?from=%00", "?area=%ff", "?practitioner=%C3%28", f"?from={'9' * 5000}"])
