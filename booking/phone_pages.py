@@ -16,8 +16,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from booking import appointments, availability, desk, lines, notices
-from booking.appointments import Refusal, Taken
 from booking.availability import Slot, Wanted
+from booking.changing import Refusal, Taken
+from booking.choosing import not_free
 from booking.forms import SlotField
 from booking.models import Appointment
 from booking.staff_pages import SearchForm, StaffPages, StaffRequest, said
@@ -125,6 +126,12 @@ class PhoneTimesForm(TimesForm):
         return cleaned
 
 
+def why_not(refusal: Refusal, treatment: Treatment, slot: Slot, now: datetime) -> str:
+    """What the desk reads: of a time that is not free also whether anybody has it at all."""
+    words = not_free(treatment, slot, now).get("sentence") if isinstance(refusal, Taken) else None
+    return words or said(refusal)
+
+
 class ChosenForm(AnsweredOnce):
     """One time of those shown."""
 
@@ -134,7 +141,10 @@ class ChosenForm(AnsweredOnce):
 class BookForm(ChosenForm):
     """The last step on the phone. `request_key` makes two presses one appointment."""
 
-    request_key = forms.UUIDField(widget=forms.HiddenInput)
+    request_key = forms.UUIDField(
+        widget=forms.HiddenInput,
+        error_messages={"invalid": gettext_lazy("Please go back one step and choose the time again.")},
+    )
     overbook_reason = forms.CharField(
         label=gettext_lazy("Why beside another visit?"),
         help_text=gettext_lazy(
@@ -228,7 +238,7 @@ class PhonePages(StaffPages):
                     now=now,
                 )
             except Refusal as refusal:
-                chosen.add_error("slot", said(refusal))
+                chosen.add_error("slot", why_not(refusal, visit.treatment, chosen.cleaned_data["slot"], now))
                 alternatives = self.by_day(times, refusal.alternatives) if isinstance(refusal, Taken) else []
             else:
                 messages.success(request, self.moved_words(moved))
@@ -359,9 +369,12 @@ class PhonePages(StaffPages):
                 if isinstance(refusal, Taken) and wish["overbook"] and not form.cleaned_data["overbook_reason"]:
                     form.add_error("overbook_reason", _("Say why, or choose a free time."))
                 else:
-                    form.add_error(None, said(refusal))
+                    form.add_error(None, why_not(refusal, wish["treatment"], form.cleaned_data["slot"], now))
                 alternatives = self.by_day(wished, refusal.alternatives) if isinstance(refusal, Taken) else []
         slot = self.shown_slot(form)
+        if slot is not None and slot.starts_at <= now:
+            messages.error(request, _("That time is over. Please choose another one."))
+            return redirect(back)
         place = next((place for place in wished.places if slot and place.pk == slot.location_id), None)
         who = next((person for person in wished.practitioners if slot and person.pk == slot.practitioner_id), None)
         if slot is None or place is None or who is None:

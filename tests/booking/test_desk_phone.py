@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from booking import appointments
+from booking.changing import NotAllowed
 from booking.models import Appointment, WorkingHours
 from clinic.models import Patient
 from tests import make
@@ -280,6 +281,18 @@ def test_a_time_that_was_just_taken_comes_with_others(desk, surgery):
     assert "Booked:" in words_of(book(desk, patient, wish(surgery), surgery, slot=other))
 
 
+def test_a_time_that_is_not_offered_or_over_is_not_said_to_be_taken(desk, surgery):
+    patient = make.make_patient()
+    night = steps.slot(surgery, clock="03:00").key
+    words = words_of(book(desk, patient, wish(surgery), surgery, slot=night))
+    assert "That time is not offered." in words and "just been taken" not in words
+    past = steps.slot(surgery, NOW.date() - timedelta(days=7)).key
+    assert desk.get("phone_confirm", patient.uuid, query=wish(surgery, slot=past)).status_code == 302
+    words = words_of(desk.get("phone_times", patient.uuid, query=wish(surgery)))
+    assert "That time is over. Please choose another one." in words
+    assert not Appointment.objects.exists()
+
+
 def test_a_session_too_soon_after_another_is_refused_with_the_first_day(desk, surgery):
     patient = make.make_patient()
     steps.booked(surgery, patient=patient)
@@ -457,7 +470,7 @@ def test_what_was_not_on_the_form_is_said(desk, surgery, name):
 
 
 def test_the_verb_refuses_whoever_is_not_the_desk(surgery):
-    with pytest.raises(appointments.NotAllowed):
+    with pytest.raises(NotAllowed):
         appointments.book_by_phone(
             patient=make.make_patient(),
             treatment=surgery.consultation,
