@@ -151,14 +151,22 @@ class Line:
 
     @property
     def say(self) -> str:
-        """What to say on the phone; nothing of whoever is here, or whose time is over."""
+        """What to say, on the phone or at the desk; nothing where the visit has ended."""
         visit = self.visit
         if self.must_move:
             return _("“We are sorry: we cannot see you at this time. Please do not travel. Let us find another time.”")
         if self.is_ready:
-            if visit.status != Status.BOOKED or visit.starts_at <= self.now:
-                return ""
             when = f"{self.start:%H:%M}" if self.may_arrive else local_text(visit.starts_at, visit.location)
+            if visit.status == Status.ARRIVED:
+                return _("“Thank you, please take a seat. %(name)s comes to fetch you.”") % {"name": visit.practitioner}
+            if visit.status == Status.CHECKED_IN:
+                return _("With %(name)s now.") % {"name": visit.practitioner}
+            if visit.starts_at <= self.now:
+                return (
+                    _("“You were booked for %(when)s. Are you on your way?”") % {"when": when}
+                    if self.may_arrive
+                    else ""
+                )
             return _("“You are booked for %(when)s. Please come five minutes early.”") % {"when": when}
         if self.is_up_to_patient:
             if visit.form_due_by:

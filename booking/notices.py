@@ -79,7 +79,7 @@ def asked_for(appointment: Appointment, *, now: datetime) -> Message | None:
 
 
 def booked(appointment: Appointment, *, now: datetime, is_other: bool = False) -> Message | None:
-    """It is confirmed; with the calendar file. is_other: not what was asked for, which is read after signing in only."""
+    """It is confirmed; with the calendar file. is_other: not what was asked for, which is read after signing in."""
     return _queue(
         "booked",
         f"booked:{appointment.sequence}:{_event_number(appointment)}",

@@ -186,10 +186,12 @@ def test_who_is_ready_is_told_when_to_come_until_then(desk, surgery, clock):
     assert sentence in desk.read("desk")
     assert sentence in desk.read("desk", query="?print=1")
     on_the_day(clock, appointment, 5)
-    assert "five minutes early" not in desk.read("desk")
+    page = desk.read("desk")
+    assert "five minutes early" not in page and "You were booked for 10:00. Are you on your way?" in page
     on_the_day(clock, appointment)
     desk.post("arrive", appointment.uuid)
-    assert "five minutes early" not in desk.read("desk")
+    page = desk.read("desk")
+    assert "five minutes early" not in page and "Thank you, please take a seat." in page
 
 
 def test_a_sentence_that_asks_for_something_is_not_quiet_and_is_printed_too(desk, surgery):
