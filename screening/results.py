@@ -4,9 +4,10 @@ Nothing here decides. The rules have spoken (`screening.assessment`), a clinicia
 chooses the words' order and leaves out what is never named back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import groupby
 from typing import Any
 
 from django.utils.text import capfirst
@@ -15,7 +16,7 @@ from django.utils.translation import gettext
 from clinic.models import Clinic, Treatment
 from screening import finished, questionnaires
 from screening.answers import questions_asked
-from screening.assessment import Assessment
+from screening.assessment import Assessment, Finding
 from screening.models import Questionnaire, QuestionnaireResponse, Review, Rule
 from screening.steps import steps_of
 
@@ -121,8 +122,14 @@ def _was_seen(response: QuestionnaireResponse, today: date, *, now: datetime) ->
     return until is not None and until >= today
 
 
+def _longest_first(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Findings, worst first as they are; of one effect first what has no end, then what ends last: the page's date."""
+    for _effect, equals in groupby(findings, key=lambda finding: finding.effect):
+        yield from sorted(equals, key=lambda finding: finding.until or date.max, reverse=True)
+
+
 def _reasons(found: Assessment) -> Iterator[Reason]:
-    for finding in found.findings:
+    for finding in _longest_first(found.findings):
         if finding.is_note or not finding.reason or finding.rule in OUR_FAULT:
             continue
         article, _hash, paragraph = finding.anchor.partition("#")

@@ -692,6 +692,17 @@ def test_each_reason_is_given_with_until_when_and_where_to_read(walker, harmless
     assert "/learn/who-should-wait/#sun-tan" in body and "/learn/who-should-wait/#rosacea" in body
 
 
+@pytest.mark.parametrize("changes", [{}, {"pregnancy": "yes"}])
+def test_the_wait_that_ends_last_is_the_first_reason(walker, harmless, changes):
+    """It is the day that the heading names; a wait without an end comes before any day."""
+    sun = {"sun-tan": "yes", "sun-tan-when": "2027-02-24", "sun-tan-kind": "tan"}
+    took = {"isotretinoin": "yes", "isotretinoin-still": "no", "isotretinoin-last-dose": "2027-02-10"}
+    walker.send(harmless | sun | took | changes)
+    untils = [reason.until for reason in walker.client.get("/screening/result/").context["result"].reasons]
+    waits = [None] * len(changes) + [date(2027, 8, 10), date(2027, 3, 10)]
+    assert untils[: len(waits)] == waits
+
+
 def test_the_answer_about_worry_is_never_named_back(walker, harmless):
     for changes in (
         {"appearance-distress": "yes", "appearance-distress-stops-you": "yes"},
