@@ -25,6 +25,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from clinic import registry
 from clinic.accounts import signed_in
+from clinic.days import in_calendar
 from clinic.forms import ONCE, AnsweredOnce, ThreePartDateField, is_answered_twice
 from clinic.models import Patient, User, today_at
 from screening import assessment as rules
@@ -122,9 +123,10 @@ def _row(found: ReviewRequest, *, by: User, now: datetime, today: date) -> Row:
 def _month(text: str) -> date | None:
     """The first day of a month such as 2026-11; None for anything else."""
     try:
-        return date.fromisoformat(f"{text}-01") if len(text) == 7 and 2000 <= int(text[:4]) < 2200 else None
+        day = date.fromisoformat(f"{text}-01")
     except ValueError:
         return None
+    return day if in_calendar(day) else None
 
 
 def _promised(found: ReviewRequest) -> str:
