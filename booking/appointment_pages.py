@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from booking import appointments, links
 from booking import ics as calendars
 from booking.appointments import allows, check_cancel, check_talk
-from booking.changing import in_the_house, left_to_staff
+from booking.changing import NotAllowed, Taken, TooClose, in_the_house, left_to_staff
 from booking.choosing import (
     ends_in,
     not_free,
@@ -186,10 +186,10 @@ def move(request: HttpRequest, visit: Appointment, whole: bool, now: datetime) -
     if request.method == "POST" and form.is_valid():
         try:
             appointments.move(visit, slot=form.cleaned_data["start"], by="patient", now=now)
-        except appointments.Taken:
+        except Taken:
             context |= not_free(visit.treatment, form.cleaned_data["start"], now)
-        except (appointments.TooClose, appointments.NotAllowed) as problem:
-            reason = too_close(problem) if isinstance(problem, appointments.TooClose) else problem.sentence
+        except (TooClose, NotAllowed) as problem:
+            reason = too_close(problem) if isinstance(problem, TooClose) else problem.sentence
             context["sentence"] = reason if whole else NOT_THIS_TIME
         else:
             messages.success(request, _("Your appointment has a new time. We have sent you a message about it."))
@@ -257,7 +257,7 @@ def cancel(request: HttpRequest, visit: Appointment, whole: bool, now: datetime)
     if request.method == "POST":
         try:
             appointments.cancel(visit, by="patient", reason=Appointment.Reason.PATIENT_ASKED, now=now)
-        except appointments.NotAllowed as problem:
+        except NotAllowed as problem:
             return render(request, "booking/cancel.html", context | {"sentence": problem.sentence})
         return redirect("booking:appointment", visit.uuid)
     return render(request, "booking/cancel.html", context)
@@ -278,7 +278,7 @@ def talk(request: HttpRequest, visit: Appointment, whole: bool, now: datetime) -
     if request.method == "POST" and consultation is not None:
         try:
             appointments.turn_into_consultation(visit, by="patient", now=now)
-        except appointments.NotAllowed as problem:
+        except NotAllowed as problem:
             context["sentence"] = problem.sentence
         else:
             messages.success(request, _("It is a talk now, at the same time. We have sent you a message about it."))

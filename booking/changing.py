@@ -1,7 +1,12 @@
 """How an appointment is changed safely: locks, walls in words, one row, and the clinicians' worklist.
 
-What the verbs (`booking.appointments`), what follows from screening (`booking.following`) and the sweep
-(`booking.sweep`) are made of. Nothing else changes an appointment. `now` is an aware instant and comes from the caller.
+What the verbs (`booking.holding`, `booking.appointments`), what follows from screening (`booking.following`) and the
+sweep (`booking.sweep`) are made of. Nothing else changes an appointment. `now` is an aware instant from the caller.
+
+Each verb is one transaction. It takes the advisory locks of practitioner, room and patient, sorted, in one statement,
+then the patient's row, and only then reads (DESIGN section 4): so no two verbs wait for each other in a circle, and the
+constraints of the database stay the wall behind. `screening` locks only the patient's row; the order here agrees.
+Messages are written in the same transaction.
 """
 
 import functools
@@ -117,6 +122,14 @@ def look_again(appointment: Appointment, seen: str | None) -> None:
                 "status": appointment.get_status_display(),
                 "when": notices.local_text(appointment.starts_at, appointment.location),
             }
+        )
+
+
+def check_status(appointment: Appointment, *statuses: str) -> None:
+    """Raises NotAllowed where it has none of these."""
+    if appointment.status not in statuses:
+        raise NotAllowed(
+            _("That cannot be done: the appointment is “%(status)s”.") % {"status": appointment.get_status_display()}
         )
 
 

@@ -11,8 +11,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from booking import appointments
 from booking.availability import Slot
+from booking.changing import TooClose
 from booking.models import Appointment
 from booking.templatetags.booking_words import day as day_in_words
 from booking.templatetags.booking_words import zone_words
@@ -124,7 +124,7 @@ def times_form(here: str, wish: Wish, week: Week, form: Form, request: HttpReque
         "one_button": _("Take this time"),
         "earlier_url": here + wish.query(**{"from": week.earlier.isoformat()}) if week.earlier else "",
         "later_url": here + wish.query(**{"from": week.later.isoformat()}) if week.later else "",
-        "rest": too_close(appointments.TooClose(week.rests_until)) if week.rests_until else "",
+        "rest": too_close(TooClose(week.rests_until)) if week.rests_until else "",
         "rest_url": here + wish.query(**{"from": week.rests_until.isoformat()}) if week.rests_until else "",
         "everything_url": here + wish.query(practitioner=None, location=None, **{"from": None}),
     }
@@ -159,7 +159,7 @@ def not_free(treatment: Treatment, slot: Slot, now: datetime) -> dict:
     return {"taken": True}
 
 
-def too_close(problem: appointments.TooClose) -> str:
+def too_close(problem: TooClose) -> str:
     """That the skin needs its time between two sessions, and from which day on there are times."""
     first = problem.first_day_possible
     if first is None:

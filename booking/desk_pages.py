@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from booking import appointments, desk, lines, past, todo
-from booking.appointments import Refusal
+from booking.changing import Refusal
 from booking.models import Appointment
 from booking.staff_pages import SearchForm, StaffPages, StaffRequest, read_day, said, sees_all
 from clinic.forms import AnsweredOnce

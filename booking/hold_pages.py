@@ -16,7 +16,8 @@ from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from booking import appointments
+from booking import holding
+from booking.changing import NotAllowed, Taken, TalkFirst, TooClose
 from booking.choosing import (
     leave_to_choose,
     not_now,
@@ -128,7 +129,7 @@ def show_hold(
         "zone": zone_beside(held.location, locations),
         "several_areas": several_areas(held),
         "locations": locations,
-        "more_time_left": held.hold_extensions < appointments.EXTENSIONS,
+        "more_time_left": held.hold_extensions < holding.EXTENSIONS,
     }
     if step == "details" and form is None and details and is_another_person(request, details):
         context["sentence"] = WHO_IS_THIS
@@ -148,24 +149,24 @@ def take_details(request: HttpRequest, held: Appointment, now: datetime) -> Http
         return too_young(request, held, now)
     keep_details(request, typed, now)
     try:
-        appointments.take_details(
+        holding.take_details(
             held, name=typed["name"], phone=typed["phone"], email=typed["email"], birth_date=born, now=now
         )
         if accounts.somebody_else(request, typed["email"]):
             return redirect("booking:hold", held.uuid)
         request.session[HOLD] = str(held.uuid)
         return accounts.begin_code(request, email=typed["email"], name=typed["name"])
-    except appointments.NotAllowed as problem:
+    except NotAllowed as problem:
         return show_hold(request, held, now, form, sentence=problem.sentence)
-    except appointments.Taken:
+    except Taken:
         return gone(request, held, now)
 
 
 def too_young(request: HttpRequest, held: Appointment | None, now: datetime) -> HttpResponse:
     """No online booking of any kind under 18: the time is given back and nothing that was typed is kept."""
     if held is not None:
-        with suppress(appointments.NotAllowed):  # it has ended already
-            appointments.release(held, now=now)
+        with suppress(NotAllowed):  # it has ended already
+            holding.release(held, now=now)
     for key in (HOLD, DETAILS, WANTED):
         request.session.pop(key, None)
     return render(request, "booking/too_young.html")
@@ -174,10 +175,10 @@ def too_young(request: HttpRequest, held: Appointment | None, now: datetime) -> 
 def more_time(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponseBase:
     """Five minutes more, up to ten times. What stands in the form of the details comes back as it was typed."""
     try:
-        appointments.extend(held, now=now)
-    except appointments.Taken:
+        holding.extend(held, now=now)
+    except Taken:
         return gone(request, held, now)
-    except appointments.NotAllowed as problem:
+    except NotAllowed as problem:
         messages.warning(request, problem.sentence)
     if "name" not in request.POST:
         return redirect("booking:hold", held.uuid)
@@ -190,8 +191,8 @@ def more_time(request: HttpRequest, held: Appointment, now: datetime) -> HttpRes
 def give_back(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponseBase:
     """The patient lets the time go."""
     try:
-        appointments.release(held, now=now)
-    except appointments.NotAllowed:  # it ended, or became an appointment, a moment before
+        holding.release(held, now=now)
+    except NotAllowed:  # it ended, or became an appointment, a moment before
         held.refresh_from_db()
         return no_longer_held(request, held, now)
     request.session.pop(HOLD, None)
@@ -203,8 +204,8 @@ def not_me(request: HttpRequest, held: Appointment, now: datetime) -> HttpRespon
     """Somebody else is signed in here: signs them out. A time held in their name is given back, another one stays."""
     theirs = held.patient_id is not None or (held.response is not None and held.response.patient_id is not None)
     if theirs:
-        with suppress(appointments.NotAllowed):  # it has ended already
-            appointments.release(held, now=now)
+        with suppress(NotAllowed):  # it has ended already
+            holding.release(held, now=now)
     keep = {} if theirs else {key: request.session.get(key) for key in (HOLD, DETAILS, "screening")}
     logout(request)
     for key, value in keep.items():
@@ -220,17 +221,17 @@ def confirm(request: HttpRequest, held: Appointment, now: datetime) -> HttpRespo
         return redirect("booking:hold", held.uuid)
     try:
         details = details_of(held)
-        patient = appointments.patient_for(request.user, details) if details else patient_of(request)
+        patient = holding.patient_for(request.user, details) if details else patient_of(request)
         if patient is None:
             return redirect("booking:hold", held.uuid)
-        done = appointments.confirm(held, patient=patient, now=now)
-    except appointments.Taken:
+        done = holding.confirm(held, patient=patient, now=now)
+    except Taken:
         return gone(request, held, now)
-    except appointments.TooClose as problem:
+    except TooClose as problem:
         return show_hold(request, held, now, sentence=too_close(problem), other_times=times_like(held))
-    except appointments.TalkFirst as problem:
+    except TalkFirst as problem:
         return show_hold(request, held, now, sentence=problem.sentence, **not_now(held.treatment))
-    except appointments.NotAllowed as problem:
+    except NotAllowed as problem:
         return show_hold(request, held, now, sentence=problem.sentence, other_times=times_like(held))
     except (clearance.BirthDateDiffers, clearance.AnswersOfAnother, clearance.NotFinished):
         return show_hold(request, held, now, sentence=WHO_IS_THIS)

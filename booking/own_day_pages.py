@@ -17,7 +17,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from booking import appointments, desk, lines
-from booking.appointments import Refusal, allows, check_cancel, check_undo
+from booking.appointments import allows, check_cancel, check_undo
+from booking.changing import Refusal
 from booking.models import Appointment
 from booking.staff_pages import StaffPages, StaffRequest, read_day, said
 from clinic.forms import AnsweredOnce

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from booking import lines
-from booking.appointments import Refusal, TooClose
+from booking.changing import Refusal, TooClose
 from booking.models import Appointment
 from clinic.admin import SearchesInPrivate
 from clinic.days import in_calendar

@@ -12,7 +12,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.middleware.csrf import get_token
 
-from booking import appointments
+from booking import holding
 from booking.availability import Slot
 from booking.models import Appointment, HoldDetails
 from booking.times import Wish
@@ -129,7 +129,7 @@ def known_birth_date(request: HttpRequest, held: Appointment, now: datetime) -> 
 
 def is_another_person(request: HttpRequest, details: HoldDetails) -> bool:
     """Whether the record behind this sign-in has another birth date: two people share the e-mail address. Then
-    `appointments.patient_for` refuses, and nothing of that record may be shown."""
+    `holding.patient_for` refuses, and nothing of that record may be shown."""
     patient = patient_of(request)
     return patient is not None and patient.birth_date != details.birth_date
 
@@ -176,7 +176,7 @@ def details_again(request: HttpRequest, held: Appointment, now: datetime) -> Non
     if not request.session[DETAILS].get("checked"):  # kept as it was typed, mistakes included: they look at it again
         return
     if born and held.status == Appointment.Status.PROPOSED and typed["email"].lower() == user.email.lower():
-        appointments.take_details(held, **{**typed, "birth_date": born}, now=now)
+        holding.take_details(held, **{**typed, "birth_date": born}, now=now)
 
 
 def own_key(request: HttpRequest, sent: UUID) -> UUID:

@@ -3,7 +3,7 @@
 import uuid
 from datetime import date, timedelta
 
-from booking import appointments
+from booking import appointments, holding
 from booking.availability import Slot
 from booking.models import Appointment
 from screening import clearance
@@ -44,7 +44,7 @@ def held(surgery, day: date = VISIT, clock: str = "10:00", *, now=NOW, **wanted)
             wanted["response_id"] = answered(surgery, now=now).pk
     wanted.setdefault("area", None)
     wanted.setdefault("request_key", uuid.uuid4())
-    return appointments.hold(slot=place, now=now, **wanted)
+    return holding.hold(slot=place, now=now, **wanted)
 
 
 def asked(surgery, day: date = VISIT, clock: str = "10:00", *, patient=None, now=NOW, **wanted) -> Appointment:
@@ -52,7 +52,7 @@ def asked(surgery, day: date = VISIT, clock: str = "10:00", *, patient=None, now
     patient = patient or make.make_patient()
     response = clearance.finished_responses([patient.pk]).first() or answered(surgery, patient, now=now)
     wanted.setdefault("response_id", response.pk)
-    return appointments.confirm(held(surgery, day, clock, now=now, **wanted), patient=patient, now=now)
+    return holding.confirm(held(surgery, day, clock, now=now, **wanted), patient=patient, now=now)
 
 
 def request_of(appointment: Appointment):
@@ -87,7 +87,7 @@ def talk(surgery, day: date = VISIT, clock: str = "10:00", *, patient=None, now=
     """A booked consultation."""
     wanted.setdefault("treatment", surgery.consultation)
     patient = patient or make.make_patient()
-    return appointments.confirm(held(surgery, day, clock, now=now, **wanted), patient=patient, now=now)
+    return holding.confirm(held(surgery, day, clock, now=now, **wanted), patient=patient, now=now)
 
 
 def phoned(surgery, patient=None, **wanted) -> Appointment:

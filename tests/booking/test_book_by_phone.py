@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from booking import appointments
-from booking.appointments import NotAllowed, Taken, TooClose
+from booking.changing import NotAllowed, Taken, TooClose
 from booking.models import Appointment
 from outbox.models import Message
 from screening import clearance

@@ -6,7 +6,7 @@ import icalendar
 import pytest
 
 from booking import appointments, changing
-from booking.appointments import NotAllowed, Taken
+from booking.changing import NotAllowed, Taken
 from outbox.models import Message
 from screening import reviews
 from screening.models import QuestionnaireResponse, ReviewRequest

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 import icalendar
 import pytest
 
-from booking import appointments
-from booking.appointments import NotAllowed, Taken, TooClose
+from booking import appointments, holding
+from booking.changing import NotAllowed, Taken, TooClose
 from booking.models import Appointment, HoldDetails
 from outbox.models import Message
 from screening import reviews
@@ -24,7 +24,7 @@ TOMORROW = TODAY + timedelta(days=1)
 
 def test_a_consultation_is_booked_at_once(surgery):
     patient = make.make_patient()
-    appointment = appointments.confirm(steps.held(surgery, treatment=surgery.consultation), patient=patient, now=NOW)
+    appointment = holding.confirm(steps.held(surgery, treatment=surgery.consultation), patient=patient, now=NOW)
     assert (appointment.status, appointment.patient, appointment.answer_by) == ("booked", patient, None)
     message = Message.objects.get(subject_uuid=appointment.uuid)
     assert (message.kind, message.to) == ("booked", patient.email)
@@ -50,7 +50,7 @@ def test_a_treatment_waits_for_a_clinician_and_says_until_when(surgery):
 def test_anonymous_answers_become_the_patients(surgery):
     patient = make.make_patient()
     response = steps.answered(surgery)
-    appointment = appointments.confirm(steps.held(surgery, response_id=response.pk), patient=patient, now=NOW)
+    appointment = holding.confirm(steps.held(surgery, response_id=response.pk), patient=patient, now=NOW)
     assert appointment.status == "pending"
     assert QuestionnaireResponse.objects.get(pk=response.pk).patient == patient
 
@@ -59,7 +59,7 @@ def test_answers_with_another_birth_date_keep_the_hold_and_change_nothing(surger
     patient = make.make_patient(birth_date=date(1991, 1, 1))
     hold = steps.held(surgery)
     with pytest.raises(BirthDateDiffers):
-        appointments.confirm(hold, patient=patient, now=NOW)
+        holding.confirm(hold, patient=patient, now=NOW)
     hold.refresh_from_db()
     assert (hold.status, hold.patient) == ("proposed", None)
     assert not Message.objects.exists()
@@ -68,7 +68,7 @@ def test_answers_with_another_birth_date_keep_the_hold_and_change_nothing(surger
 def test_with_a_clearance_a_treatment_is_booked_at_once(surgery):
     patient = make.make_patient()
     first = steps.booked(surgery, patient=patient)
-    second = appointments.confirm(
+    second = holding.confirm(
         steps.held(surgery, steps.VISIT + timedelta(days=28), patient=patient), patient=patient, now=NOW
     )
     assert second.status == "booked"
@@ -85,14 +85,14 @@ def test_who_is_no_longer_cleared_is_not_promised_an_answer_after_the_visit(surg
     reviews.reopen(review, now=NOW)
     decisions.decide(steps.request_of(asked), "needs-information", now=NOW, question="Which cream?")
     with pytest.raises(NotAllowed, match="choose a later time"):
-        appointments.confirm(hold, patient=patient, now=NOW)
+        holding.confirm(hold, patient=patient, now=NOW)
     hold.refresh_from_db()
     assert hold.status == "proposed"
 
 
 def test_twice_changes_nothing(surgery):
     appointment = steps.asked(surgery)
-    again = appointments.confirm(appointment, patient=appointment.patient, now=NOW + timedelta(minutes=1))
+    again = holding.confirm(appointment, patient=appointment.patient, now=NOW + timedelta(minutes=1))
     assert again.status_changed_at == appointment.status_changed_at
     assert Message.objects.count() == 1
 
@@ -100,13 +100,13 @@ def test_twice_changes_nothing(surgery):
 def test_another_persons_hold_is_refused(surgery):
     hold = steps.held(surgery, treatment=surgery.consultation, patient=make.make_patient())
     with pytest.raises(NotAllowed):
-        appointments.confirm(hold, patient=make.make_patient(), now=NOW)
+        holding.confirm(hold, patient=make.make_patient(), now=NOW)
 
 
 def test_an_expired_hold_nobody_took_can_still_be_confirmed(surgery):
     hold = steps.held(surgery, treatment=surgery.consultation)
     later = NOW + timedelta(minutes=30)
-    assert appointments.confirm(hold, patient=make.make_patient(), now=later).status == "booked"
+    assert holding.confirm(hold, patient=make.make_patient(), now=later).status == "booked"
 
 
 def test_an_expired_hold_somebody_took_is_taken_and_others_are_offered(surgery):
@@ -114,7 +114,7 @@ def test_an_expired_hold_somebody_took_is_taken_and_others_are_offered(surgery):
     later = NOW + timedelta(minutes=30)
     steps.held(surgery, treatment=surgery.consultation, now=later)
     with pytest.raises(Taken) as refused:
-        appointments.confirm(hold, patient=make.make_patient(), now=later)
+        holding.confirm(hold, patient=make.make_patient(), now=later)
     assert refused.value.alternatives
     # at the same time with somebody else, first of all
     assert refused.value.alternatives[0].starts_at <= hold.starts_at <= refused.value.alternatives[-1].starts_at
@@ -122,7 +122,7 @@ def test_an_expired_hold_somebody_took_is_taken_and_others_are_offered(surgery):
 
 def test_what_was_typed_is_forgotten(surgery):
     hold = steps.held(surgery, treatment=surgery.consultation)
-    appointments.take_details(
+    holding.take_details(
         hold,
         name="Ada Example",
         phone="+447700900123",
@@ -131,7 +131,7 @@ def test_what_was_typed_is_forgotten(surgery):
         now=NOW,
     )
     assert HoldDetails.objects.get().email == "ada@example.org"
-    appointments.confirm(hold, patient=make.make_patient(), now=NOW)
+    holding.confirm(hold, patient=make.make_patient(), now=NOW)
     assert not HoldDetails.objects.exists()
 
 
@@ -140,7 +140,7 @@ def test_too_close_to_another_session_says_the_first_day(surgery):
     steps.booked(surgery, patient=patient)
     hold = steps.held(surgery, steps.VISIT + timedelta(days=27))
     with pytest.raises(TooClose) as refused:
-        appointments.confirm(hold, patient=patient, now=NOW)
+        holding.confirm(hold, patient=patient, now=NOW)
     assert refused.value.first_day_possible == steps.VISIT + timedelta(days=28)
     hold.refresh_from_db()
     assert hold.status == "proposed"
@@ -151,14 +151,14 @@ def test_one_person_is_in_one_place(surgery):
     steps.talk(surgery, patient=patient)
     other = steps.held(surgery, treatment=surgery.consultation, practitioner=surgery.practitioners[1])
     with pytest.raises(NotAllowed, match="another appointment at that time"):
-        appointments.confirm(other, patient=patient, now=NOW)
+        holding.confirm(other, patient=patient, now=NOW)
 
 
 def test_confirming_gives_up_other_holds_of_the_person(surgery):
     patient = make.make_patient()
     first = steps.held(surgery, treatment=surgery.consultation, patient=patient)
     second = steps.held(surgery, treatment=surgery.consultation, practitioner=surgery.practitioners[1])
-    appointments.confirm(second, patient=patient, now=NOW)
+    holding.confirm(second, patient=patient, now=NOW)
     first.refresh_from_db()
     assert (first.status, first.cancelled_by) == ("cancelled", "system")
 
@@ -166,9 +166,9 @@ def test_confirming_gives_up_other_holds_of_the_person(surgery):
 def test_nobody_under_18_books_online(surgery):
     hold = steps.held(surgery, treatment=surgery.consultation)
     with pytest.raises(NotAllowed, match="adults"):
-        appointments.confirm(hold, patient=make.make_patient(birth_date=date(2009, 3, 2)), now=NOW)
+        holding.confirm(hold, patient=make.make_patient(birth_date=date(2009, 3, 2)), now=NOW)
     of_age = make.make_patient(birth_date=date(2009, 3, 1))
-    assert appointments.confirm(hold, patient=of_age, now=NOW).status == "booked"
+    assert holding.confirm(hold, patient=of_age, now=NOW).status == "booked"
 
 
 def test_a_new_patient_has_a_consultation_first_where_the_clinic_wants_it(surgery):
@@ -195,7 +195,7 @@ def test_new_answers_put_earlier_visits_back_in_the_same_step(surgery):
         response_id=anonymous.pk,
         now=NOW + timedelta(hours=1),
     )
-    second = appointments.confirm(hold, patient=patient, now=NOW + timedelta(hours=1))
+    second = holding.confirm(hold, patient=patient, now=NOW + timedelta(hours=1))
     first.refresh_from_db()
     assert (first.status, second.status) == ("pending", "pending")
     assert "back_to_pending" in steps.messages(first)

@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 
-from booking.appointments import NotAllowed
+from booking.changing import NotAllowed
 from clinic.models import Clinic
 from screening import clearance, reviews
 from tests import make

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from booking import appointments
-from booking.appointments import NotAllowed, Taken
+from booking.changing import NotAllowed, Taken
 from booking.models import Appointment
 from screening.models import ReviewRequest
 from tests import make

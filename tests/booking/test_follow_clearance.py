@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
 from booking import appointments, notices
-from booking.appointments import NotAllowed, TooClose
+from booking.changing import NotAllowed, TooClose
 from clinic.models import Treatment
 from outbox.models import Message
 from screening import definition, publishing, reviews

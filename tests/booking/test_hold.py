@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from booking import appointments
-from booking.appointments import NotAllowed, Taken, TooClose
+from booking import holding
 from booking.availability import Slot
+from booking.changing import NotAllowed, Taken, TooClose
 from booking.models import Appointment, HoldDetails
 from clinic.models import TreatmentPrice
 from tests import make
@@ -40,7 +40,7 @@ def test_the_same_request_for_the_same_time_is_the_same_appointment(surgery):
         other = steps.held(surgery, clock="12:00", treatment=surgery.consultation, request_key=key)
         assert other.starts_at == make.at(steps.VISIT, "12:00")
     assert Appointment.objects.count() == 2
-    appointments.release(first, now=NOW)
+    holding.release(first, now=NOW)
     assert steps.held(surgery, treatment=surgery.consultation, request_key=key).status == "proposed"
 
 
@@ -150,7 +150,7 @@ def test_a_person_keeps_one_time(surgery):
 
 def test_an_expired_hold_gives_way_and_forgets_who_it_was(surgery):
     old = steps.held(surgery, treatment=surgery.consultation)
-    appointments.take_details(
+    holding.take_details(
         old, name="Ada", phone="+447700900123", email="ada@example.org", birth_date=date(1990, 1, 1), now=NOW
     )
     on_time = NOW + timedelta(minutes=10)
@@ -169,38 +169,38 @@ def test_an_expired_hold_gives_way_and_forgets_who_it_was(surgery):
 def test_more_time_is_given_ten_times(surgery):
     hold = steps.held(surgery, treatment=surgery.consultation)
     for number in range(1, 11):
-        hold = appointments.extend(hold, now=NOW)
+        hold = holding.extend(hold, now=NOW)
         assert hold.hold_expires_at == NOW + timedelta(minutes=10 + 5 * number)
     with pytest.raises(NotAllowed):
-        appointments.extend(hold, now=NOW)
+        holding.extend(hold, now=NOW)
 
 
 def test_more_time_for_a_hold_that_ran_out_counts_from_now(surgery):
     hold = steps.held(surgery, treatment=surgery.consultation)
     late = NOW + timedelta(minutes=20)
-    assert appointments.extend(hold, now=late).hold_expires_at == late + timedelta(minutes=5)
+    assert holding.extend(hold, now=late).hold_expires_at == late + timedelta(minutes=5)
 
 
 def test_a_time_given_back_is_free(surgery):
     hold = steps.held(surgery, treatment=surgery.consultation)
-    released = appointments.release(hold, now=NOW)
+    released = holding.release(hold, now=NOW)
     assert (released.status, released.cancelled_by) == ("cancelled", "patient")
     assert steps.held(surgery, treatment=surgery.consultation).status == "proposed"
     with pytest.raises(NotAllowed):
-        appointments.release(hold, now=NOW)
+        holding.release(hold, now=NOW)
     with pytest.raises(Taken):
-        appointments.extend(hold, now=NOW)
+        holding.extend(hold, now=NOW)
 
 
 def test_details_can_be_corrected_and_a_child_is_told_to_call(surgery):
     hold = steps.held(surgery, treatment=surgery.consultation)
     typed = {"name": " Ada Example ", "phone": "+447700900123", "birth_date": date(1990, 1, 1), "now": NOW}
-    appointments.take_details(hold, email="Wrong@example.org", **typed)
-    details = appointments.take_details(hold, email="Right@example.org", **typed)
+    holding.take_details(hold, email="Wrong@example.org", **typed)
+    details = holding.take_details(hold, email="Right@example.org", **typed)
     assert (details.name, details.email) == ("Ada Example", "right@example.org")
     assert HoldDetails.objects.count() == 1
     with pytest.raises(NotAllowed, match="call us"):
-        appointments.take_details(hold, email="a@example.org", **{**typed, "birth_date": date(2009, 3, 2)})
+        holding.take_details(hold, email="a@example.org", **{**typed, "birth_date": date(2009, 3, 2)})
 
 
 # --- which patient somebody is
@@ -212,15 +212,15 @@ def details(email="ada@example.org", birth_date=date(1990, 5, 4), name="Ada Exam
 
 def test_a_new_person_becomes_a_patient_once():
     user = make.make_user(email="ada@example.org")
-    patient = appointments.patient_for(user, details())
+    patient = holding.patient_for(user, details())
     assert (patient.user, patient.name, patient.birth_date) == (user, "Ada Example", date(1990, 5, 4))
-    assert appointments.patient_for(user, details()) == patient
+    assert holding.patient_for(user, details()) == patient
 
 
 def test_a_record_made_at_the_desk_is_linked_by_address_and_birth_date():
     desk = make.make_patient(email="Ada@Example.org")
     user = make.make_user(email="ada@example.org")
-    assert appointments.patient_for(user, details()) == desk
+    assert holding.patient_for(user, details()) == desk
     desk.refresh_from_db()
     assert (desk.user, desk.phone) == (user, "+447700900123")
 
@@ -228,12 +228,12 @@ def test_a_record_made_at_the_desk_is_linked_by_address_and_birth_date():
 def test_a_shared_address_never_merges_two_people():
     mother = make.make_patient(email="ada@example.org", birth_date=date(1970, 1, 1))
     user = make.make_user(email="ada@example.org")
-    daughter = appointments.patient_for(user, details())
+    daughter = holding.patient_for(user, details())
     assert daughter != mother
     mother.refresh_from_db()
     assert mother.user is None
     with pytest.raises(NotAllowed, match="call us"):
-        appointments.patient_for(user, details(birth_date=date(1970, 1, 1)))
+        holding.patient_for(user, details(birth_date=date(1970, 1, 1)))
 
 
 def test_twins_at_one_address_are_told_apart_by_name_or_by_a_person():
@@ -241,10 +241,10 @@ def test_twins_at_one_address_are_told_apart_by_name_or_by_a_person():
     make.make_patient(email="ada@example.org", name="Ida Example")
     user = make.make_user(email="ada@example.org")
     with pytest.raises(NotAllowed):
-        appointments.patient_for(user, details(name="A. Example"))
-    assert appointments.patient_for(user, details(name="ada example")) == first
+        holding.patient_for(user, details(name="A. Example"))
+    assert holding.patient_for(user, details(name="ada example")) == first
 
 
 def test_an_address_that_was_not_proven_links_nobody():
     with pytest.raises(NotAllowed):
-        appointments.patient_for(make.make_user(email="other@example.org"), details())
+        holding.patient_for(make.make_user(email="other@example.org"), details())

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from booking import appointments
-from booking.appointments import NotAllowed, Taken, TooClose
+from booking.changing import NotAllowed, Taken, TooClose
 from outbox.models import Message
 from tests import make
 from tests.booking import steps

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from booking import appointments, links
+from booking.availability import Slot
 from booking.models import Appointment
 from outbox.models import Message
 from tests import make
@@ -459,7 +460,7 @@ def test_moving_shows_times_and_a_post_moves(client, surgery, patient):
     response = client.post(page_of(visit, "move"), {"start": key}, follow=True)
     assert "Your appointment has a new time" in words(response)
     visit.refresh_from_db()
-    assert visit.starts_at == appointments.Slot.from_key(key).starts_at
+    assert visit.starts_at == Slot.from_key(key).starts_at
     assert visit.sequence == 1
 
 
@@ -576,7 +577,7 @@ def test_the_loser_of_a_move_keeps_the_appointment(client, surgery, patient):
         steps.held(
             surgery,
             treatment=surgery.consultation,
-            slot=appointments.Slot(wanted.starts_at, practitioner.pk, room.pk, surgery.location.pk),
+            slot=Slot(wanted.starts_at, practitioner.pk, room.pk, surgery.location.pk),
         )
     response = client.post(page_of(visit, "move"), {"start": wanted.key})
     assert "That time has just been taken" in words(response)

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from booking import appointments
+from booking.changing import NotAllowed
 from screening import clearance
 from screening.models import QuestionnaireResponse
 from tests import make
@@ -354,14 +355,14 @@ def test_nobody_is_checked_in_before_they_have_arrived(nurse, surgery, clock, qu
     ],
 )
 def test_the_verb_asks_for_every_part(surgery, here, parts, sentence):
-    with pytest.raises(appointments.NotAllowed, match=sentence):
+    with pytest.raises(NotAllowed, match=sentence):
         appointments.check_in(here, by=surgery.practitioner.user, now=here.starts_at, **parts)
 
 
 def test_the_verb_asks_for_agreement_and_for_questions_of_the_same_day(surgery, here):
     by, now = surgery.practitioner.user, here.starts_at
     steps.rechecked(here)
-    with pytest.raises(appointments.NotAllowed, match="agrees"):
+    with pytest.raises(NotAllowed, match="agrees"):
         appointments.check_in(here, by=by, identity_confirmed=True, now=now)
     assert clearance.rechecked(here.patient, on=here.local_date)
     assert not clearance.rechecked(here.patient, on=here.local_date + timedelta(days=1))

@@ -13,8 +13,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from booking import appointments
-from booking.appointments import Refusal, Taken
+from booking import appointments, holding
+from booking.changing import Refusal, Taken
 from booking.models import Appointment
 from booking.sweep import sweep
 from outbox.models import Message
@@ -108,7 +108,7 @@ def test_overlapping_times_of_mixed_lengths_never_wait_in_a_circle():
         person, room = surgery.practitioners[number % 2], surgery.rooms[number // 2 % 2]
         clock = f"10:{15 * (number % 4):02}"
         treatment = surgery.consultation if number % 3 else long
-        return lambda: appointments.hold(
+        return lambda: holding.hold(
             treatment=treatment,
             slot=steps.slot(surgery, clock=clock, practitioner=person, room=room),
             area=None,
@@ -157,7 +157,7 @@ def test_confirming_a_run_out_hold_against_somebody_who_takes_it():
         hold = steps.held(surgery, when, treatment=surgery.consultation)
         patient = make.make_patient()
         results = at_once(
-            lambda hold=hold, patient=patient: appointments.confirm(hold, patient=patient, now=late),
+            lambda hold=hold, patient=patient: holding.confirm(hold, patient=patient, now=late),
             lambda when=when: steps.held(surgery, when, treatment=surgery.consultation, now=late),
         )
         only(results, Taken)
@@ -175,7 +175,7 @@ def test_one_patient_in_two_tabs_gets_one_session():
             steps.held(surgery, steps.VISIT + timedelta(days=1), f"{10 + 2 * number}:00", response_id=response.pk),
         ]
         results = at_once(
-            *[lambda hold=hold, patient=patient: appointments.confirm(hold, patient=patient, now=NOW) for hold in holds]
+            *[lambda hold=hold, patient=patient: holding.confirm(hold, patient=patient, now=NOW) for hold in holds]
         )
         only(results, Refusal)
         assert sum(isinstance(result, Appointment) for result in results) == 1
@@ -216,7 +216,7 @@ def test_confirming_with_a_clearance_against_new_answers():
         hold = steps.held(surgery, steps.VISIT + timedelta(days=28), clock, patient=first.patient)
         later = NOW + timedelta(minutes=1)
         results = at_once(
-            lambda hold=hold, first=first: appointments.confirm(hold, patient=first.patient, now=NOW),
+            lambda hold=hold, first=first: holding.confirm(hold, patient=first.patient, now=NOW),
             supersede(surgery, first.patient, later),
         )
         only(results, Refusal)
@@ -237,7 +237,7 @@ def test_confirming_with_a_clearance_against_new_questions_for_everybody():
     publishing.propose(row, by=surgery.clinician, now=NOW)
     lead = make.make_user(role="Lead clinician")
     results = at_once(
-        lambda: appointments.confirm(hold, patient=first.patient, now=NOW),
+        lambda: holding.confirm(hold, patient=first.patient, now=NOW),
         lambda: publishing.publish(row, by=lead, now=NOW),
     )
     only(results, Refusal)
@@ -326,7 +326,7 @@ def test_a_deadlock_is_tried_once_more(monkeypatch):
         pgcode = "40P01"
 
     tries = []
-    change = appointments.change
+    change = holding.change
 
     def deadlock_first(*args, **kwargs):
         tries.append(1)
@@ -334,6 +334,6 @@ def test_a_deadlock_is_tried_once_more(monkeypatch):
             raise OperationalError("deadlock detected") from Cause()
         return change(*args, **kwargs)
 
-    monkeypatch.setattr(appointments, "change", deadlock_first)
-    assert appointments.extend(hold, now=NOW).hold_extensions == 1
+    monkeypatch.setattr(holding, "change", deadlock_first)
+    assert holding.extend(hold, now=NOW).hold_extensions == 1
     assert len(tries) == 2

@@ -5,7 +5,7 @@ from datetime import time, timedelta
 import pytest
 
 import booking.sweep
-from booking import appointments, todo
+from booking import appointments, holding, todo
 from booking.models import Appointment, HoldDetails
 from outbox.models import Message
 from screening.models import ReviewRequest
@@ -29,7 +29,7 @@ def sweep(now):
 
 def test_forgotten_holds_are_freed_with_what_was_typed(surgery):
     hold = steps.held(surgery, treatment=surgery.consultation)
-    appointments.take_details(
+    holding.take_details(
         hold, name="Ada", phone="+447700900123", email="a@example.org", birth_date=NOW.date().replace(1990), now=NOW
     )
     assert sweep(NOW + timedelta(minutes=69)) == {}  # it may still be confirmed
@@ -46,7 +46,7 @@ def test_a_hold_that_somebody_comes_back_to_meanwhile_stays(surgery, monkeypatch
 
     def extended_first(appointment):
         if appointment.pk == back.pk:
-            appointments.extend(appointment, now=late)
+            holding.extend(appointment, now=late)
         return look_again(appointment)
 
     monkeypatch.setattr(booking.sweep, "locked", extended_first)

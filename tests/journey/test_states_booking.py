@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.core import signing
 
-from booking import appointments, links
+from booking import appointments, holding, links
 from booking.availability import Slot
 from booking.models import Appointment, Closure
 from clinic.models import Clinic, Location, Treatment
@@ -155,7 +155,7 @@ def test_a_held_time_in_every_state(house, someone, look):
         look(page, "Under 18 we do not book online")
     with look.part("more time, and no more"):
         held = hold()
-        Appointment.objects.filter(pk=held.pk).update(hold_extensions=appointments.EXTENSIONS - 1)
+        Appointment.objects.filter(pk=held.pk).update(hold_extensions=holding.EXTENSIONS - 1)
         page.reload()
         press(page, "I need more time")
         look(page, "We keep it until")
@@ -390,7 +390,7 @@ def test_an_appointment_in_every_status(house, someone, look):
         held = house.held(patient=patient)
         own.goto("/my/")
         look(own, "Past and cancelled", "Not finished: please confirm")
-        appointments.release(held, now=house.now)
+        holding.release(held, now=house.now)
     with look.part("put back on the day"):
         near = house.booked(patient, days=40)
         house.go_to(near.starts_at - timedelta(minutes=50))

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from booking import appointments, availability
+from booking import appointments, availability, holding
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from clinic.models import Area, CallBack, Clinic, Location, Patient, Practitioner, Room, Treatment, TreatmentPrice, User
 from education.models import Article
@@ -411,7 +411,7 @@ class Maker:
                 break
         if slot is None:
             raise CommandError(f"The invented hours have no room for {treatment}.")
-        appointment = appointments.hold(
+        appointment = holding.hold(
             treatment=treatment,
             slot=slot,
             area=area,
@@ -420,7 +420,7 @@ class Maker:
             response_id=response.pk if response else None,
             patient=patient,
         )
-        return Visit(patient, appointments.confirm(appointment, patient=patient, now=at), response)
+        return Visit(patient, holding.confirm(appointment, patient=patient, now=at), response)
 
     def decide(self, visit: Visit, outcome: str, *, at: datetime, **words) -> Review:
         """A clinician reads and decides at the instant `at`."""
@@ -514,10 +514,10 @@ class Maker:
         slot = self.slot(treatment, day, at=at, patient=first.patient, area=area)
         if slot is None:
             return
-        held = appointments.hold(
+        held = holding.hold(
             treatment=treatment, slot=slot, area=area, request_key=uuid.uuid4(), now=at, patient=first.patient
         )
-        appointments.confirm(held, patient=first.patient, now=at)
+        holding.confirm(held, patient=first.patient, now=at)
 
     def today(self) -> None:
         """Has a visit today, or on the next day that has room."""
