@@ -198,6 +198,19 @@ def review_due(appointment: Appointment, *, hours: int | None, now: datetime) ->
 
     hours: None for one that was put back so late that only they bring it to an end.
     """
+    number = appointment.sequence if hours else _event_number(appointment)
+    return _to_staff(appointment, f"review-due:{hours or 'now'}", str(number), now=now, is_released=hours is not None)
+
+
+def answer_late(appointment: Appointment, *, now: datetime) -> list[Message]:
+    """Tells the same people, once for each promise, that the answer is late; the visit may still be days away."""
+    if appointment.answer_by is None:
+        return []  # nothing was promised
+    promise = str(int(appointment.answer_by.timestamp()))
+    return _to_staff(appointment, "review-due:late", promise, now=now, is_released=True, is_late=True)
+
+
+def _to_staff(appointment: Appointment, event: str, number: str, *, now: datetime, **context) -> list[Message]:
     clinic = Clinic.get()
     if clinic is None:
         return []
@@ -206,17 +219,16 @@ def review_due(appointment: Appointment, *, hours: int | None, now: datetime) ->
         "clinician": lead.email if lead is not None and lead.is_active else "",
         "desk": clinic.email,
     }
-    number = appointment.sequence if hours else _event_number(appointment)
     return [
         messages.queue(
             "review_due",
-            key=f"review-due:{hours or 'now'}:{who}:{number}:{appointment.uuid}",
+            key=f"{event}:{who}:{number}:{appointment.uuid}",
             to=address,
             context={
                 "when": local_text(appointment.starts_at, appointment.room.location),
                 "reference": appointment.reference,
-                "is_released": hours is not None,
                 "link": settings.PUBLIC_URL + "/admin/",
+                **context,
             },
             now=now,
             subject_uuid=appointment.uuid,

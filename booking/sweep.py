@@ -44,11 +44,12 @@ FORM_IS_NEW = timedelta(hours=12)
 def sweep(*, now: datetime) -> Counter[str]:
     """Everything that only time brings about. The worker calls it again and again; each thing happens once.
 
-    Frees forgotten holds; says sorry when a promised answer is late; warns clinicians and desk 24 h and 4 h before a
-    visit that still waits; releases it 2 h before with an apology; reminds of a clinician's question after 2 days and
-    releases the time after 5; reminds of a form and releases the time when it is overdue. Leaves alone what was put
-    back on the day (`left_to_staff`). Every visit is a transaction of its own, so that one that cannot be handled stops
-    no other. Returns how many of each: holds, late, warned, released, reminded, no_answer, form_missing, failed.
+    Frees forgotten holds; says sorry when a promised answer is late, and tells lead clinician and desk, who are also
+    warned 24 h and 4 h before a visit that still waits; releases it 2 h before with an apology; reminds of a
+    clinician's question after 2 days and releases the time after 5; reminds of a form and releases the time when it is
+    overdue. Leaves alone what was put back on the day (`left_to_staff`). Every visit is a transaction of its own, so
+    that one that cannot be handled stops no other. Returns how many of each: holds, late, warned, released, reminded,
+    no_answer, form_missing, failed.
     """
     counts: Counter[str] = Counter()
     forgotten = Appointment.objects.expired_holds(now=now - FORGOTTEN_HOLD)
@@ -123,7 +124,7 @@ def _let_go(visit: Appointment, *, now: datetime) -> list[str]:
 
 
 def _remind(visit: Appointment, *, now: datetime) -> Iterator[str]:
-    """Tells the patient what they still owe us, or that we are late with what we owe them."""
+    """Tells the patient what they still owe us; or them, lead clinician and desk, that we are late with our answer."""
     asked, form_due_by = visit.information_asked_at, visit.form_due_by
     is_asked = asked is not None and asked <= now - REMIND_AFTER
     if is_asked and _is_new(notices.information_needed(visit, now=now, reminder=True), now):
@@ -133,7 +134,8 @@ def _remind(visit: Appointment, *, now: datetime) -> Iterator[str]:
     if is_due and _is_new(notices.form_due(visit, now=now, reminder=True), now):
         yield "reminded"
     is_late = asked is None and form_due_by is None and visit.answer_by is not None and visit.answer_by <= now
-    if is_late and _is_new(notices.promise_missed(visit, kept=True, now=now), now):
+    told = [notices.promise_missed(visit, kept=True, now=now), *notices.answer_late(visit, now=now)] if is_late else []
+    if any(_is_new(message, now) for message in told):
         yield "late"
 
 

@@ -66,7 +66,7 @@ def test_clinician_and_desk_are_warned_a_day_and_four_hours_before(surgery):
     assert sweep(start - timedelta(hours=23)) == {}
     assert sweep(start - timedelta(hours=4)) == {"warned": 1}
     warnings = Message.objects.filter(kind="review_due")
-    assert sorted(warnings.values_list("to", flat=True)) == sorted([surgery.clinician.email, "desk@clinic.example"] * 2)
+    assert sorted(warnings.values_list("to", flat=True)) == sorted([surgery.clinician.email, "desk@clinic.example"] * 3)
     for message in warnings:
         assert appointment.patient.name not in message.text and appointment.reference in message.text
 
@@ -81,6 +81,25 @@ def test_a_promise_that_passes_is_told_once_and_the_time_is_kept(surgery):
     told = Message.objects.get(kind="promise_missed")
     assert "We still keep the time for you" in told.text and "let the time go" not in told.text
     assert told.calendar == ""
+
+
+def test_lead_and_desk_are_told_once_of_each_promise_that_passes(surgery):
+    """Days before the visit, also where the patient has no e-mail; time alone never books."""
+    make.make_clinic(email="desk@clinic.example", lead_clinician=surgery.clinician)
+    appointment = steps.asked(surgery)
+    type(appointment.patient).objects.update(email="")
+    late = Message.objects.filter(kind="review_due")
+    assert sweep(appointment.answer_by - timedelta(seconds=1)) == {} and not late.exists()
+    assert sweep(appointment.answer_by) == {"late": 1}
+    assert sweep(appointment.answer_by + timedelta(minutes=5)) == {}
+    assert sorted(late.values_list("to", flat=True)) == sorted([surgery.clinician.email, "desk@clinic.example"])
+    for message in late:
+        assert message.subject == "An answer is late" and appointment.patient.name not in message.text + message.html
+        assert "the answer that we promised" in message.text and appointment.reference in message.html
+    Appointment.objects.update(answer_by=appointment.answer_by + timedelta(hours=1))
+    assert sweep(appointment.answer_by + timedelta(hours=1)) == {"late": 1} and late.all().count() == 4
+    appointment.refresh_from_db()
+    assert appointment.status == "pending"
 
 
 def test_two_hours_before_it_is_released_with_an_apology(surgery):
