@@ -5,7 +5,7 @@ behind a button that posts. The pages are in `desk_pages`, `phone_pages` and `ow
 days in `hours_admin`.
 """
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.db.models import Q
 from django.urls import path, reverse
@@ -72,6 +72,8 @@ class DayFilter(admin.SimpleListFilter):
     def queryset(self, request, queryset):
         """By the local day of the visit; today is that of its place."""
         now = timezone.now()
+        if self.value() not in (None, "", *dict(self.lookup_choices)):
+            messages.warning(request, _("We did not understand that day, so these are all days."))
 
         def day(days: int = 0):
             return lines.today_there(now, "room__location__time_zone", days=days)

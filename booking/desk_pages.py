@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy
 from booking import appointments, desk, lines, past, todo
 from booking.changing import Refusal
 from booking.models import Appointment
-from booking.staff_pages import SearchForm, StaffPages, StaffRequest, read_day, said, sees_all
+from booking.staff_pages import SearchForm, StaffPages, StaffRequest, day_asked, said, sees_all
 from clinic.forms import AnsweredOnce
 from clinic.models import CallBack, User
 from outbox.messages import why_not_again
@@ -77,11 +77,14 @@ class DeskPages(StaffPages):
     def desk(self, request: StaffRequest) -> HttpResponse:
         """A day at a place, with the search and what is to do. POST only searches: a name is nothing for an address."""
         now = timezone.now()
-        wanted_day = read_day(request.GET.get("day"))
+        wanted_day = day_asked(request)
         places = desk.places(wanted_day, now=now)
         if not places:
             return self.page(request, "no_place", title=_("Desk"))
-        place, closed = next((one for one in places if one[0].slug == request.GET.get("at")), places[0])
+        there = request.GET.get("at", "")
+        place, closed = next((one for one in places if one[0].slug == there), places[0])
+        if there not in ("", place.slug):
+            messages.warning(request, _("We did not understand that place, so this is %(place)s.") % {"place": place})
         day = wanted_day or place.day_of(now)
         by_room = request.GET.get("by") == "room"
         found = desk.the_day(day, place, closed=closed, by_room=by_room, now=now, user=request.user)

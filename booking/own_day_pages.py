@@ -20,7 +20,7 @@ from booking import appointments, desk, lines
 from booking.appointments import allows, check_cancel, check_undo
 from booking.changing import Refusal
 from booking.models import Appointment
-from booking.staff_pages import StaffPages, StaffRequest, read_day, said
+from booking.staff_pages import StaffPages, StaffRequest, day_asked, said
 from clinic.forms import AnsweredOnce
 from screening import clearance
 
@@ -63,7 +63,7 @@ class OwnDayPages(StaffPages):
     def my_day(self, request: StaffRequest) -> HttpResponse:
         """Own visits of a day."""
         now = timezone.now()
-        wanted, today = read_day(request.GET.get("day")), desk.own_today(request.user, now=now)
+        wanted, today = day_asked(request), desk.own_today(request.user, now=now)
         day = wanted or today
         here = reverse("admin:booking_appointment_my_day")
         return self.page(

@@ -7,7 +7,7 @@ import uuid
 from datetime import date
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -48,6 +48,16 @@ def read_day(text: str | None) -> date | None:
     except ValueError:
         return None
     return day if in_calendar(day) else None
+
+
+def day_asked(request: HttpRequest) -> date | None:
+    """The day of this address. None, for today, without one, and where it is no day or says two: then the page says
+    so."""
+    written = request.GET.getlist("day")
+    day = read_day(written[0]) if len(set(written)) == 1 else None
+    if any(written) and day is None:
+        messages.warning(request, _("We did not understand that day, so this is today."))
+    return day
 
 
 def said(refusal: Refusal) -> str:

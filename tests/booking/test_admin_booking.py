@@ -82,6 +82,7 @@ def test_the_list_is_filtered(front, surgery):
         (f"?at={surgery.location.slug}", "With First", None),
         ("?status__exact=pending", None, "With First"),
         ("?at=nowhere", None, "With First"),
+        ("?when=bogus", "We did not understand that day, so these are all days.", None),
     ]:
         page = front.read("changelist", query=query)
         assert sees is None or sees in page, query

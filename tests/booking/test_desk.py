@@ -260,9 +260,21 @@ def test_by_room_by_place_and_by_day(desk, surgery):
     assert f"?day={VISIT + timedelta(days=1)}" in desk.read("desk", query=ON_VISIT)
 
 
-@pytest.mark.parametrize("query", ["?day=nonsense", "?day=2027-02-30", "?day=9999-12-31", "?at=nowhere", "?by=x&day="])
-def test_an_address_that_makes_no_sense_shows_today(desk, query):
-    assert "Monday 1 March 2027" in desk.read("desk", query=query)
+@pytest.mark.parametrize(
+    "query, said",
+    [
+        ("?day=nonsense", "We did not understand that day, so this is today."),
+        ("?day=2027-02-30", "We did not understand that day"),
+        ("?day=9999-12-31&print=1", "We did not understand that day"),
+        (f"{ON_VISIT}&day=2027-03-01", "We did not understand that day"),
+        ("?at=nowhere", "We did not understand that place, so this is "),
+        ("?by=x&day=&at=", ""),
+    ],
+)
+def test_an_address_that_makes_no_sense_shows_today_and_says_so(desk, query, said):
+    page = desk.read("desk", query=query)
+    assert "Monday 1 March 2027" in page
+    assert said in page if said else "We did not understand" not in page
 
 
 def test_closed_days_and_time_off_are_said(desk, surgery):
