@@ -93,6 +93,7 @@ class Row:
     patient: Patient
     status: str
     word: str
+    findings_count: int
     on: date | None
     left: str
     waited: str
@@ -110,6 +111,7 @@ def _row(found: ReviewRequest, *, by: User, now: datetime, today: date) -> Row:
         patient=patient,
         status=reading.status_of(effect),
         word=str(Effect(effect).label),
+        findings_count=getattr(found, "findings_count", None) or 0,
         on=found.needed_on,
         left=reading.days_left(found.needed_on, reviews.today_for(found, now) if found.location else today),
         waited=reading.how_long(found.waiting_since, now),

@@ -181,7 +181,7 @@ def _record(response: QuestionnaireResponse, found: rules.Assessment, *, now: da
         on=found.on,
         effect=found.effect,
         override=found.override,
-        findings_count=len(found.findings),
+        findings_count=sum(not finding.is_note for finding in found.findings),
         to_address_count=sum(finding.effect in TO_ADDRESS for finding in found.findings),
         earliest=found.earliest,
         findings=seal(response, _findings_purpose(found.on), [_plain(finding) for finding in found.findings]),

@@ -73,14 +73,13 @@ _HARM = ["contraindicated", "incomplete", "defer", "review", "advise", "none"]
 
 
 def _ordered(requests: QuerySet) -> QuerySet:
-    rows = Assessment.objects.filter(response=OuterRef("response")).order_by("-created_at", "-id")
+    of_the_day = Case(When(on=OuterRef("needed_on"), then=Value(0)), default=Value(1))
+    rows = Assessment.objects.filter(response=OuterRef("response")).annotate(other_day=of_the_day)
+    rows = rows.order_by("other_day", "-created_at", "-id")
     return requests.annotate(
-        effect=Coalesce(
-            Subquery(rows.filter(on=OuterRef("needed_on")).values("effect")[:1]),
-            Subquery(rows.values("effect")[:1]),
-            # never assessed: something went wrong, so it comes first
-            Value(Effect.INCOMPLETE),
-        ),
+        # never assessed: something went wrong, so it comes first
+        effect=Coalesce(Subquery(rows.values("effect")[:1]), Value(Effect.INCOMPLETE)),
+        findings_count=Subquery(rows.values("findings_count")[:1]),
         harm=Case(
             *(When(effect=effect, then=Value(place)) for place, effect in enumerate(_HARM)),
             default=Value(0),
@@ -92,7 +91,8 @@ def _ordered(requests: QuerySet) -> QuerySet:
 def worklist() -> QuerySet[ReviewRequest]:
     """Who waits for a decision: worst finding first, then the nearest visit, then the longest wait; in one query.
 
-    Each row has `effect` (of the rules, for the visit's day where that was asked) and `harm` (0 is worst).
+    Each row has `effect` and `findings_count` (of the rules, for the visit's day where that was asked), and `harm` (0
+    is worst).
     """
     return _ordered(
         ReviewRequest.objects.waiting().select_related(

@@ -258,6 +258,24 @@ def test_the_worklist_says_what_a_clinician_needs(waiting):
     assert SECRET not in words
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "Nothing found<"),
+        (LOOK, "Look closely · 1 finding<"),
+        (LOOK | {"keloid": "not-sure"}, "Look closely · 2 findings<"),
+        ({"pregnancy": "no", "breastfeeding": "yes"}, "Wait · 1 finding<"),  # and a note, which counts nowhere
+    ],
+)
+def test_the_worklist_counts_the_findings_and_names_none(patient, treatment, questionnaire, harmless, changes, said):
+    answer(questionnaire, {**harmless, **changes}, patient)
+    request = ask(patient, treatment)
+    client = signed_in(make_user(role="Clinician"))
+    page = client.get(reverse("admin:screening_reviewrequest_changelist")).content.decode()
+    assert said in page
+    assert not any(finding.title in page for finding in finished.says(request.response, VISIT, now=NOW).findings)
+
+
 def test_the_worklist_asks_as_often_for_three_as_for_one(
     waiting, treatment, questionnaire, harmless, django_assert_max_num_queries, django_assert_num_queries
 ):
