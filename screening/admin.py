@@ -97,6 +97,7 @@ class Row:
     on: date | None
     left: str
     waited: str
+    first_asked: str  # the day, where a reply brought the row back
     promised: str  # in the time of the place
     late: bool
     mine: bool
@@ -105,6 +106,7 @@ class Row:
 
 def _row(found: ReviewRequest, *, by: User, now: datetime, today: date) -> Row:
     effect = getattr(found, "effect", Effect.INCOMPLETE)
+    first_asked = getattr(found, "first_asked", None)
     patient = reviews.whose(found.response)
     return Row(
         request=found,
@@ -115,6 +117,7 @@ def _row(found: ReviewRequest, *, by: User, now: datetime, today: date) -> Row:
         on=found.needed_on,
         left=reading.days_left(found.needed_on, reviews.today_for(found, now) if found.location else today),
         waited=reading.how_long(found.waiting_since, now),
+        first_asked=reading.moment(first_asked, found.location, "l j F") if first_asked else "",
         promised=_promised(found),
         late=found.answer_by is not None and found.answer_by < now,
         mine=reviews.is_own(patient, by),
@@ -226,7 +229,7 @@ class ReviewRequestAdmin(OwnPages):
 
     def _request(self, key: uuid.UUID) -> ReviewRequest:
         found = (
-            ReviewRequest.objects.filter(uuid=key)
+            reviews.with_first_asked(ReviewRequest.objects.filter(uuid=key))
             .select_related(
                 "response__patient",
                 "response__questionnaire",

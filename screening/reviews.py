@@ -88,17 +88,28 @@ def _ordered(requests: QuerySet) -> QuerySet:
     ).order_by("harm", F("needed_at").asc(nulls_last=True), "waiting_since", "id")
 
 
+def with_first_asked(requests: QuerySet[ReviewRequest]) -> QuerySet[ReviewRequest]:
+    """Adds `first_asked`, in the same query: where a reply brought the row back, since when a decision on these answers
+    was first waited for; else None."""
+    here = ReviewRequest.objects.filter(
+        response=OuterRef("response"), treatment=OuterRef("treatment"), area=OuterRef("area")
+    )
+    # `reply_to` reopens at the instant of the reply.
+    replied = here.filter(response__reviews__reply__created_at=OuterRef("waiting_since"))
+    before = replied.filter(waiting_since__lt=OuterRef("waiting_since")).order_by("waiting_since")
+    return requests.annotate(first_asked=Subquery(before.values("waiting_since")[:1]))
+
+
 def worklist() -> QuerySet[ReviewRequest]:
     """Who waits for a decision: worst finding first, then the nearest visit, then the longest wait; in one query.
 
-    Each row has `effect` and `findings_count` (of the rules, for the visit's day where that was asked), and `harm` (0
-    is worst).
+    Each row has `effect` and `findings_count` (of the rules, for the visit's day where that was asked), `harm` (0 is
+    worst) and `first_asked`.
     """
-    return _ordered(
-        ReviewRequest.objects.waiting().select_related(
-            "response__patient", "response__questionnaire", "treatment", "area", "location", "being_read_by"
-        )
+    requests = ReviewRequest.objects.waiting().select_related(
+        "response__patient", "response__questionnaire", "treatment", "area", "location", "being_read_by"
     )
+    return _ordered(with_first_asked(requests))
 
 
 @dataclass(frozen=True)

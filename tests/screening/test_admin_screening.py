@@ -424,6 +424,10 @@ def test_a_reply_stands_before_everything_else(patient, treatment, questionnaire
     words = review_page(reviews.worklist().get()).content.decode()
     assert "The patient replied, 1 March 2027, 10:00" in words and "I have a &lt;rash&gt; now." in words
     assert words.index("How is your skin?") < words.index("I have a &lt;rash&gt; now.") < words.index("No findings")
+    assert "Replied 0 minutes ago, asked for first on Monday 1 March." in words
+    page = signed_in(make_user(role="Clinician")).get(reverse("admin:screening_reviewrequest_changelist"))
+    assert "replied 0 minutes ago<" in page.content.decode()
+    assert "asked for first on Monday 1 March<" in page.content.decode()
     assert "Decide something else" not in words  # not one press past it
 
 
@@ -433,7 +437,7 @@ def test_a_reply_about_older_answers_stays_with_what_is_earlier(patient, treatme
     reviews.reply_to(review, text="All is well.", now=NOW + timedelta(hours=1))
     answer(questionnaire, harmless, patient, now=NOW + timedelta(hours=2))
     words = review_page(reviews.worklist().get()).content.decode()
-    assert "The patient replied" not in words and "All is well." in words
+    assert "The patient replied" not in words and "All is well." in words and "asked for first" not in words
 
 
 @pytest.mark.parametrize(
