@@ -357,9 +357,7 @@ class ReviewRequestAdmin(OwnPages):
             return self._too_late(request, wanted, form, refused, reasons)
         except reviews.Refused as refused:
             return self._page(request, self._request(key), form, refused=refused, reasons=reasons, status=422)
-        messages.success(
-            request, _("Saved for %(reference)s.") % {"reference": reviews.whose(wanted.response).reference}
-        )
+        messages.success(request, _saved(wanted))
         if request.POST.get("then") == "list":
             return redirect("admin:screening_reviewrequest_changelist")
         return self._next(request)
@@ -395,6 +393,15 @@ class ReviewRequestAdmin(OwnPages):
                 continue
             return redirect("admin:screening_reviewrequest_review", row.uuid)
         return redirect("admin:screening_reviewrequest_changelist")
+
+
+def _saved(wanted: ReviewRequest) -> str:
+    """Whose decision was saved, and for which visit. The session keeps this in clear: no name, not what was decided."""
+    reference = reviews.whose(wanted.response).reference
+    if wanted.needed_on is None:
+        return _("Saved for %(reference)s.") % {"reference": reference}
+    about = {"reference": reference, "day": reading.long_day(wanted.needed_on)}
+    return _("Saved for %(reference)s and the visit on %(day)s.") % about
 
 
 def _laid_out(response: QuestionnaireResponse, found: rules.Assessment, *, today: date) -> dict[str, Any]:

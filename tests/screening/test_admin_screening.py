@@ -776,7 +776,7 @@ def test_titles_addresses_messages_and_the_log_hold_nothing_clinical(waiting, pa
         follow=True,
     )
     said = [str(message) for message in done.context["messages"]]
-    assert said == [f"Saved for {patient.reference}."]
+    assert said == [f"Saved for {patient.reference} and the visit on Wednesday 10 March 2027."]
     for words in (title, *said, url):
         for clinical in ("keloid", "suitable", "cleared", patient.name):
             assert clinical not in words.lower() and clinical not in words
