@@ -30,6 +30,7 @@ from booking.choosing import (
 )
 from booking.forms import ChosenTimeForm, DetailsForm
 from booking.models import Appointment
+from booking.templatetags.booking_words import clock
 from booking.times import Finder, read_wish
 from booking.visitors import (
     DETAILS,
@@ -173,19 +174,27 @@ def too_young(request: HttpRequest, held: Appointment | None, now: datetime) -> 
 
 
 def more_time(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponseBase:
-    """Five minutes more, up to ten times. What stands in the form of the details comes back as it was typed."""
+    """Five minutes more, up to ten times. What stands in the form of the details comes back as it was typed; whoever
+    looks for their code comes back to the page that asks for it."""
     try:
-        holding.extend(held, now=now)
+        held = own_hold(request, holding.extend(held, now=now).uuid) or held
+        messages.success(request, still_kept(held))
     except Taken:
         return gone(request, held, now)
     except NotAllowed as problem:
         messages.warning(request, problem.sentence)
     if "name" not in request.POST:
-        return redirect("booking:hold", held.uuid)
-    held = own_hold(request, held.uuid) or held
+        looks_for_code = step_of(request, held) == "code"
+        return redirect("account_confirm_login_code") if looks_for_code else redirect("booking:hold", held.uuid)
     form = details_form(request, held, now)
     form.initial = {box.name: box.data for box in details_form(request, held, now, request.POST)}
     return show_hold(request, held, now, form)
+
+
+def still_kept(held: Appointment) -> str:
+    """That there are five minutes more, and until when."""
+    until = clock(held.hold_expires_at, held.location) if held.hold_expires_at else ""
+    return _("You have five minutes more: we keep your time until %(clock)s.") % {"clock": until}
 
 
 def give_back(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponseBase:

@@ -377,7 +377,10 @@ def test_from_a_time_to_a_booked_consultation_with_a_real_code(client, surgery):
     assert message.to == "rosa@example.org"
     assert "Write the code" in words(client.get(page))
     waiting = client.get(response.url).content.decode()
-    assert f'<a href="{page}">See until when, or ask for more time</a>' in waiting
+    assert "for you until <strong>09:10</strong>" in waiting and f'<form method="post" action="{page}"' in waiting
+    more = client.post(page, {"action": "more-time"}, follow=True)
+    assert more.redirect_chain[-1][0] == response.url
+    assert "You have five minutes more: we keep your time until 09:15" in words(more)
     response = client.post(response.url, {"code": code_in(message)})
     assert response.url == page
     text = words(client.get(page))
