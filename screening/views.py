@@ -156,10 +156,14 @@ def _go_on(here: Here) -> HttpResponseRedirect:
 def start(request: HttpRequest) -> HttpResponse:
     """What to expect, who usually waits, privacy; POST begins a new response."""
     now = timezone.now()
-    slug = str(request.POST.get("treatment") or request.GET.get("treatment") or "")
+    slug = str((request.POST if "treatment" in request.POST else request.GET).get("treatment") or "")
     treatment = _chosen_treatment(slug)
+    not_offered = bool(slug) and treatment is None  # said, and asked again without it: nothing begins unnoticed
     questionnaire = _questionnaire(treatment)
-    form = StartForm(request.POST if request.method == "POST" else None, initial={"treatment": slug[:50]})
+    form = StartForm(
+        request.POST if request.method == "POST" and not not_offered else None,
+        initial={"treatment": treatment.slug if treatment else ""},
+    )
     if request.method == "POST" and questionnaire is not None and form.is_valid():
         if not ratelimit.consume(request, action="screening"):
             return ratelimit.respond_429(request)
@@ -171,6 +175,7 @@ def start(request: HttpRequest) -> HttpResponse:
         return redirect("screening:step", 1)
     here = _here(request, now) if _session_uuid(request) or _patient(request) else None
     context: dict[str, Any] = {"form": form, "treatment": treatment, "questionnaire": questionnaire, "here": here}
+    context["not_offered"] = not_offered
     if questionnaire is not None:
         definition = questionnaire.definition()
         context |= {"steps": len(steps_of(definition)), "groups": results.waits_by_step(definition)}
@@ -180,7 +185,7 @@ def start(request: HttpRequest) -> HttpResponse:
 def _chosen_treatment(slug: str) -> Treatment | None:
     if not slug or "\x00" in slug:
         return None
-    return Treatment.objects.offered().filter(slug=slug[:50], kind=Treatment.Kind.TREATMENT).first()
+    return Treatment.objects.offered().filter(slug=slug, kind=Treatment.Kind.TREATMENT).first()
 
 
 def _questionnaire(treatment: Treatment | None) -> Questionnaire | None:

@@ -222,6 +222,15 @@ def test_every_address_without_answers_leads_somewhere_kind(client, questionnair
 
 
 @pytest.mark.django_db
+def test_questions_for_a_treatment_that_is_not_offered_are_not_begun_unnoticed(walker):
+    there, said = "/screening/?treatment=no-such", "We do not offer that treatment at the moment."
+    assert said in words(walker.client.get(there))
+    assert said in words(walker.client.post(there, {"agree": "on", "treatment": "no-such"}))
+    assert not QuestionnaireResponse.objects.exists()
+    assert walker.client.post(there, {"agree": "on", "treatment": ""}).url == "/screening/1/"
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("method", ["put", "patch", "delete", "options"])
 def test_other_methods_are_refused(walker, harmless, method):
     walker.fill_in(harmless, until=3)
