@@ -12,6 +12,7 @@ ROLES = ["Front desk", "Practitioner", "Clinician", "Lead clinician", "Content e
 class ClinicConfig(AppConfig):
     name = "clinic"
     default_auto_field = "django.db.models.BigAutoField"
+    append_only_tables = ["pghistory_context"]
     role_permissions = {
         "Front desk": [
             "clinic.view_patient",

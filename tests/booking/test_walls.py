@@ -4,6 +4,7 @@ import itertools
 from datetime import timedelta
 from io import StringIO
 
+import pghistory
 import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -194,9 +195,20 @@ def test_the_web_role_cannot_take_a_wall_down():
         "SET session_replication_role = replica",
         "UPDATE booking_appointmentevent SET status = 'booked'",
         "DELETE FROM booking_appointmentevent",
+        "UPDATE pghistory_context SET created_at = now()",
+        "DELETE FROM pghistory_context",
+        "UPDATE django_admin_log SET change_message = ''",
     ):
         with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement)
+
+
+def test_the_web_role_still_writes_who_changed_something():
+    with pghistory.context(user=1):
+        visit = insert()
+        with pghistory.context(url="/"):  # the same context once more, with more in it
+            update(visit, reference="ABCDEF")
+    assert visit.events.last().pgh_context.metadata == {"user": 1, "url": "/"}
 
 
 # --- I2
