@@ -98,6 +98,33 @@ class HitsAppointments(KeptAdmin):
         return response
 
 
+class ComingFirst(NeedsFirst):
+    """Those that are not over yet."""
+
+    title = gettext_lazy("when")
+    needs = gettext_lazy("now and to come")
+    last_day = "last_day"
+
+    def needing(self, queryset):
+        """The last day, if there is one, has not passed there."""
+        today = lines.today_there(timezone.now(), "location__time_zone")
+        return queryset.exclude(**{f"{self.last_day}__lt": today})
+
+
+class HoursComingFirst(ComingFirst):
+    """Hours that count, or will."""
+
+    last_day = "valid_until"
+
+
+class TimeOffComingFirst(ComingFirst):
+    """Time off that has not ended."""
+
+    def needing(self, queryset):
+        """By the instant: it has no place."""
+        return queryset.filter(ends_at__gt=timezone.now())
+
+
 class WorkingHoursForm(RecordAnsweredOnce):
     """Hours that do not overlap others of the same practitioner: nobody is in two places."""
 
@@ -153,7 +180,7 @@ class WorkingHoursAdmin(HitsAppointments):
 
     form = WorkingHoursForm
     list_display = ["practitioner", "weekday", "from_to", "pause", "location", "counts"]
-    list_filter = ["weekday", WhoFilter]
+    list_filter = [HoursComingFirst, "weekday", WhoFilter]
     list_select_related = ["practitioner", "location"]
     ordering = ["practitioner__name", "weekday", "starts"]
     fieldsets = [
@@ -271,7 +298,7 @@ class TimeOffAdmin(HitsAppointments):
 
     form = TimeOffForm
     list_display = ["practitioner", "begins", "ends", "reason"]
-    list_filter = [WhoFilter]
+    list_filter = [TimeOffComingFirst, WhoFilter]
     list_select_related = ["practitioner"]
     ordering = ["-starts_at"]
 
@@ -318,17 +345,6 @@ class TimeOffAdmin(HitsAppointments):
         return f"{when} ({off.place or zone})"
 
 
-class ComingFirst(NeedsFirst):
-    """Those that are not over yet."""
-
-    title = gettext_lazy("when")
-    needs = gettext_lazy("now and to come")
-
-    def needing(self, queryset):
-        """The last day has not passed there."""
-        return queryset.filter(last_day__gte=lines.today_there(timezone.now(), "location__time_zone"))
-
-
 class ClosureForm(RecordAnsweredOnce):
     """Closed days that are not closed already."""
 
@@ -340,7 +356,7 @@ class ClosureForm(RecordAnsweredOnce):
         """Refuses days all of which others close already: entered twice, they would have to be taken back twice."""
         cleaned = super().clean() or self.cleaned_data
         place, first, last = (cleaned.get(name) for name in ("location", "first_day", "last_day"))
-        if not (place and first and last):
+        if not (place and first and last) or last < first:
             return cleaned
         there = Closure.objects.filter(location=place, first_day__lte=first, last_day__gte=last)
         other = there.exclude(pk=self.instance.pk).first()

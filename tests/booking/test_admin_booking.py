@@ -632,6 +632,8 @@ def test_a_closed_day_that_hits_nobody_goes_back_to_the_list(manager, surgery):
     assert "was added" not in said
     again = words_of(add(manager, "closure", data | {"reason": "Once more"}))
     assert f"{surgery.location.name} is closed then already" in again
+    backwards = words_of(add(manager, "closure", data | {"first_day": "2027-12-26"}))
+    assert "closed then already" not in backwards and "errorlist" in backwards
     other = make.make_location()
     add(manager, "closure", data | {"location": other.pk})
     assert Closure.objects.count() == 2
@@ -639,6 +641,22 @@ def test_a_closed_day_that_hits_nobody_goes_back_to_the_list(manager, surgery):
     manager.client.post(reverse("admin:booking_closure_change", args=[mine.pk]), data | {"location": other.pk})
     url = reverse("admin:booking_closure_delete", args=[mine.pk])
     assert "Deleted: " in words_of(manager.client.post(url, {"post": "yes"}, follow=True))
+
+
+@pytest.mark.parametrize("noun", ["workinghours", "timeoff", "closure"])
+def test_what_is_over_is_shown_to_who_asks_for_all(manager, surgery, noun):
+    for first, last in ((-9, -2), (-1, 0), (5, 6)):
+        begins, ends = TODAY + timedelta(days=first), TODAY + timedelta(days=last)
+        if noun == "workinghours":
+            hours = {"weekdays": [5], "valid_from": begins, "valid_until": ends}
+            make.make_hours(surgery.practitioner, surgery.location, **hours)
+        elif noun == "timeoff":
+            make.make_time_off(surgery.practitioner, make.at(begins, "08:00"), make.at(ends, "18:00"))
+        else:
+            make.make_closure(surgery.location, begins, ends)
+    there = reverse(f"admin:booking_{noun}_changelist")
+    shown = [len(manager.client.get(there + query).context["cl"].result_list) for query in ("", "?show=all")]
+    assert shown[1] - shown[0] == 1
 
 
 def test_hours_are_compared_on_the_wall_of_the_place(db, clock):
