@@ -15,10 +15,7 @@ from clinic.visible import NameField
 class SlotField(forms.CharField):
     """One time of those that were offered: cleaned it is a `Slot`, still to be checked by a verb."""
 
-    default_error_messages = {"required": _("Choose a time."), "max_length": _("Choose a time.")}
-
-    def __init__(self, **kwargs) -> None:
-        super().__init__(max_length=80, **kwargs)
+    default_error_messages = {"required": _("Choose a time.")}
 
     def clean(self, value) -> Slot:
         try:

@@ -2,9 +2,10 @@
 
 from django.apps import AppConfig, apps
 from django.contrib.admin.apps import AdminConfig
-from django.core.validators import ProhibitNullCharactersValidator
+from django.core.validators import MaxLengthValidator, ProhibitNullCharactersValidator
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 ROLES = ["Front desk", "Practitioner", "Clinician", "Lead clinician", "Content editor", "Manager"]
 
@@ -51,7 +52,12 @@ class ClinicConfig(AppConfig):
         from clinic import accounts, checks, panels, roles  # noqa: F401 -- the checks register themselves
         from clinic.registry import register_panel
 
-        # Every text field of a form has this check; "null characters" says nothing to whoever pasted one.
+        # Every text field of a form has these checks; "null characters" says nothing to whoever pasted one.
+        MaxLengthValidator.message = ngettext_lazy(
+            "Please write at most %(limit_value)d character.",
+            "Please write at most %(limit_value)d characters.",
+            "limit_value",
+        )
         ProhibitNullCharactersValidator.message = _("Please write this again: it holds a sign that we cannot keep.")
         post_migrate.connect(roles.after_migrate, dispatch_uid="clinic.roles.after_migrate")
         register_panel(panels.OPENING)

@@ -107,6 +107,7 @@ class ThreePartDateField(forms.Field):
         "day": _("Write the day as a number from 1 to 31."),
         "month": _("Write the month as a number from 1 to 12, or as a name such as August."),
         "year": _("Write the year with four figures, such as 2026."),
+        "far_year": _("Please look at the year again."),
         "day_missing": _("Write the day as well."),
         "month_missing": _("Write the month as well."),
         "year_missing": _("Write the year as well."),
@@ -178,8 +179,10 @@ class ThreePartDateField(forms.Field):
         text = typed.get("year")
         if text is None:
             return None
-        if not (text.isdecimal() and len(text) == 4 and FIRST_YEAR <= int(text) <= LAST_YEAR):
+        if not (text.isdecimal() and len(text) == 4) or text.startswith("0"):
             raise self._wrong("year")
+        if not FIRST_YEAR <= int(text) <= LAST_YEAR:
+            raise self._wrong("far_year")
         return int(text)
 
     def _refuse_gaps(self, month: int | None, day: int | None) -> None:
@@ -215,7 +218,7 @@ class OneAnswer(forms.BaseForm):
         for name, field in self.fields.items():
             if any(is_answered_twice(self.data, box) for box in self._boxes(name, field)):
                 self.errors.pop(name, None)
-                self.add_error(name, ONCE)
+                self.add_error(name, ValidationError(ONCE, code="once"))
                 self._choose_nothing(name, field)
         return cleaned
 

@@ -72,10 +72,6 @@ def _field(question: Question, above: Question | None = None) -> forms.Field:
     if question.kind == "number":
         return _number_field(question, words)
     field = forms.CharField(max_length=LONGEST_TEXT, widget=forms.Textarea(attrs={"rows": 3}), **words)
-    field.error_messages["max_length"] = _("Please write at most %(most)s characters: %(question)s") % {
-        "most": LONGEST_TEXT,
-        "question": question.text,
-    }
     # The browser must not cut off what somebody pastes: they would not notice.
     field.widget.attrs.pop("maxlength", None)
     return field

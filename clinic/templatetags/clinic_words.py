@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from django import template
+from django.forms import BoundField
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
@@ -30,6 +31,19 @@ SYSTEMS = (
     ("CrOS", "Chromebook"),
     ("Linux", "Linux"),
 )
+# Errors whose words do not tell what they are about.
+NAMELESS = ("max_length", "once", "far_year", "null_characters_not_allowed")
+
+
+@register.filter
+def listed(field: BoundField) -> list[str]:
+    """The errors of a field for the list before a form, each with the field's label where it does not name it."""
+    label = str(field.label) if str(field.label).endswith("?") else f"{field.label}:"
+    return [
+        f"{label} {words}" if problem.code in NAMELESS else words
+        for problem in field.errors.as_data()
+        for words in problem.messages
+    ]
 
 
 @register.filter

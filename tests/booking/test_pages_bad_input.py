@@ -211,6 +211,11 @@ def test_wrong_details_are_a_message_and_keep_what_was_typed(client, surgery, ho
     assert not Message.objects.exists()
 
 
+def test_too_much_is_said_with_the_name_of_the_field(client, surgery, hold_page):
+    text = words(client.post(hold_page, DETAILS | {"name": LONG}))
+    assert "Your full name: Please write at most 150 characters." in text and "Ensure this" not in text
+
+
 def test_missing_details_are_said(client, surgery, hold_page):
     text = words(client.post(hold_page, {}))
     for said in ("Write your full name.", "Write a phone number", "Write your e-mail address.", "Write the day, month"):

@@ -68,6 +68,7 @@ def test_a_whole_date_is_a_date_and_with_partial_dates_allowed_the_text_of_an_an
         ({"day": "x", "month": "2", "year": "2026"}, "day as a number"),
         ({"day": "1", "month": "2", "year": "26"}, "four figures"),
         ({"day": "1", "month": "2", "year": "0026"}, "four figures"),
+        ({"day": "1", "month": "2", "year": "1800"}, "look at the year again"),
         ({"day": "1", "month": "Febuary", "year": "2026"}, "name such as August"),
         ({"day": "31", "month": "2", "year": "2026"}, "no 31 February 2026"),
         ({"day": "29", "month": "feb", "year": "2027"}, "no 29 February 2027"),

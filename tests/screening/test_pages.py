@@ -317,6 +317,7 @@ def test_no_field_that_takes_one_answer_takes_two(walker, harmless, link_id, cha
     before = finished.answers_of(walker.response)
     page = walker.step(number, harmless, **changes, action=action)
     assert page.context["form"].errors == {link_id: ["Please answer this once."]}
+    assert f"{page.context['form'].fields[link_id].label} Please answer this once." in words(page)
     assert finished.answers_of(walker.response) == before
 
 
