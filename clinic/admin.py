@@ -93,7 +93,10 @@ class PrivateList(ChangeList):
         """As Django's, for the words that were posted; words in the address find nothing in particular."""
         form = self.search_form_class(request.POST)
         self.query = (form.cleaned_data.get(SEARCH_VAR) or "") if form.is_valid() else ""
-        return super().get_queryset(request, exclude_parameters)
+        found = super().get_queryset(request, exclude_parameters)
+        for words in form.errors.values():  # not everybody, as if those had been asked for
+            messages.error(request, " ".join(str(word) for word in words))
+        return found.none() if form.errors else found
 
 
 class SearchesInPrivate(AsksFiltersOnly):

@@ -57,6 +57,8 @@ def test_the_list_is_searched_by_what_people_say(front, surgery, text):
     assert "Maria Vella" in page
     assert "Somebody Else" not in page
     steps.talk(surgery, VISIT + timedelta(days=1), patient=patient)
+    nobody = words_of(front.post("changelist", q="\0"))
+    assert "Maria Vella" not in nobody and "it holds a sign that we cannot keep" in nobody
     found = words_of(front.post("changelist", q=one))
     assert (found.count("Maria Vella"), VISIT.strftime("%-d %b %Y, 10:00") in found) == (1, True)
 
