@@ -55,7 +55,7 @@ def sign_in_as(hand: Hand, eyes, visit: Appointment) -> None:
     """A patient who was booked by somebody else signs in by code and proves the birth date."""
     page = hand.page
     page.goto("/my/")
-    hand.write(page.get_by_label("e-mail"), visit.patient.email)
+    hand.write(page.locator("#id_email"), visit.patient.email)
     hand.press(page.get_by_role("button", name="Send me a code"))
     hand.write(page.get_by_role("textbox", name="Code"), code_sent_to(visit.patient.email))
     hand.press(page.get_by_role("button", name=re.compile("Continue|Confirm|Sign in")).first)
