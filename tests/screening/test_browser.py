@@ -1,6 +1,8 @@
 """The steps in a real browser: follow-ups come and go with their parent's answer, by keyboard; axe finds nothing."""
 
 # ruff: noqa: F401, F811 (fixtures of another folder)
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
@@ -73,6 +75,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, page):
     page.set_viewport_size({"width": 320, "height": 640})
 
     def look() -> None:
+        page.wait_for_load_state()
         results = Axe().run(page, options=RULES)
         assert results.violations_count == 0, results.generate_report()
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
@@ -83,8 +86,10 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, page):
     page.locator("[name=active-skin-infection][value=yes]").check()
     look()
     page.get_by_role("button", name="Continue").click()
+    expect(page).to_have_title("Error: Step 3 of 8 – The Scar Clinic")
     look()
     page.get_by_role("button", name="Save and leave").click()
+    expect(page).not_to_have_url(re.compile("/3/$"))
     look()
     for place in ("screening/birth-date/", "screening/leave/", "call-back/", "call-back/thanks/"):
         page.goto(f"{site}/{place}")
