@@ -6,8 +6,38 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 
+from tests.kept import MADE, kept
+
 # Each test throws away what it made: looking for circles of it again and again takes a tenth of the time.
 gc.set_threshold(100_000, 50, 50)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """The transaction around a test that begins with what is kept; no other test runs inside it."""
+    marker = item.get_closest_marker("django_db")
+    commits = {"transactional_db", "live_server"} & set(item.fixturenames) or (
+        marker is not None and (marker.kwargs.get("transaction") or marker.args)
+    )
+    wanted = "" if commits else next((name for name in MADE if name in item.fixturenames), "")
+    if kept.unblock is not None and (wanted or kept.name):
+        with kept.unblock():
+            kept.open(wanted) if wanted else kept.end()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """From the first test with a database on there is one to keep something in."""
+    kept.unblock = django_db_blocker.unblock
+    yield
+    with kept.unblock(), connection.cursor() as cursor:
+        kept.end()
+        # a thread of the live server may still hold one, and the database could not be dropped
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    kept.unblock = None
 
 
 @pytest.fixture(autouse=True)

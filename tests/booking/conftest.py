@@ -6,6 +6,7 @@ import pytest
 
 from tests import make
 from tests.booking.staff import Clock
+from tests.kept import MADE, kept
 from tests.screening.conftest import harmless_answers, publish
 
 
@@ -26,9 +27,24 @@ class ScreeningSurgery(make.Surgery):
         return harmless_answers(self.questionnaire)
 
 
+def with_questions() -> ScreeningSurgery:
+    """One whose questions are published already."""
+    surgery = ScreeningSurgery()
+    assert surgery.questionnaire
+    return surgery
+
+
+MADE["kept_surgery"] = with_questions
+
+
 @pytest.fixture
-def surgery(db):
-    return ScreeningSurgery()
+def kept_surgery(db):
+    return kept.fresh("kept_surgery")
+
+
+@pytest.fixture
+def surgery(kept_surgery):
+    return kept_surgery
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import pytest
 
 from screening import definition, models
 from screening.models import Questionnaire
+from tests.kept import MADE, kept
 from tests.make import NOW, make_treatment, make_user
 from tests.screening.walk import Walker
 
@@ -49,14 +50,34 @@ def harmless_answers(questionnaire: Questionnaire) -> dict:
     return answers
 
 
-@pytest.fixture
-def treatment(db):
+def make_face():
     return make_treatment(name="Microneedling: acne scars, face", slug="microneedling-acne-scars-face")
 
 
+def face_and_questions():
+    """The treatment and its questions."""
+    treatment = make_face()
+    return treatment, publish("microneedling", treatment)
+
+
+MADE["kept_questions"] = face_and_questions
+
+
 @pytest.fixture
-def questionnaire(treatment):
-    return publish("microneedling", treatment)
+def kept_questions(db):
+    return kept.fresh("kept_questions")
+
+
+@pytest.fixture
+def treatment(request, db):
+    if "kept_questions" in request.fixturenames:
+        return request.getfixturevalue("kept_questions")[0]
+    return make_face()
+
+
+@pytest.fixture
+def questionnaire(kept_questions):
+    return kept_questions[1]
 
 
 @pytest.fixture
