@@ -50,5 +50,5 @@ class BookingConfig(AppConfig):
         register_to_come(visits_to_come)
         register_says_hits(HitsAppointments.saying_hits)
         register_untrue(why_untrue)
-        for panel in (panels.MINE, panels.NOBODY_YET, panels.DESK, panels.MY_DAY, panels.OPENING):
+        for panel in (panels.MINE, panels.NOBODY_YET, panels.DESK, panels.MY_DAY, panels.FIGURES, panels.OPENING):
             register_panel(panel)

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Exists, Max, OuterRef, Q
+from django.db.models.functions import TruncMonth
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.formats import date_format
@@ -100,8 +101,32 @@ def hours_to_add(words: str) -> Missing:
     return Missing(words, reverse("admin:booking_workinghours_add"), "booking.add_workinghours")
 
 
+def figures(request: HttpRequest, now: datetime) -> dict:
+    """For managers: what became of the visits of this month and the last, by their own local days. No person, nothing
+    clinical. A time that was only held counts for nothing."""
+    this = today_at(now).replace(day=1)
+    first, after = (this - timedelta(days=1)).replace(day=1), (this + timedelta(days=31)).replace(day=1)
+    counts = (
+        Appointment.objects.filter(patient__isnull=False, local_date__gte=first, local_date__lt=after)
+        .exclude(status__in=[Status.PROPOSED, Status.ENTERED_IN_ERROR])
+        .exclude(status=Status.CANCELLED, previous_status=Status.PROPOSED)
+        .order_by()
+        .values(month=TruncMonth("local_date"))
+        .annotate(
+            visits=Count("pk"),
+            done=Count("pk", Q(status=Status.FULFILLED)),
+            cancelled=Count("pk", Q(status=Status.CANCELLED)),
+            late=Count("pk", Q(status=Status.CANCELLED, cancelled_late=True)),
+            missed=Count("pk", Q(status=Status.NOSHOW)),
+        )
+    )
+    found = {row["month"]: row for row in counts}
+    return {"months": [found.get(month, {"month": month}) for month in (this, first)]}
+
+
 MINE = Panel("my", 10, "booking/my_appointments.html", my_appointments)
 NOBODY_YET = Panel("dashboard", 1, "admin/booking/panels/nobody_yet.html", nobody_yet)
 DESK = Panel("dashboard", 10, "admin/booking/panels/desk.html", desk_today, "booking.run_desk")
 MY_DAY = Panel("dashboard", 11, "admin/booking/panels/my_day.html", own_day, "booking.check_in")
+FIGURES = Panel("dashboard", 20, "admin/booking/panels/figures.html", figures, "clinic.change_clinic")
 OPENING = Panel("opening", 20, "admin/booking/panels/opening.html", before_opening)

@@ -1,5 +1,6 @@
 """Appointments in lists and one by one, and hours, time off and closed days."""
 
+import re
 from datetime import UTC, date, time, timedelta
 
 import pytest
@@ -296,6 +297,17 @@ def test_entered_in_error_is_the_managers_with_a_reason(front, manager, surgery)
         surgery.manager,
         "entered twice",
     )
+
+
+def test_a_manager_reads_figures_of_two_months_and_no_name(front, manager, surgery):
+    done = steps.booked(surgery, patient=make.make_patient(name="Quentin Unmistakable"))
+    appointments.cancel(done, by="patient", reason="patient-asked", now=NOW)
+    steps.talk(surgery)
+    steps.held(surgery, treatment=surgery.consultation, clock="15:00")
+    page = manager.client.get(reverse("admin:index")).content.decode()
+    cells = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.split('id="figures"')[1].split("</section>")[0]))
+    assert "March 2027 2 0 1 0 0 February 2027 0 0 0 0 0" in cells and "Unmistakable" not in cells
+    assert 'id="figures"' not in front.client.get(reverse("admin:index")).content.decode()
 
 
 def test_a_manager_sees_and_does_not_run_the_day(manager, surgery, clock):
