@@ -12,7 +12,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -37,7 +36,6 @@ from booking.visitors import (
     HOLD,
     WANTED,
     details_of,
-    is_another_person,
     keep_details,
     kept_by,
     kept_details,
@@ -50,11 +48,6 @@ from clinic import accounts
 from clinic.ages import is_adult
 from clinic.models import Clinic, today_at
 from screening import clearance
-
-WHO_IS_THIS = _lazy(
-    "We cannot match the date of birth with this e-mail address. We keep your time. "
-    "Please call us, or use another e-mail address."
-)
 
 
 @never_cache
@@ -89,7 +82,8 @@ def step_of(request: HttpRequest, held: Appointment) -> str:
         return "confirm" if patient_of(request) else "details"
     if details.email.lower() != user.email.lower():
         return "somebody-else"
-    return "details" if is_another_person(request, details) else "confirm"
+    patient = patient_of(request)
+    return "details" if patient and holding.is_another_person(patient, details) else "confirm"
 
 
 def details_form(request: HttpRequest, held: Appointment | None, now: datetime, data=None) -> DetailsForm:
@@ -132,8 +126,8 @@ def show_hold(
         "locations": locations,
         "more_time_left": held.hold_extensions < holding.EXTENSIONS,
     }
-    if step == "details" and form is None and details and is_another_person(request, details):
-        context["sentence"] = WHO_IS_THIS
+    if step == "details" and form is None and details and patient_of(request):  # the record is another person's
+        context["sentence"] = holding.WHO_IS_THIS
     return render(request, "booking/hold.html", context | more)
 
 
@@ -236,6 +230,8 @@ def confirm(request: HttpRequest, held: Appointment, now: datetime) -> HttpRespo
         done = holding.confirm(held, patient=patient, now=now)
     except Taken:
         return gone(request, held, now)
+    except holding.AnotherPerson as problem:
+        return show_hold(request, held, now, sentence=problem.sentence, step="details")
     except TooClose as problem:
         return show_hold(request, held, now, sentence=too_close(problem), other_times=times_like(held))
     except TalkFirst as problem:
@@ -243,7 +239,7 @@ def confirm(request: HttpRequest, held: Appointment, now: datetime) -> HttpRespo
     except NotAllowed as problem:
         return show_hold(request, held, now, sentence=problem.sentence, other_times=times_like(held))
     except (clearance.BirthDateDiffers, clearance.AnswersOfAnother, clearance.NotFinished):
-        return show_hold(request, held, now, sentence=WHO_IS_THIS)
+        return show_hold(request, held, now, sentence=holding.WHO_IS_THIS)
     for key in (HOLD, DETAILS, WANTED):
         request.session.pop(key, None)
     return redirect("booking:appointment", done.uuid)

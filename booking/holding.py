@@ -8,6 +8,7 @@ from typing import Any
 from django.db import IntegrityError
 from django.db.models import F
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from booking import availability, notices
 from booking.availability import RELEASED_BEFORE, Slot
@@ -41,12 +42,17 @@ from booking.placing import (
     with_a_room,
 )
 from clinic.models import Clinic, Patient, Treatment, User
+from clinic.names import may_be_one_person, same_name
 from screening.clearance import adopt_response, clearance_for
 
 Status = Appointment.Status
 
 EXTENSION = timedelta(minutes=5)
 EXTENSIONS = 10
+WHO_IS_THIS = gettext_lazy(
+    "We know this e-mail address with another name or date of birth. We keep your time. If you have been here before, "
+    "please write both as you did then. If not, please call us, or use another e-mail address."
+)
 
 
 def hold(
@@ -216,23 +222,35 @@ def take_details(
     return details
 
 
+class AnotherPerson(NotAllowed):
+    """Name or birth date are not those of the record with this e-mail address."""
+
+    def __init__(self) -> None:
+        super().__init__(str(WHO_IS_THIS))
+
+
+def is_another_person(known: Patient, details) -> bool:
+    """Whether `details`, typed by somebody who has proven the address of a record, are of somebody else: two people
+    share the address."""
+    return known.birth_date != details.birth_date or not may_be_one_person(known.name, details.name)
+
+
 @verb
 def patient_for(user: User, details) -> Patient:
     """The patient somebody is, who has proven `user.email`; `details` has name, phone, email and birth_date.
 
     Their own record when e-mail and birth date agree; a record made at the desk with both is linked to the login; else
-    a new one is made. A shared e-mail address never merges two people. Their record keeps the phone of `details`, the
-    newest word on where they can be reached. Raises NotAllowed when the birth date is not the one we know, or when more
-    than one record would fit: a person has to look who this is.
+    a new one is made. A shared e-mail address never merges two people, twins neither (`may_be_one_person`). Their
+    record keeps the phone of `details`, the newest word on where they can be reached. Raises AnotherPerson when birth
+    date or name are not those we know, or when more than one record would fit: a person has to look who this is.
     """
     if details.email.strip().lower() != user.email.lower():
         raise NotAllowed(_("Please prove the e-mail address you gave."))
-    call_us = _("We cannot match this date of birth with this address. Please call us: we sort it out together.")
     user = User.objects.select_for_update().get(pk=user.pk)  # two tabs make one patient
     known = Patient.objects.filter(user=user).first()
     if known is not None:
-        if known.birth_date != details.birth_date:
-            raise NotAllowed(call_us)
+        if is_another_person(known, details):
+            raise AnotherPerson
         known.phone = details.phone
         known.save(update_fields=["phone"])
         return known
@@ -242,12 +260,14 @@ def patient_for(user: User, details) -> Patient:
         .order_by("pk")
     )
     if len(fitting) > 1:
-        fitting = [patient for patient in fitting if patient.name.casefold() == details.name.strip().casefold()]
+        fitting = [patient for patient in fitting if same_name(patient.name, details.name)]
         if len(fitting) != 1:
-            raise NotAllowed(call_us)
+            raise AnotherPerson
     if fitting:
+        if is_another_person(fitting[0], details):
+            raise AnotherPerson
         if Patient.objects.filter(pk=fitting[0].pk, user=None).update(user=user, phone=details.phone) != 1:
-            raise NotAllowed(call_us)
+            raise AnotherPerson
         return Patient.objects.get(pk=fitting[0].pk)
     return Patient.objects.create(
         user=user,

@@ -119,19 +119,12 @@ def known_birth_date(request: HttpRequest, held: Appointment, now: datetime) -> 
     them, and `confirm` refuses answers that name another birth date.
     """
     patient, details = patient_of(request), details_of(held)
-    if patient is not None and not (details and is_another_person(request, details)):
+    if patient is not None and not (details and holding.is_another_person(patient, details)):
         return patient.birth_date
     if not held.treatment.needs_screening:
         return None
     answered = clearance.response_of_session(request, held.treatment, now=now)
     return answered.birth_date if answered and not answered.away else None
-
-
-def is_another_person(request: HttpRequest, details: HoldDetails) -> bool:
-    """Whether the record behind this sign-in has another birth date: two people share the e-mail address. Then
-    `holding.patient_for` refuses, and nothing of that record may be shown."""
-    patient = patient_of(request)
-    return patient is not None and patient.birth_date != details.birth_date
 
 
 def keep_details(request: HttpRequest, typed: dict, now: datetime, *, checked: bool = True) -> None:

@@ -39,11 +39,13 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from clinic.models import Clinic, Patient, Practitioner, User
+from clinic.names import may_be_one_person
 
 HOLD = "hold"  # in the session: the uuid of the held appointment that waits for the code
 # In the session: where the last code went and when it ends, so that the page that asks for a new one says that it did;
 # gone after signing in, when the address is corrected, and an hour after the end.
 SENT = "code_sent"
+NAME = "name_given"  # in the session: who the held time is for, as it was typed
 BIRTH_DATE_TRIES = 5  # a day
 SECOND_FACTOR_SHOWN = "second_factor"  # in the session: set up in this very session
 
@@ -232,6 +234,7 @@ def begin_code(request: HttpRequest, *, email: str, name: str) -> HttpResponse:
     """
     if somebody_else(request, email) is not None:
         raise NotThatPerson(_("Somebody else is signed in on this device. Sign out first, then ask for the time."))
+    request.session[NAME] = name
     if request.user.is_authenticated:
         return redirect(where_to(request))
     limited = ratelimit.consume_or_429(request, action="request_login_code", key=email.strip().lower())
@@ -242,6 +245,12 @@ def begin_code(request: HttpRequest, *, email: str, name: str) -> HttpResponse:
         request=request, user=user if gets_codes(user) else None, email=email.strip().lower()
     )
     return redirect("account_confirm_login_code")
+
+
+def may_be_theirs(request: HttpRequest, patient: Patient) -> bool:
+    """Whether what was done in this browser may be this patient's: nobody of another name has asked for a code here."""
+    given = request.session.get(NAME)
+    return not isinstance(given, str) or may_be_one_person(given, patient.name)
 
 
 def awaits_code(request: HttpRequest) -> bool:

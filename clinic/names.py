@@ -33,6 +33,21 @@ def same_name(one: str, other: str) -> bool:
     return any(mine and mine == theirs for mine, theirs in zip(readings(one), readings(other), strict=True))
 
 
+def may_be_one_person(one: str, other: str) -> bool:
+    """Whether two names that came with the same address and birth date may be one person's, and not those of twins.
+
+    A word may be left out or added, the first name shortened to its letter, the last name another (by marriage); not
+    another first name.
+    """
+    mine, theirs = words_of(one), words_of(other)
+    if not mine or not theirs:
+        return one == other
+    if same_name(one, other) or set(mine) <= set(theirs) or set(theirs) <= set(mine):
+        return True
+    short, long = sorted((mine[0], theirs[0]), key=len)
+    return short == long or (len(short) == 1 and long.startswith(short))
+
+
 def share_a_word(one: str, other: str) -> bool:
     """Whether a word stands in both, in any reading."""
     return not frozenset.union(*readings(one)).isdisjoint(frozenset.union(*readings(other)))

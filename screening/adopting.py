@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.dispatch import Signal
 
+from clinic import accounts
 from clinic.models import Area, Location, Patient, Treatment, User
 from screening import finished, sealing
 from screening.finished import FINISHED, NotFinished
@@ -118,14 +119,14 @@ def _birth_date_or_none(response: QuestionnaireResponse) -> date | None:
 
 def adopt_from_browser(request, user: User, *, now: datetime) -> None:
     """Ties the anonymous answers of this browser to the patient who has just signed in, or whose record has just been
-    linked to who is signed in, if the birth date is theirs.
+    linked to who is signed in, if the birth date is theirs and nobody gave another name here (twins share an address).
 
     Otherwise somebody could tell us of a pregnancy, and a visit booked on older answers would stand. Never in the way
     of signing in. Consequences: those of `adopt_response`.
     """
     patient = Patient.objects.filter(user=user).first()
     key = uuid_of(request.session.get("screening")) if request is not None else None
-    if patient is None or key is None:
+    if patient is None or key is None or not accounts.may_be_theirs(request, patient):
         return
     found = QuestionnaireResponse.objects.filter(uuid=key, patient=None, status__in=FINISHED)
     for pk in found.values_list("pk", flat=True):

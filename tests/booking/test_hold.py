@@ -10,7 +10,7 @@ from booking import holding
 from booking.availability import Slot
 from booking.changing import NotAllowed, Taken, TooClose
 from booking.models import Appointment, HoldDetails
-from clinic.models import TreatmentPrice
+from clinic.models import Patient, TreatmentPrice
 from tests import make
 from tests.booking import steps
 from tests.make import NOW
@@ -243,6 +243,17 @@ def test_twins_at_one_address_are_told_apart_by_name_or_by_a_person():
     with pytest.raises(NotAllowed):
         holding.patient_for(user, details(name="A. Example"))
     assert holding.patient_for(user, details(name="ada example")) == first
+
+
+@pytest.mark.parametrize("has_sign_in", [True, False])
+def test_a_twin_never_gets_the_record_of_the_other(has_sign_in):
+    user = make.make_user(email="ada@example.org")
+    ada = make.make_patient(email="ada@example.org", name="Ada Example")
+    if has_sign_in:
+        Patient.objects.filter(pk=ada.pk).update(user=user)
+    with pytest.raises(holding.AnotherPerson, match="another name"):
+        holding.patient_for(user, details(name="Ida Example"))
+    assert holding.patient_for(user, details(name="Ada Married")) == ada
 
 
 def test_an_address_that_was_not_proven_links_nobody():

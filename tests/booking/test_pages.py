@@ -667,7 +667,8 @@ def test_details_of_a_lost_time_count_once_the_address_is_proven(client, surgery
 
 
 def test_whoever_comes_back_with_another_phone_sees_it_and_it_is_kept(client, surgery):
-    patient = make.make_patient(email="rosa@example.org", birth_date=date(1990, 5, 4), phone="+442079460999")
+    rosa = {"name": DETAILS["name"], "email": "rosa@example.org", "birth_date": date(1990, 5, 4)}
+    patient = make.make_patient(**rosa, phone="+442079460999")
     user = make.make_user(email="rosa@example.org")
     Patient.objects.filter(pk=patient.pk).update(user=user)
     page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))])
@@ -690,8 +691,8 @@ def test_a_second_person_with_the_same_address_is_refused_kindly_and_the_hold_st
     client.force_login(user)
     for response in (client.get(page), client.post(page, {"action": "confirm"}, follow=True)):
         text = words(response)
-        assert "cannot match the date of birth with this e-mail address" in text
-        assert "Please call us, or use another e-mail address" in text
+        assert "this e-mail address with another name or date of birth" in text
+        assert "please call us, or use another e-mail address" in text
         assert "Who is coming?" in text and "Is everything right?" not in text
         for hers in ("Mum Example", "7946 0999", "Book this time"):
             assert hers not in text
@@ -700,9 +701,32 @@ def test_a_second_person_with_the_same_address_is_refused_kindly_and_the_hold_st
     assert HoldDetails.objects.filter(appointment=held).exists()
     client.post(page, DETAILS)  # the same once more: still nobody's but hers, and never taken for the first one
     assert HoldDetails.objects.get().birth_date == date(1990, 5, 4)
-    assert "cannot match the date of birth" in words(client.get(page))
+    assert "another name or date of birth" in words(client.get(page))
     client.post(page, DETAILS | {"email": "rosas.own@example.org"})
     assert "Sign out here" in words(client.get(page))
+
+
+@pytest.mark.parametrize("has_sign_in", [True, False])
+def test_a_twin_with_the_same_address_is_somebody_else_until_the_name_is_written_as_before(
+    client, surgery, has_sign_in
+):
+    user = make.make_user(email="rosa@example.org")
+    rosa = make.make_patient(email="rosa@example.org", birth_date=date(1990, 5, 4), name=DETAILS["name"])
+    if has_sign_in:
+        Patient.objects.filter(pk=rosa.pk).update(user=user)
+    response = steps.answered(surgery)
+    put(client, screening=str(response.uuid))
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.treatment))])
+    client.post(page, DETAILS | {"name": "Iris Example"})
+    client.force_login(user)
+    text = words(client.post(page, {"action": "confirm"}, follow=True))
+    assert "this e-mail address with another name" in text and "Who is coming?" in text
+    response.refresh_from_db()
+    assert response.patient is None and Patient.objects.get() == rosa
+    client.post(page, DETAILS)
+    client.post(page, {"action": "confirm"})
+    response.refresh_from_db()
+    assert (response.patient, Appointment.objects.get().patient) == (rosa, rosa)
 
 
 def test_answers_with_another_birth_date_are_refused_kindly_and_the_hold_stays(client, surgery):
@@ -712,7 +736,7 @@ def test_answers_with_another_birth_date_are_refused_kindly_and_the_hold_stays(c
     user = make.make_user(email=patient.email)
     Patient.objects.filter(pk=patient.pk).update(user=user)
     client.force_login(user)
-    assert "cannot match the date of birth" in words(client.post(page, {"action": "confirm"}))
+    assert "another name or date of birth" in words(client.post(page, {"action": "confirm"}))
     assert Appointment.objects.get().status == "proposed"
 
 

@@ -43,7 +43,7 @@ def test_the_next_person_cannot_go_on_with_somebody_elses_answers(client, surger
     client.post(page, DETAILS | {"birth_date_year": "1971"})
     client.force_login(get_user_model().objects.get(email=DETAILS["email"]))
     said = client.post(page, {"action": "confirm"}).content.decode()
-    assert "cannot match the date of birth with this e-mail address" in said
+    assert "this e-mail address with another name or date of birth" in said
     response.refresh_from_db()
     assert response.patient is None
     assert Appointment.objects.get().status == "proposed"

@@ -15,7 +15,7 @@ from django.utils import timezone
 from clinic import admin as clinic_admin
 from clinic import panels
 from clinic.models import Area, CallBack, Clinic, Patient, Room, Treatment, TreatmentPrice, User
-from clinic.names import same_name
+from clinic.names import may_be_one_person, same_name
 from education.models import Article
 from outbox import messages
 from outbox.models import Message
@@ -611,6 +611,28 @@ def test_who_was_born_on_the_same_day_is_shown_first():
 )
 def test_names_are_compared_as_people_do(one, other, same):
     assert same_name(one, other) is same is same_name(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "may_be"),
+    [
+        ("Anna Borg", "anna  BORG", True),
+        ("Anna Borg", "Borg, Anna", True),
+        ("Anna Borg", "Anna Maria Borg", True),
+        ("Anna Borg", "Dr Anna Borg", True),
+        ("Anna Borg", "A. Borg", True),
+        ("Anna Borg", "Anna Vella", True),
+        ("Anne-Marie Borg", "Annemarie Borg", True),
+        ("李", "李", True),
+        ("😀", "😀", True),
+        ("Anna Borg", "Ben Borg", False),
+        ("Carl Borg", "Carla Borg", False),
+        ("Ada Borg", "Ida Borg", False),
+        ("Anna Borg", "😀", False),
+    ],
+)
+def test_twins_are_told_apart_by_their_first_names(one, other, may_be):
+    assert may_be_one_person(one, other) is may_be is may_be_one_person(other, one)
 
 
 def test_nobody_like_them_needs_no_tick(client):

@@ -226,7 +226,7 @@ def test_a_held_time_in_every_state(house, someone, look):
         enter(page, known.user, hold=str(held.uuid), screening=str(held.response.uuid))
         page.goto(f"/book/hold/{held.uuid}/")
         press(page, "Ask for this time")
-        look(page, "We cannot match the date of birth")
+        look(page, "We know this e-mail address with another name")
     with look.part("the clinic asks for a consultation first"):
         patient = patient_who_signs_in("Frieda First", birth_date="1990-05-04")
         answered = house.answered(patient)
