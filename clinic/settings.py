@@ -369,6 +369,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": ["'self'", "data:"],  # Bootstrap draws its ticks and arrows from within its style sheet
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
+        "frame-src": ["'self'"],  # the phone beside an article's words; everything else refuses to be framed
         "manifest-src": ["'self'"],
         "form-action": ["'self'"],
         "frame-ancestors": ["'none'"],

@@ -5,21 +5,25 @@ The verbs are those of `education.models`; this file shows forms, calls them and
 
 import difflib
 
+from csp.decorators import csp_replace
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST
 
 from clinic.admin import AsksFiltersOnly
 from education import blocks, pictures
 from education.forms import ArticleForm, ChangesForm, PictureForm, SignForm, SourceFormSet
-from education.models import Article, ArticleReview, ArticleRevision, Picture, holds
+from education.models import Article, ArticleReview, ArticleRevision, Picture, Source, holds
 from education.readability import long_sentences, readability
 from education.rendering import render as render_body
 from education.views import article_context
@@ -97,7 +101,8 @@ class ArticleAdmin(AsksFiltersOnly):
     def get_urls(self):
         view = self.admin_site.admin_view
         return [
-            path("<int:pk>/versions/<int:version>/", view(self.preview), name="education_article_preview"),
+            path("phone/", view(self.phone), name="education_article_written"),
+            path("<int:pk>/versions/<int:version>/phone/", view(self.phone), name="education_article_phone"),
             path("<int:pk>/versions/<int:version>/review/", view(self.review), name="education_article_review"),
             path("<int:pk>/versions/<int:version>/ask/", view(require_POST(self.ask)), name="education_article_ask"),
             path(
@@ -168,7 +173,7 @@ class ArticleAdmin(AsksFiltersOnly):
 
     def save_words(self, request, form: ArticleForm, sources) -> ArticleRevision | None:
         """Saves a draft in one transaction; None, with the problems on the form, when it was refused."""
-        words = {name: form.cleaned_data[name] for name in ("title", "summary", "short_answer", "body")}
+        words = {name: form.cleaned_data[name] for name in WORDS}
         kept = [item for item in sources.cleaned_data if item and not item.get("DELETE")]
         try:
             with transaction.atomic():
@@ -191,16 +196,21 @@ class ArticleAdmin(AsksFiltersOnly):
         revisions = ArticleRevision.objects.select_related("article", "author").prefetch_related("sources", "reviews")
         return get_object_or_404(revisions, article_id=pk, version=version)
 
-    def preview(self, request, pk: int, version: int) -> HttpResponse:
-        """One version as patients would see it on a phone, 360 pixels wide, with its reading age beside it."""
-        revision = self.revision(request, pk, version)
-        article = revision.article
-        context = {
-            **article_context(article, revision, now=timezone.now()),
-            "reading": readability(render_body(revision.body).prose),
-            "long_sentences": long_sentences(revision.text),
-        }
-        return render(request, "education/preview.html", context)
+    @method_decorator([xframe_options_sameorigin, csp_replace({"frame-ancestors": ["'self'"]})])
+    def phone(self, request, pk: int | None = None, version: int | None = None) -> HttpResponse:
+        """What stands in the frame that is as wide as a phone, with its reading age: one version, or the words as they
+        stand in the form that is sent here. Saves nothing."""
+        if pk is not None and version is not None:
+            revision = self.revision(request, pk, version)
+            context = article_context(revision.article, revision)
+        elif not holds(request.user, "change_article"):
+            raise PermissionDenied
+        else:
+            revision, sources = written(request.POST)
+            context = article_context(Article(), revision, sources=sources)
+        page = render_to_string("education/phone.html", context, request)
+        # Links open beside the editor; those inside the page stay in the frame.
+        return HttpResponse(page.replace('<a href="#', '<a target="_self" href="#'))
 
     def review(self, request, pk: int, version: int) -> HttpResponse:
         """Exactly one version and what changed since the published one; a clinician signs it or says what to change."""
@@ -226,7 +236,7 @@ class ArticleAdmin(AsksFiltersOnly):
         published = revision.article.published_revision
         context = {
             **self.admin_site.each_context(request),
-            **article_context(revision.article, revision, now=now),
+            **article_context(revision.article, revision),
             "title": revision.title,
             "opts": self.opts,
             "published": published,
@@ -288,12 +298,26 @@ class ArticleAdmin(AsksFiltersOnly):
         return redirect("admin:education_article_change", pk)
 
 
+WORDS = ("title", "summary", "short_answer", "body")
+
+
 def words_of(revision: ArticleRevision | None) -> dict:
     """What the form begins with."""
     if revision is None:
         return {}
-    names = ("title", "summary", "short_answer", "body")
-    return {**{name: getattr(revision, name) for name in names}, "based_on": revision.version}
+    return {**{name: getattr(revision, name) for name in WORDS}, "based_on": revision.version}
+
+
+def written(data: QueryDict) -> tuple[ArticleRevision, list[Source]]:
+    """The words of a form as they stand, right or not, as a version that is not saved; and the sources without a
+    mistake."""
+    form, rows = ArticleForm(data), SourceFormSet(data, prefix="sources").forms
+    sources = [
+        Source(**{name: row.cleaned_data.get(name) for name in row.Meta.fields})
+        for row in rows
+        if row.is_valid() and row.cleaned_data.get("key") and not row.cleaned_data.get("DELETE")
+    ]
+    return ArticleRevision(**{name: form[name].value() or "" for name in WORDS}), sources
 
 
 def date_words(day) -> str:

@@ -6,6 +6,7 @@ triggers and privileges refuse every change (DESIGN section 4, I4; HAZARDS H15).
 """
 
 import datetime
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from django.conf import settings
@@ -402,12 +403,12 @@ class ArticleRevision(models.Model):
             sources,
         )
 
-    def page(self) -> rendering.Page:
-        """The body as HTML parts, with headings. Reads the sources, and uploaded pictures if the body names any."""
+    def page(self, sources: Sequence["Source"]) -> rendering.Page:
+        """The body as HTML parts, with headings; `sources` in their order. Reads uploaded pictures the body names."""
         wanted = {match["name"] for match in rendering.PLACEHOLDER.finditer(self.body) if match["kind"] == "picture"}
         wanted -= set(pictures.DRAWINGS)
         uploads = {p.name: p for p in Picture.objects.filter(name__in=wanted).defer("content")} if wanted else {}
-        return rendering.render(self.body, sources=[source.key for source in self.sources.all()], uploads=uploads)
+        return rendering.render(self.body, sources=[source.key for source in sources], uploads=uploads)
 
     def ask_for_review(self, *, by, now: datetime.datetime) -> "ReviewRequest":
         """Puts this version on the clinicians' list. Asking again while it is open returns the open request.

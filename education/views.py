@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from education import blocks
-from education.models import FOUND_END, FOUND_START, Article, Picture
+from education.models import FOUND_END, FOUND_START, Article, Picture, Source
+from education.readability import readability
 
 SEARCH_LENGTH = 100  # characters; nobody needs more, and nothing longer reaches the database
 JSON_IN_HTML = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026", 0x2028: "\\u2028", 0x2029: "\\u2029"}
@@ -55,16 +56,19 @@ def article(request: HttpRequest, slug: str) -> HttpResponse:
     page = get_object_or_404(
         Article.objects.published(now=now).prefetch_related("published_revision__sources"), slug=slug
     )
-    context = article_context(page, page.published_revision, now=now)
+    context = article_context(page, page.published_revision)
     context["related"] = page.related.published(now=now)
     context["overdue"] = page.review_due < timezone.localdate(now)
     context["json_ld"] = json_ld(request, page)
     return render(request, "education/article.html", context)
 
 
-def article_context(page: Article, revision, *, now) -> dict:
-    """What the article's template needs, for a page as patients see it or for a preview of another version."""
-    rendered = revision.page()
+def article_context(page: Article, revision, *, sources: list[Source] | None = None) -> dict:
+    """What the article's template needs, for a page as patients see it or for a preview of another version.
+
+    sources: of words that are not saved yet; else the revision's own are read."""
+    sources = list(revision.sources.all()) if sources is None else sources
+    rendered = revision.page(sources)
     said = revision.body
     above, themes = "", {}  # paragraph to the heading it stands under, for the list of who should wait
     for heading in rendered.headings:
@@ -78,7 +82,8 @@ def article_context(page: Article, revision, *, now) -> dict:
         "parts": rendered.parts,
         "themes": themes,
         "contents": [heading for heading in rendered.headings if heading.level == 2],
-        "sources": list(revision.sources.all()),
+        "sources": sources,
+        "reading": readability(rendered.prose),
         "sun": None if "block: sun" in said else blocks.SENTENCES["sun"],
         "disclaimer": blocks.SENTENCES["disclaimer"],
     }

@@ -29,6 +29,9 @@ def form_data(revision=None, **changes):
     return {**data, **changes}
 
 
+WRITTEN = "/admin/education/article/phone/"
+
+
 def address(article, *rest):
     return "/".join(["/admin/education/article", str(article.pk), *map(str, rest), ""])
 
@@ -43,7 +46,7 @@ def test_an_editor_changes_a_page_and_a_clinician_signs_it(staff, editor, clinic
     assert second.sources.get().year == 2020
     assert Article.objects.get().published_revision == first
 
-    assert "How skin mends" in browser.get(address(article, "versions", 2)).content.decode()
+    assert "How skin mends" in browser.get(address(article, "versions", 2, "phone")).content.decode()
     browser.post(address(article, "versions", 2, "ask"))
     assert second.requests.count() == 1
     assert browser.post(address(article, "versions", 2, "review"), {"sign": "1", "agree": "on"}).status_code == 403
@@ -241,7 +244,7 @@ def test_nothing_is_deleted_here(staff, editor, article):
 def test_other_roles_do_not_come_in(staff, editor, article, role):
     draft(article, editor)
     browser = staff(make_user("x@clinic.example", role, is_staff=True))
-    for rest in (("change",), ("versions", 1), ("versions", 1, "review")):
+    for rest in (("change",), ("versions", 1, "phone"), ("versions", 1, "review")):
         assert browser.get(address(article, *rest)).status_code == 403
     for rest in (("versions", 1, "ask"), ("versions", 1, "publish"), ("take-down",)):
         assert browser.post(address(article, *rest)).status_code == 403
@@ -259,13 +262,45 @@ def test_a_clinician_reads_and_does_not_write(staff, editor, clinician, article)
 
 def test_shows_the_reading_age_beside_the_text(staff, editor, article):
     draft(article, editor)
-    for path in (address(article, "change"), address(article, "versions", 1)):
+    for path in (address(article, "change"), address(article, "versions", 1, "phone")):
         assert "Reading age" in staff(editor).get(path).content.decode()
 
 
-def test_a_preview_is_for_staff_only(client, editor, article):
+def test_a_preview_is_for_staff_only(client, staff, editor, clinician, article):
+    revision = draft(article, editor)
+    assert client.get(address(article, "versions", 1, "phone")).status_code == 302
+    assert client.post(WRITTEN, form_data(revision)).status_code == 302
+    assert staff(clinician).get(address(article, "versions", 1, "phone")).status_code == 200
+    assert staff(clinician).post(WRITTEN, form_data(revision)).status_code == 403
+
+
+def test_what_is_written_is_shown_as_on_a_phone_and_not_saved(staff, editor, article):
+    words = {"title": "", "body": "## Not saved {#not-saved}\n\nNobody saved it. {{ source: derm }} {{ block: x }}\n"}
+    revision = draft(article, editor)
+    shown = staff(editor).post(WRITTEN, form_data(revision, **words) | {"sources-0-year": "soon"})
+    html = shown.content.decode()
+    assert "Not saved</h2>" in html and "Nobody saved it." in html
+    assert "Skin needling" not in html  # a source with a mistake is none yet
+    html = staff(editor).post(WRITTEN, form_data(revision, **words)).content.decode()
+    assert "Skin needling" in html and '<a target="_self" href="#source-1"' in html
+    assert article.revisions.count() == 1
+
+
+@pytest.mark.parametrize("data", [{}, {"body": "a\x00b"}, {"sources-TOTAL_FORMS": "x"}, {"body": "x" * 70_000}])
+def test_a_phone_for_anything_that_is_sent(staff, editor, data):
+    assert staff(editor).post(WRITTEN, data).status_code == 200
+    assert "Nothing is written yet" in staff(editor).get(WRITTEN).content.decode()
+
+
+def test_only_the_phone_may_stand_in_a_frame_of_our_own(staff, editor, article):
     draft(article, editor)
-    assert client.get(address(article, "versions", 1)).status_code == 302
+    for path, framed_by in (
+        (address(article, "versions", 1, "phone"), "'self'"),
+        (address(article, "change"), "'none'"),
+    ):
+        answer = staff(editor).get(path)
+        assert f"frame-ancestors {framed_by};" in answer["Content-Security-Policy"]
+        assert answer["X-Frame-Options"] == ("SAMEORIGIN" if framed_by == "'self'" else "DENY")
 
 
 def test_a_picture_is_uploaded_listed_and_put_into_a_text(staff, editor, article):

@@ -150,7 +150,7 @@ class TestLibrary:
         used = Picture.upload(name="room", alt="A room.", file=picture_file(), by=editor, now=NOW)
         unused = Picture.upload(name="desk", alt="A desk.", file=picture_file(), by=editor, now=NOW)
         revision = draft(article, editor, body="{{picture:room}}\n\nText. {{ source: derm }}\n")
-        assert 'alt="A room."' in "".join(part.html for part in revision.page().parts)
+        assert 'alt="A room."' in "".join(part.html for part in revision.page(revision.sources.all()).parts)
         assert refused(lambda: Picture.objects.filter(pk=used.pk).update(alt="Another"))
         assert refused(used.delete)
         assert used.is_used()

@@ -14,13 +14,14 @@ from tests.journey.ways import IN_PAGE
 
 STOP = "(measure, wanted) => measure.stop(wanted)"
 
-# Whether a control opens another page: a link that leaves this one, or a button whose form the browser will send.
+# Whether a control opens another page: a link that leaves this one, or a button whose form the browser will send, but
+# not into a frame.
 LEADS = """(control) => {
   const link = control.closest("a[href]");
   const page = (address) => address.split("#")[0];
   if (link) return /^http/.test(link.protocol) && !(link.hash && page(link.href) === page(location.href));
   const button = control.closest("button, input");
-  if (!button || !button.form || !["submit", "image"].includes(button.type)) return false;
+  if (!button || !button.form || button.formTarget || !["submit", "image"].includes(button.type)) return false;
   return button.formNoValidate || button.form.noValidate || button.form.checkValidity();
 }"""
 
@@ -78,9 +79,9 @@ class Keyboard:
         return found
 
     def moves_on(self, here: dict, passed: list[int]) -> bool:
-        """Whether a stop is a new one; `passed` gets it. A date has one for each of its parts and its calendar."""
+        """Whether a stop is a new one; `passed` gets it. A date and a frame have several (see ways.js)."""
         place = here["place"]
-        known = place in passed and not (here["parts"] and passed[-1] == place and passed.count(place) < 6)
+        known = place in passed and not (passed[-1] == place and passed.count(place) < here["parts"])
         passed.append(place)
         return not known
 

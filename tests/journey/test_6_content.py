@@ -43,12 +43,16 @@ def test_an_editor_changes_a_page_and_a_clinician_signs_it(site, someone, eyes, 
     expect(editor).to_have_title(re.compile("^Error:"))
     eyes.check(editor)
 
-    # New words with a new source.
+    # New words with a new source, shown as on a phone before they are saved.
     text = editor.get_by_label("Text", exact=True)
     hand.write(
         text,
         words.replace("Bodies change,", "A new leaflet says so as well. {{ source: new-leaflet }} Bodies change,"),
     )
+    hand.press(editor.get_by_role("button", name="Show what I have written"))
+    on_phone = editor.frame_locator("iframe")
+    expect(on_phone.locator("main")).to_contain_text("A new leaflet says so")
+    assert on_phone.locator("html").bounding_box()["width"] == 360
     new = editor.get_by_role("group", name="New source").first
     hand.press(new.locator("summary"))
     hand.write(new.get_by_label("Short name"), "new-leaflet")
@@ -60,14 +64,11 @@ def test_an_editor_changes_a_page_and_a_clinician_signs_it(site, someone, eyes, 
     editor.get_by_text(f"Saved as version {before + 1}.").wait_for()
     expect(editor.get_by_text("Reading age", exact=True)).to_be_visible()
 
-    # Patients still read the old words; the preview is as wide as a phone.
+    # Patients still read the old words.
     phone.goto("/learn/sessions/")
     expect(phone.locator("main")).not_to_contain_text("A new leaflet says so")
-    hand.press(editor.get_by_role("link", name="Preview on a phone"))
-    expect(editor.locator("main")).to_contain_text("A new leaflet says so")
-    assert editor.locator("main").bounding_box()["width"] == 360
+    expect(on_phone.locator("main")).to_contain_text("A new leaflet says so")
     eyes.check(editor)
-    editor.go_back()
     hand.press(editor.get_by_role("button", name="Ask a clinician to review"))
     editor.get_by_text("A clinician is asked to review").wait_for()
     expect(editor.get_by_role("button", name="Publish", exact=True)).to_have_count(0)

@@ -46,8 +46,8 @@
     return part && style.content === '""' && edged(style, behind) ? "mark" : "";
   };
 
-  // LOOK: an outline, on the control or on its label.
-  const showsFocus = (e) =>
+  // LOOK: an outline, on the control or on its label. In a frame, on what has the focus there.
+  const showsFocus = (e) => e.contentDocument ? showsFocus(e.contentDocument.activeElement) :
     [e, ...(e.labels || [])].some((one) => line(getComputedStyle(one), "outline", ground(one.parentElement), 2));
 
   // Back to where the focus was; when it was nowhere, the next Tab starts at the top of the page.
@@ -144,7 +144,9 @@
     }
     return {
       place: everything.indexOf(e),
-      parts: ["date", "datetime-local", "month", "time", "week"].includes(e.type),
+      // Stops inside one thing: a date has its parts and its calendar, a frame the links of its page.
+      parts: e.contentDocument ? 1 + e.contentDocument.links.length + e.contentDocument.querySelectorAll("[tabindex]").length
+        : ["date", "datetime-local", "month", "time", "week"].includes(e.type) ? 6 : 1,
       name: name(e),
       shown: showsFocus(e),
       hidden,
