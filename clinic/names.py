@@ -36,16 +36,15 @@ def same_name(one: str, other: str) -> bool:
 def may_be_one_person(one: str, other: str) -> bool:
     """Whether two names that came with the same address and birth date may be one person's, and not those of twins.
 
-    A word may be left out or added, the first name shortened to its letter, the last name another (by marriage); not
-    another first name.
+    Words may be left out or added (a second name, a title) as long as two stand in both; no word may be another one.
+    Which of them is a first name nobody can tell: `Li Wei` and `Li Na`, `Borg, Anna` and `Borg, Eva` are twins.
     """
-    mine, theirs = words_of(one), words_of(other)
-    if not mine or not theirs:
-        return one == other
-    if same_name(one, other) or set(mine) <= set(theirs) or set(theirs) <= set(mine):
+    if same_name(one, other) or one == other:
         return True
-    short, long = sorted((mine[0], theirs[0]), key=len)
-    return short == long or (len(short) == 1 and long.startswith(short))
+    return any(
+        len(mine & theirs) > 1 and (mine <= theirs or theirs <= mine)
+        for mine, theirs in zip(readings(one), readings(other), strict=True)
+    )
 
 
 def share_a_word(one: str, other: str) -> bool:

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.dispatch import Signal
 
 from clinic import accounts
-from clinic.models import Area, Location, Patient, Treatment, User
+from clinic.models import Area, CallBack, Location, Patient, Treatment, User
 from screening import finished, sealing
 from screening.finished import FINISHED, NotFinished
 from screening.models import QuestionnaireResponse, ReviewRequest
@@ -82,6 +82,7 @@ def adopt_response(
     if finished.answered_birth_date(response) != patient.birth_date:
         raise BirthDateDiffers
     adopt_attempts(response, patient=patient, by=by, now=now)
+    CallBack.objects.filter(request_key=response.uuid, done_at=None).delete()  # whose they are is known now
     response.patient = patient
     return response
 
@@ -119,19 +120,23 @@ def _birth_date_or_none(response: QuestionnaireResponse) -> date | None:
 
 def adopt_from_browser(request, user: User, *, now: datetime) -> None:
     """Ties the anonymous answers of this browser to the patient who has just signed in, or whose record has just been
-    linked to who is signed in, if the birth date is theirs and nobody gave another name here (twins share an address).
+    linked to who is signed in, if the birth date is theirs.
 
     Otherwise somebody could tell us of a pregnancy, and a visit booked on older answers would stand. Never in the way
-    of signing in. Consequences: those of `adopt_response`.
+    of signing in. Under another name they may be a twin's, who shares the address: they stay where they are, and the
+    desk is asked to ring. Consequences: those of `adopt_response`.
     """
     patient = Patient.objects.filter(user=user).first()
     key = uuid_of(request.session.get("screening")) if request is not None else None
-    if patient is None or key is None or not accounts.may_be_theirs(request, patient):
+    if patient is None or key is None:
         return
-    found = QuestionnaireResponse.objects.filter(uuid=key, patient=None, status__in=FINISHED)
-    for pk in found.values_list("pk", flat=True):
+    for response in QuestionnaireResponse.objects.filter(uuid=key, patient=None, status__in=FINISHED):
         try:
-            adopt_response(pk, patient=patient, now=now)
+            if accounts.may_be_theirs(request, patient):
+                adopt_response(response.pk, patient=patient, now=now)
+            elif finished.answered_birth_date(response) == patient.birth_date:
+                whom = {"name": patient.name, "phone": patient.phone, "about": CallBack.About.NAME, "created_at": now}
+                CallBack.objects.get_or_create(request_key=response.uuid, defaults=whom)
         except (AnswersOfAnother, BirthDateDiffers, NotFinished, sealing.SealBroken):
             pass  # another person's, or nobody's: they stay where they are
         except Exception:  # whoever cannot sign in can tell us even less

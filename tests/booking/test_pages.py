@@ -15,7 +15,7 @@ from booking import appointments, holding
 from booking.availability import Slot
 from booking.models import Appointment, HoldDetails
 from booking.sweep import sweep
-from clinic.models import Location, Patient
+from clinic.models import CallBack, Location, Patient
 from outbox.models import Message
 from tests import make
 from tests.booking import steps
@@ -723,10 +723,12 @@ def test_a_twin_with_the_same_address_is_somebody_else_until_the_name_is_written
     assert "this e-mail address with another name" in text and "Who is coming?" in text
     response.refresh_from_db()
     assert response.patient is None and Patient.objects.get() == rosa
+    assert list(CallBack.objects.values_list("name", "about")) == ([(rosa.name, "name")] if has_sign_in else [])
     client.post(page, DETAILS)
     client.post(page, {"action": "confirm"})
     response.refresh_from_db()
     assert (response.patient, Appointment.objects.get().patient) == (rosa, rosa)
+    assert not CallBack.objects.exists()
 
 
 def test_answers_with_another_birth_date_are_refused_kindly_and_the_hold_stays(client, surgery):

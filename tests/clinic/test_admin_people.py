@@ -620,8 +620,14 @@ def test_names_are_compared_as_people_do(one, other, same):
         ("Anna Borg", "Borg, Anna", True),
         ("Anna Borg", "Anna Maria Borg", True),
         ("Anna Borg", "Dr Anna Borg", True),
-        ("Anna Borg", "A. Borg", True),
-        ("Anna Borg", "Anna Vella", True),
+        ("Anna Borg", "A. Borg", False),
+        ("Anna Borg", "Anna Vella", False),
+        ("Anna Borg", "Borg", False),
+        ("Mr John Smith", "Mr Jack Smith", False),
+        ("Smith, Anna", "Smith, Eve", False),
+        ("Li Wei", "Li Na", False),
+        ("Nguyen Van An", "Nguyen Van Binh", False),
+        ("Maria Anna Borg", "Maria Pia Borg", False),
         ("Anne-Marie Borg", "Annemarie Borg", True),
         ("李", "李", True),
         ("😀", "😀", True),
@@ -631,7 +637,7 @@ def test_names_are_compared_as_people_do(one, other, same):
         ("Anna Borg", "😀", False),
     ],
 )
-def test_twins_are_told_apart_by_their_first_names(one, other, may_be):
+def test_twins_are_told_apart_by_their_names(one, other, may_be):
     assert may_be_one_person(one, other) is may_be is may_be_one_person(other, one)
 
 
