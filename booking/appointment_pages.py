@@ -36,7 +36,7 @@ from booking.choosing import (
 from booking.forms import ChosenTimeForm
 from booking.models import Appointment
 from booking.times import Finder, Week, Wish, read_wish
-from booking.visitors import not_yours, open_for_a_while, patient_of, seen
+from booking.visitors import not_yours, open_for_a_while, patient_of, visible
 from clinic import accounts
 from clinic.models import Clinic, Patient, today_at
 from screening import clearance
@@ -50,9 +50,8 @@ class State:
     """How an appointment stands, for its patient: a code that the templates know, and what may be done now.
 
     code: question, form, asked, booked, here, done, missed, refused, ended (by the practitioner; there is no decision
-    to read), cancelled, void. prepare: whether the pages about
-    preparing and aftercare belong to it. near: "here", somebody who waits in the house; "call", it began to wait so
-    late that they call before they travel; else empty.
+    to read), cancelled, void. prepare: whether the pages about preparing and aftercare belong to it. near: "here",
+    somebody who waits in the house; "call", it began to wait so late that they call before they travel; else empty.
     """
 
     code: str
@@ -100,12 +99,12 @@ def state_of(visit: Appointment, clinic: Clinic | None, now: datetime) -> State:
 
 
 def own_visit(page: Callable[[HttpRequest, Appointment, bool, datetime], HttpResponseBase]):
-    """A page of one appointment, for whoever may see it; `whole`: everything, not only when and where (see `seen`)."""
+    """A page of one appointment, for whoever may see it; `whole`: more than when and where (see `visible`)."""
 
     @wraps(page)
     def found(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
         now = timezone.now()
-        visit = seen(request, uuid, now)
+        visit = visible(request, uuid, now)
         return page(request, *visit, now) if visit is not None else not_yours(request)
 
     return found

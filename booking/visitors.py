@@ -1,6 +1,6 @@
 """Who asks for a page of booking, and what their browser keeps: a held time, a time they wanted, what they typed.
 
-Whose page it is, is decided in two places only: `own_hold` and `seen`.
+Whose page it is, is decided in two places only: `own_hold` and `visible`.
 """
 
 from dataclasses import replace
@@ -76,7 +76,7 @@ def open_for_a_while(request: HttpRequest, uuid: UUID, purpose: str, now: dateti
     request.session[GRANTS] = kept
 
 
-def seen(request: HttpRequest, uuid: UUID, now: datetime) -> tuple[Appointment, bool] | None:
+def visible(request: HttpRequest, uuid: UUID, now: datetime) -> tuple[Appointment, bool] | None:
     """(the appointment, whether everything may be shown) for whoever may see it at all: its signed-in patient, or a
     browser on which a link has opened it: when and where, move and cancel, nothing more."""
     patient = patient_of(request)
