@@ -76,14 +76,14 @@ def my_answers(request: HttpRequest, now: datetime) -> dict | None:
         finished.finished_responses([patient.pk])
         .filter(questionnaire__purpose=Questionnaire.Purpose.SCREENING)
         .select_related("questionnaire", "data_key")
+        .annotate(**finished.still_stands())
         .first()
     )
     if response is None:
         return None
-    newest = finished.finished_responses([patient.pk]).values_list("pk", flat=True).first()
     last_day = finished.last_day(response, Clinic.get())
     today = today_at(now)
-    again = newest != response.pk or finished.out_of_date(response.questionnaire) or today > last_day
+    again = response.replaced or response.outdated or today > last_day
     rows = [] if again else _rows(response)
     may_count = any(row.counts for row in rows)
     if not rows and not again:  # nobody has asked for a decision: the rules say whether one is possible
