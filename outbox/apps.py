@@ -16,3 +16,4 @@ class OutboxConfig(AppConfig):
         from outbox import panels
 
         register_panel(panels.DASHBOARD)
+        register_panel(panels.MINE)

@@ -9,6 +9,8 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from clinic.models import Patient
+
 # A worker that lives is done with a message long before (the mail server is given 20 seconds).
 UNCLEAR_AFTER = timedelta(minutes=10)
 
@@ -37,6 +39,10 @@ class MessageQuerySet(models.QuerySet):
         return self.filter(patient__isnull=False, resend_of=None).exclude(
             state=Message.State.DROPPED, claimed_at__isnull=True
         )
+
+    def sent_to(self, patient: Patient) -> "MessageQuerySet":
+        """What went out to a patient, newest first. Codes and what staff are told are written to nobody's record."""
+        return self.filter(patient=patient, state=Message.State.SENT).order_by("-sent_at", "-id")
 
     def with_newer(self) -> "MessageQuerySet":
         """Adds `has_newer`: its patient was told, or will be, of something later about the same subject."""

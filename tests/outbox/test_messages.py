@@ -204,6 +204,23 @@ def test_what_was_perhaps_sent_and_then_left_alone_counts_as_told(clinic):
         messages.resend(booked, by=staff, now=NOW)
 
 
+def test_patients_read_what_went_out_to_them_and_nobody_elses(client, clinic):
+    patient, other = make.make_patient(user=make.make_user()), make.make_patient()
+    client.force_login(patient.user)
+    assert "We have not written to you yet" in client.get("/my/").content.decode()
+    for number in range(7):
+        day = {"sent_at": NOW + timedelta(days=number), "subject": f"Word {number}"}
+        told(number, patient, uuid4(), state={"state": "sent", **day})
+    told(7, other, uuid4(), state={"state": "sent", "subject": "Word of another"})
+    told(8, patient, uuid4(), state={"state": "queued", "sent_at": None, "subject": "Word that waits"})
+    page = client.get("/my/").content.decode()
+    assert re.findall("Word [^<]+", page) == [f"Word {number}" for number in (6, 5, 4, 3, 2)]
+    assert "Monday 7 December 2026" in page and "?messages=all" in page
+    assert WORDS["link"] not in page and WORDS["where"].splitlines()[1] not in page
+    page = client.get("/my/?messages=all").content.decode()
+    assert len(re.findall("Word [0-9]", page)) == 7 and "?messages=all" not in page
+
+
 def test_a_copy_goes_to_the_address_of_now(clinic):
     staff, patient, about = make.make_user("Front desk"), make.make_patient(email="anna@example.org"), uuid4()
     booked = told(1, patient, about)
