@@ -188,6 +188,7 @@ def test_a_consultation_is_booked_at_once(desk, surgery):
     page = desk.read("phone_confirm", patient.uuid, query=wish(surgery))
     assert "Thursday 11 March 2027, 10:00" in page
     assert "will be booked at once" in page
+    assert "You get a message with day, time and place." in page
     assert not Appointment.objects.exists()
     answer = book(desk, patient, wish(surgery), surgery)
     made = Appointment.objects.get()
@@ -222,7 +223,10 @@ def test_an_address_that_is_somebody_elses_sign_in_is_told_before_booking(desk, 
 def test_without_an_address_the_desk_is_told_what_to_do(desk, surgery):
     patient = make.make_patient(email="")
     query = wish(surgery, surgery.treatment)
-    assert "no link to the form can be sent" in desk.read("phone_confirm", patient.uuid, query=query)
+    page = desk.read("phone_confirm", patient.uuid, query=query)
+    assert "no link to the form can be sent" in page and "we send you a link" not in page
+    page = desk.read("phone_confirm", patient.uuid, query=wish(surgery))
+    assert "“It is booked for Thursday 11 March 2027, 10:00, at" in page and "You get a message" not in page
     words = words_of(book(desk, patient, query, surgery))
     made = Appointment.objects.get()
     assert "we have no e-mail address and cannot send the link" in words
