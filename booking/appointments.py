@@ -50,7 +50,7 @@ from clinic.ages import is_adult
 from clinic.models import Clinic, Patient, Treatment, User
 from outbox.messages import CannotResend, resend
 from outbox.models import Message
-from screening.clearance import clearance_for, may_ask, rechecked
+from screening.clearance import Clearance, clearance_for, may_ask, rechecked
 
 Status = Appointment.Status
 Reason = Appointment.Reason
@@ -83,6 +83,13 @@ def _own_practitioner(appointment: Appointment, user: User | None) -> User:
 def _not_begun(appointment: Appointment, *, now: datetime) -> None:
     if appointment.starts_at <= now:
         raise NotAllowed(_("This visit has begun. Please call us."))
+
+
+def _stands_on(found: Clearance) -> dict[str, Any]:
+    """What is written of a treatment that takes its time: the decision, and that it waits for nothing; or none."""
+    if not found.cleared:
+        return {"review_id": None}
+    return {"review_id": found.review_id, "answer_by": None, "form_due_by": None, "information_asked_at": None}
 
 
 def allows(check: Callable[..., None], appointment: Appointment, **who: Any) -> bool:
@@ -283,8 +290,7 @@ def _move(
         overbooked_by=None,
         overbook_reason="",
         sequence=F("sequence") + 1,
-        review_id=found.review_id if found.cleared else None,
-        **({"answer_by": None, "form_due_by": None, "information_asked_at": None} if found.cleared else {}),
+        **_stands_on(found),
     )
     if found.cleared:
         if was == Status.PENDING:
@@ -523,11 +529,11 @@ def fulfil(appointment: Appointment, *, by: User, seen: str | None = None, now: 
 def undo(appointment: Appointment, *, by: User, seen: str | None = None, now: datetime) -> Appointment:
     """Takes the last step back within 15 minutes: arrived, no-show, cancelled (front desk), fulfilled (practitioner).
 
-    A time that was freed is taken again only while it is free (Taken, TooClose). A treatment whose clearance no longer
-    holds comes back as `pending`; a no-show is then refused. History keeps both steps. Consequences of undoing a
-    cancellation: the message about it is taken back; the patient is told that the visit stands unless they never heard
-    otherwise: what told them of it has left, the cancellation has not, and it is not back as `pending` after `booked`.
-    Raises NotAllowed.
+    A time that was freed is taken again only while it is free (Taken, TooClose). A treatment comes back as `booked`
+    with a clearance and as `pending` without one, whichever it was; a no-show without one is refused. History keeps
+    both steps. Consequences of undoing a cancellation: the message about it is taken back; the patient is told how the
+    visit stands unless they never heard otherwise: what told them of it has left, the cancellation has not, and it is
+    what it was. Raises NotAllowed.
     """
     appointment = locked(appointment, seen=seen)
     check_undo(appointment, by=by, now=now)
@@ -538,21 +544,22 @@ def undo(appointment: Appointment, *, by: User, seen: str | None = None, now: da
     slot = Slot.of(appointment)
     give_up_holds(slot, appointment.treatment, patient=appointment.patient, now=now)
     check_interval(appointment.treatment, appointment.patient, appointment.area, appointment.day, exclude=appointment)
-    to, review_id = appointment.previous_status, appointment.review_id
-    if to == Status.BOOKED and appointment.treatment.needs_screening:
+    to: str = appointment.previous_status
+    values: dict[str, Any] = {}
+    if appointment.treatment.needs_screening:
         found = clearance_of(appointment, now=now)
-        review_id = found.review_id if found.cleared else None
         to = Status.BOOKED if found.cleared else Status.PENDING
         if appointment.status == Status.NOSHOW and not found.cleared:
             raise NotAllowed(_("A clinician has to look at the answers first."))
+        values = _stands_on(found)
     if appointment.status == Status.NOSHOW:
-        return change(appointment, to, now=now, review_id=review_id)
+        return change(appointment, to, now=now, **values)
     as_they_know = _never_heard(appointment, to)
     appointment = change(
         appointment,
         to,
         now=now,
-        review_id=review_id,
+        **values,
         cancelled_at=None,
         cancelled_by="",
         cancelled_by_user=None,

@@ -152,47 +152,52 @@ class Line:
     @property
     def say(self) -> str:
         """What to say, on the phone or at the desk; nothing where the visit has ended."""
-        visit = self.visit
         if self.must_move:
             return _("“We are sorry: we cannot see you at this time. Please do not travel. Let us find another time.”")
-        if self.is_ready:
-            when = f"{self.start:%H:%M}" if self.may_arrive else local_text(visit.starts_at, visit.location)
-            if visit.status == Status.ARRIVED:
-                return _("“Thank you, please take a seat. %(name)s comes to fetch you.”") % {"name": visit.practitioner}
-            if visit.status == Status.CHECKED_IN:
-                return _("With %(name)s now.") % {"name": visit.practitioner}
-            if visit.starts_at <= self.now:
-                return (
-                    _("“You were booked for %(when)s. Are you on your way?”") % {"when": when}
-                    if self.may_arrive
-                    else ""
-                )
-            return _("“You are booked for %(when)s. Please come five minutes early.”") % {"when": when}
-        if self.is_up_to_patient:
-            if visit.form_due_by:
-                return _("“Please fill in the form we sent you by %(when)s. Then a clinician looks at it.”") % {
-                    "when": local_text(visit.form_due_by, visit.location)
-                }
-            if visit.information_asked_at:
-                return _("“A clinician has a question for you. Please open the link we sent you and answer it.”")
-            if in_the_house(visit):
-                return _(
-                    "“Please answer all the questions again, on your page. Then a clinician looks at what is new.”"
-                )
-            return _("“Please answer the questions again before you come. You find them on your page.”")
+        if self.readiness == READY:
+            return self._say_ready()
+        if self.readiness == UPDATE_DUE:
+            return self._say_update_due()
         if self.readiness == WAITING:
-            if visit.answer_by and visit.answer_by < self.now:
-                return _(
-                    "“We are late with our answer, and we are sorry. Please do not travel until you hear from us.”"
-                )
-            if visit.answer_by:
-                return _(
-                    "“Your answers are with a clinician. You hear from us by %(when)s. Please do not travel yet.”"
-                ) % {"when": local_text(visit.answer_by, visit.location)}
-            return _("“Your answers are with a clinician. Please do not travel until you hear from us.”")
+            return self._say_waiting()
         if self.readiness == CANNOT:
             return _("“This treatment is not right for you at the moment. We can talk about it: shall I book a talk?”")
         return ""
+
+    def _say_ready(self) -> str:
+        visit = self.visit
+        if visit.status == Status.ARRIVED:
+            return _("“Thank you, please take a seat. %(name)s comes to fetch you.”") % {"name": visit.practitioner}
+        if visit.status == Status.CHECKED_IN:
+            return _("With %(name)s now.") % {"name": visit.practitioner}
+        if visit.status != Status.BOOKED:
+            return ""  # cleared when its day was over: it was never booked
+        when = f"{self.start:%H:%M}" if self.may_arrive else local_text(visit.starts_at, visit.location)
+        if visit.starts_at > self.now:
+            return _("“You are booked for %(when)s. Please come five minutes early.”") % {"when": when}
+        return _("“You were booked for %(when)s. Are you on your way?”") % {"when": when} if self.may_arrive else ""
+
+    def _say_update_due(self) -> str:
+        visit = self.visit
+        if visit.form_due_by:
+            return _("“Please fill in the form we sent you by %(when)s. Then a clinician looks at it.”") % {
+                "when": local_text(visit.form_due_by, visit.location)
+            }
+        if visit.information_asked_at:
+            return _("“A clinician has a question for you. Please open the link we sent you and answer it.”")
+        if in_the_house(visit):
+            return _("“Please answer all the questions again, on your page. Then a clinician looks at what is new.”")
+        return _("“Please answer the questions again before you come. You find them on your page.”")
+
+    def _say_waiting(self) -> str:
+        visit = self.visit
+        if visit.answer_by is None:
+            return _("“Your answers are with a clinician. Please do not travel until you hear from us.”")
+        if visit.answer_by < self.now:
+            return _("“We are late with our answer, and we are sorry. Please do not travel until you hear from us.”")
+        return _("“Your answers are with a clinician. You hear from us by %(when)s. Please do not travel yet.”") % {
+            "when": local_text(visit.answer_by, visit.location)
+        }
 
     @property
     def left_open(self) -> str:
@@ -259,8 +264,8 @@ def desk_verbs(line: Line, user: User) -> list[Verb]:
             verbs.append(Verb("arrive", _("Arrived"), is_first=line.is_next))
         if now >= visit.starts_at + NO_SHOW_AFTER:
             verbs.append(Verb("no-show", _("Did not come")))
-    if visit.status == Status.PENDING and visit.form_due_by:
-        verbs.append(Verb("send-form", _("Send the form link again")))
+    if visit.status == Status.PENDING and visit.form_due_by and visit.whose.email:
+        verbs.append(Verb("send-form", _("Send the form link")))
     if allows(check_undo, visit, by=user, now=now):
         label = _("Undo “%(status)s”") % {"status": visit.get_status_display()}
         verbs.append(Verb("undo", label))

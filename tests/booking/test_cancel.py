@@ -232,6 +232,19 @@ def test_what_is_not_cleared_any_more_comes_back_as_pending(surgery):
     assert steps.messages(appointment) == ["asked_for"]  # they know it as confirmed
 
 
+def test_what_was_cleared_meanwhile_comes_back_as_booked(surgery):
+    patient = make.make_patient()
+    first = steps.asked(surgery, patient=patient)
+    second = steps.asked(surgery, steps.VISIT + timedelta(days=28), patient=patient)
+    steps.sent()
+    appointments.cancel(first, by="patient", now=NOW)
+    review = steps.decide(second)
+    back = appointments.undo(first, by=surgery.desk, now=NOW + timedelta(minutes=1))
+    assert (back.status, back.review_id, back.answer_by) == ("booked", review.pk, None)
+    assert steps.messages(first) == ["booked"]
+    assert not ReviewRequest.objects.filter(closed_at=None).exists()
+
+
 def test_what_a_clinician_decided_is_not_undone_at_the_desk(surgery):
     appointment = steps.asked(surgery)
     steps.decide(appointment, "not-suitable")

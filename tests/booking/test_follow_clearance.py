@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
-from booking import appointments, notices
+from booking import appointments, lines, notices
 from booking.changing import NotAllowed, TooClose
 from clinic.models import Treatment
 from outbox.models import Message
@@ -300,6 +300,10 @@ def test_nothing_of_yesterday_is_booked_again(surgery):
     decisions.decide(request, now=late + timedelta(days=1))
     appointment.refresh_from_db()
     assert appointment.status == "pending"
+    (line,) = lines.lines([appointment], now=late + timedelta(days=1), user=surgery.desk)
+    assert (line.readiness, line.say) == ("ready", ""), "nobody is told that it is, or was, booked"
+    (line,) = lines.lines([appointment], now=appointment.starts_at - timedelta(hours=1), user=surgery.desk)
+    assert "You are booked" not in line.say
 
 
 @pytest.mark.parametrize(("outcome", "status"), [("needs-information", "pending"), ("deferred", "cancelled")])
