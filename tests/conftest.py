@@ -32,10 +32,11 @@ def django_db_setup(django_db_setup, django_db_blocker):
     yield
     with kept.unblock(), connection.cursor() as cursor:
         kept.end()
-        # a thread of the live server may still hold one, and the database could not be dropped
+        # a thread of the live server may still hold one, and the database could not be dropped; an autovacuum worker
+        # is not ours to end, and lets go by itself
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
         )
     kept.unblock = None
 
