@@ -96,6 +96,7 @@ class Row:
     findings_count: int
     on: date | None
     left: str
+    at: str  # the time and the place of the visit
     waited: str
     first_asked: str  # the day, where a reply brought the row back
     promised: str  # in the time of the place
@@ -116,6 +117,7 @@ def _row(found: ReviewRequest, *, by: User, now: datetime, today: date) -> Row:
         findings_count=getattr(found, "findings_count", None) or 0,
         on=found.needed_on,
         left=reading.days_left(found.needed_on, reviews.today_for(found, now) if found.location else today),
+        at=reading.moment(found.needed_at, found.location, "H:i") if found.needed_at else "",
         waited=reading.how_long(found.waiting_since, now),
         first_asked=reading.moment(first_asked, found.location, "l j F") if first_asked else "",
         promised=_promised(found),
@@ -363,8 +365,8 @@ class ReviewRequestAdmin(OwnPages):
         return self._next(request)
 
     def _too_late(self, request, wanted: ReviewRequest, form: DecisionForm, refused, reasons: dict) -> HttpResponse:
-        """What a colleague decided first, about whom, and all that was typed here, so that no word is lost."""
-        patient = reviews.whose(wanted.response)
+        """What was decided first, about whom, and all that was typed here, so that no word is lost."""
+        patient, last = reviews.whose(wanted.response), reviews.last_decision(wanted)
         typed = [(name.label, form.cleaned_data[name.name]) for name in form if name.name in TYPED]
         typed += [(_("Why you look past %(rule)s") % {"rule": rule}, words) for rule, words in reasons.items()]
         return self.page(
@@ -374,7 +376,8 @@ class ReviewRequestAdmin(OwnPages):
             wanted=wanted,
             patient=patient,
             said=" ".join(refused.messages),
-            last=reviews.last_decision(wanted),
+            last=last,
+            by_me=last is not None and last.decided_by_id == request.user.pk,
             mine=OUTCOME_WORDS[Review.Outcome(form.cleaned_data["outcome"])],
             typed=[(label, words) for label, words in typed if str(words or "").strip()],
             status=409,

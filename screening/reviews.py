@@ -302,7 +302,8 @@ def decide(
     statement       the sentence that is signed; always needed.
     conditions      needed for, and only for, cleared-with-conditions. question: likewise for needs-information.
     explanation     only for a refusal (deferred, consultation-required, not-suitable): why, for the patient to read;
-                    needed where no finding of effect review or worse gives them a reason.
+                    needed where no finding of effect review or worse gives them a reason, and for a wait without a
+                    date where no finding is one to wait for.
     deferred_until  a local day after today, only for deferred; None is a wait without a date.
 
     Raises Refused with a sentence (AlreadyDecided when somebody was first); nothing is written then. Consequences: the
@@ -471,6 +472,10 @@ def _missing_words(
         wrong["question"] = _("Write the question to the patient.")
     if outcome in Review.REFUSING and not words["explanation"] and not to_address(found):
         wrong["explanation"] = _("Write why. Nothing was found, so only your words give the patient a reason.")
+    if outcome == Review.Outcome.DEFERRED and deferred_until is None and not words["explanation"]:
+        waits = any(finding.effect in ("defer", "contraindicated") for finding in to_address(found))
+        if not waits:  # "wait" would say neither until when nor for what
+            wrong.setdefault("explanation", _("Give the day, or write what has to be over first."))
     if deferred_until is not None and not today < deferred_until <= today + timedelta(days=LONGEST_WAIT_DAYS):
         wrong["deferred_until"] = _("Give a day after today, or leave it empty for a wait without a date.")
     return wrong

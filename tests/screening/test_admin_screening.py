@@ -737,6 +737,22 @@ def test_the_second_of_two_is_told_and_keeps_the_words(waiting, patient):
     assert Review.objects.count() == 1
 
 
+def test_a_second_press_is_not_a_colleague(waiting):
+    user = make_user(role="Clinician")
+    client = signed_in(user)
+    data = {"outcome": "not-suitable", "identity": "on", "day": VISIT.isoformat(), "shown": shown_to(client, waiting)}
+    url = reverse("admin:screening_reviewrequest_decide", args=[waiting.uuid])
+    assert client.post(url, data).status_code == 302
+    page = client.post(url, data).content.decode()
+    assert "You signed that yourself" in page and "talk to your colleague" not in page
+
+
+def test_what_an_outcome_needs_is_said_beside_its_box(waiting):
+    page = post(waiting, outcome="needs-information").content.decode()
+    assert 'id="id_question_error">Write the question to the patient.' in page
+    assert 'aria-describedby="id_question_error"' in page
+
+
 def test_a_closed_request_leads_to_the_answers(waiting):
     decide(waiting, "not-suitable", reasons={})
     page = review_page(waiting)

@@ -271,6 +271,12 @@ def test_each_outcome_needs_its_words(patient, treatment, questionnaire, harmles
     assert request.closed_at is None
 
 
+def test_a_wait_says_until_when_or_for_what(patient, treatment, questionnaire, harmless):
+    request = waits(patient, treatment, questionnaire, {**harmless, **LOOK})  # a finding that no wait ends
+    assert list(refused(decide, request, "deferred", explanation=" ").message_dict) == ["explanation"]
+    assert decide(request, "deferred", explanation="", deferred_until=VISIT).deferred_until == VISIT
+
+
 def test_not_yet_is_until_a_day_after_today_at_the_place(patient, treatment, questionnaire, harmless):
     """In the evening in London it is tomorrow in Auckland already."""
     request = waits(patient, treatment, questionnaire, harmless)
