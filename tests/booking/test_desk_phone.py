@@ -96,6 +96,16 @@ def test_a_slip_in_the_form_loses_neither_what_was_typed_nor_who_was_found(desk)
     assert '<input type="hidden" name="q" value="Vella">' in page
 
 
+def test_nobody_is_made_whom_we_cannot_reach(desk):
+    assert "Leave it empty if they have none." in words_of(desk.post("phone", q="Maria Vella"))
+    answer = desk.post("phone", q="Vella", **new(**{"new-phone": " "}))
+    page = words_of(answer)
+    assert answer.status_code == 422 and not Patient.objects.exists()
+    assert page.count("Give a phone number or an e-mail address, so that we can reach them.") == 2  # above, and there
+    assert 'value="Maria Vella"' in page and 'value="12/3/1988"' in page
+    assert desk.post("phone", **new(**{"new-phone": "", "new-email": "maria@example.org"})).status_code == 302
+
+
 def test_somebody_new_is_made_once_and_goes_on(desk, surgery):
     answer = desk.post("phone", **new())
     patient = Patient.objects.get(name="Maria Vella")
