@@ -48,7 +48,18 @@ class OneOf(forms.TypedChoiceField):
 
 
 class CallerForm(PatientForm):
-    """Somebody new on the phone; whoever is known already is booked for."""
+    """Somebody new on the phone, whom we can reach; whoever is known already is booked for."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].help_text = _("Leave it empty if they have none. Without it no message is sent.")
+
+    def clean(self) -> dict:
+        """Asks for a way to reach them: who is only a name and a birthday is told of no change."""
+        given = {"phone", "email"} & {name for name, value in self.cleaned_data.items() if value}
+        if not given and not {"phone", "email"} & set(self.errors):
+            self.add_error("phone", _("Give a phone number or an e-mail address, so that we can reach them."))
+        return super().clean()
 
     def way_to(self, patient: Patient) -> str:
         """On to the times."""
@@ -460,8 +471,8 @@ class PhonePages(StaffPages):
                         messages.WARNING,
                         _(
                             "Form due by %(due)s, but we have no e-mail address and cannot send the link. Ask for an "
-                            "address, add it to the patient’s record, and press “Send the form link again”. Without "
-                            "the form the time is let go."
+                            "address, add it to the patient’s record, and press “Send the form link”. Without the "
+                            "form the time is let go."
                         )
                         % {"due": due},
                     )
