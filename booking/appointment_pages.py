@@ -43,6 +43,7 @@ from screening import clearance
 
 # Whoever holds the link of a message reads nothing about health: not why a day is not possible, nor from when on.
 NOT_THIS_TIME = _lazy("This time is not possible. Please choose another, sign in, or call us.")
+CHANGED = _lazy("Your appointment has changed meanwhile, so we did nothing. This is how it stands now.")
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,12 @@ def own_visit(page: Callable[[HttpRequest, Appointment, bool, datetime], HttpRes
         return page(request, *visit, now) if visit is not None else not_yours(request)
 
     return found
+
+
+def is_old(request: HttpRequest, visit: Appointment) -> bool:
+    """Whether the button was pressed on a page that showed another state or time of it, or does not say which. The
+    verbs ask again with the locks held."""
+    return request.POST.get("seen") != visit.fingerprint
 
 
 @never_cache
@@ -182,9 +189,13 @@ def move(request: HttpRequest, visit: Appointment, whole: bool, now: datetime) -
     if not context["state"].may_move:
         return render(request, "booking/move_not_now.html", context)
     form = ChosenTimeForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST" and is_old(request, visit):
+        context["sentence"] = CHANGED
+        form = ChosenTimeForm()
+    elif request.method == "POST" and form.is_valid():
         try:
-            appointments.move(visit, slot=form.cleaned_data["start"], by="patient", now=now)
+            seen = visit.fingerprint
+            appointments.move(visit, slot=form.cleaned_data["start"], by="patient", seen=seen, now=now)
         except Taken:
             context |= not_free(visit.treatment, form.cleaned_data["start"], now)
         except (TooClose, NotAllowed) as problem:
@@ -201,6 +212,7 @@ def move(request: HttpRequest, visit: Appointment, whole: bool, now: datetime) -
     context |= {
         "looks_again": cleared is not None and not cleared.cleared,
         "looked_at_after": ends_in(week, cleared.valid_until) if cleared else None,
+        "seen": visit.fingerprint,
         "limited": not whole,
         "rest": context["rest"] if whole else "",
         "button": _("Move it to the time I chose"),
@@ -253,12 +265,16 @@ def cancel(request: HttpRequest, visit: Appointment, whole: bool, now: datetime)
         return redirect("booking:appointment", visit.uuid)
     if not context["state"].may_cancel:
         return render(request, "booking/cancel_not_now.html", context)
-    if request.method == "POST":
+    if request.method == "POST" and is_old(request, visit):
+        context["sentence"] = CHANGED
+    elif request.method == "POST":
+        reason = Appointment.Reason.PATIENT_ASKED
         try:
-            appointments.cancel(visit, by="patient", reason=Appointment.Reason.PATIENT_ASKED, now=now)
+            appointments.cancel(visit, by="patient", reason=reason, seen=visit.fingerprint, now=now)
         except NotAllowed as problem:
-            return render(request, "booking/cancel.html", context | {"sentence": problem.sentence})
-        return redirect("booking:appointment", visit.uuid)
+            context["sentence"] = problem.sentence
+        else:
+            return redirect("booking:appointment", visit.uuid)
     return render(request, "booking/cancel.html", context)
 
 
@@ -274,9 +290,11 @@ def talk(request: HttpRequest, visit: Appointment, whole: bool, now: datetime) -
     if not context["state"].may_talk:
         return redirect("booking:appointment", visit.uuid)
     consultation = appointments.consultation_for(visit)
-    if request.method == "POST" and consultation is not None:
+    if request.method == "POST" and is_old(request, visit):
+        context["sentence"] = CHANGED
+    elif request.method == "POST" and consultation is not None:
         try:
-            appointments.turn_into_consultation(visit, by="patient", now=now)
+            appointments.turn_into_consultation(visit, by="patient", seen=visit.fingerprint, now=now)
         except NotAllowed as problem:
             context["sentence"] = problem.sentence
         else:

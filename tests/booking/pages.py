@@ -57,6 +57,12 @@ def choose(client, treatment, key: str | None = None, **more):
     return client.post(times_of(treatment), {"start": key, "request_key": str(uuid.uuid4()), **more})
 
 
+def seen(visit) -> dict[str, str]:
+    """What a page of an appointment that was opened just now sends along with its button."""
+    visit.refresh_from_db()
+    return {"seen": visit.fingerprint}
+
+
 def held_uuid(response) -> str:
     """The uuid of the hold that a choice led to."""
     assert response.status_code == 302, words(response)

@@ -18,7 +18,7 @@ from booking.models import Appointment
 from outbox.models import Message
 from tests import make
 from tests.booking import steps
-from tests.booking.pages import code_in, keys_on, patient_who_signs_in, times_of, words
+from tests.booking.pages import code_in, keys_on, patient_who_signs_in, seen, times_of, words
 from tests.make import NOW
 
 pytestmark = pytest.mark.django_db
@@ -240,7 +240,7 @@ def test_the_calendar_file_is_neutral_and_takes_itself_out_again(client, surgery
     assert response["Content-Type"].startswith("text/calendar")
     assert surgery.treatment.name not in response.content.decode()
     assert icalendar.Calendar.from_ical(response.content)["method"] == "PUBLISH"
-    client.post(page_of(visit, "cancel"))
+    client.post(page_of(visit, "cancel"), seen(visit))
     assert icalendar.Calendar.from_ical(client.get(page_of(visit, "calendar")).content)["method"] == "CANCEL"
 
 
@@ -362,10 +362,10 @@ def test_a_link_alone_can_move_and_cancel_by_post(client, surgery):
     visit = steps.talk(surgery)
     client.get(links.make_link(visit, links.SEE, NOW))
     new = steps.slot(surgery, clock="14:00")
-    client.post(page_of(visit, "move"), {"start": new.key})
+    client.post(page_of(visit, "move"), {"start": new.key, **seen(visit)})
     visit.refresh_from_db()
     assert visit.starts_at == new.starts_at
-    client.post(page_of(visit, "cancel"))
+    client.post(page_of(visit, "cancel"), seen(visit))
     visit.refresh_from_db()
     assert (visit.status, visit.cancelled_by) == ("cancelled", "patient")
 
@@ -377,13 +377,13 @@ def test_a_link_alone_is_not_told_why_a_day_is_not_possible(client, surgery, pat
     near = {"start": steps.slot(surgery, before.local_date + timedelta(days=5)).key}
     somebody = Client()
     somebody.get(links.make_link(visit, links.SEE, NOW))
-    assert "Your skin needs time between two sessions" in words(client.post(page_of(visit, "move"), near))
-    refused = [words(somebody.post(page_of(visit, "move"), near))]
+    assert "Your skin needs time between two sessions" in words(client.post(page_of(visit, "move"), near | seen(visit)))
+    refused = [words(somebody.post(page_of(visit, "move"), near | seen(visit)))]
     appointments.cancel(before, by="patient", now=NOW)
     steps.answered(surgery, patient, isotretinoin="yes", isotretinoin_still="no", isotretinoin_last_dose="2026-09-25")
     soon = {"start": steps.slot(surgery).key}
-    assert "possible from Thursday 25 March 2027 on" in words(client.post(page_of(visit, "move"), soon))
-    refused.append(words(somebody.post(page_of(visit, "move"), soon)))
+    assert "possible from Thursday 25 March 2027 on" in words(client.post(page_of(visit, "move"), soon | seen(visit)))
+    refused.append(words(somebody.post(page_of(visit, "move"), soon | seen(visit))))
     for text in refused:
         assert "This time is not possible. Please choose another, sign in, or call us." in text
         for secret in ("skin", "session", "treatment", "possible from"):
@@ -404,7 +404,7 @@ def test_what_a_link_opened_closes_after_two_hours(client, surgery, clock):
     client.get(links.make_link(visit, links.SEE, NOW))
     clock.now += timedelta(hours=2, minutes=1)
     assert client.get(page_of(visit)).status_code == 302
-    assert client.post(page_of(visit, "cancel")).status_code == 302
+    assert client.post(page_of(visit, "cancel"), seen(visit)).status_code == 302
 
 
 @pytest.mark.parametrize("purpose", links.PURPOSES)
@@ -457,7 +457,7 @@ def test_moving_shows_times_and_a_post_moves(client, surgery, patient):
     page = client.get(page_of(visit, "move"))
     assert "It stays yours until you have chosen another time" in words(page)
     key = keys_on(page)[4]
-    response = client.post(page_of(visit, "move"), {"start": key}, follow=True)
+    response = client.post(page_of(visit, "move"), {"start": key, **seen(visit)}, follow=True)
     assert "Your appointment has a new time" in words(response)
     visit.refresh_from_db()
     assert visit.starts_at == Slot.from_key(key).starts_at
@@ -476,13 +476,14 @@ def test_where_the_answers_allow_no_day_moving_offers_no_time_and_a_link_alone_s
     steps.answered(surgery, patient, pregnancy="yes", pregnancy_due="2027-06-01")
     somebody = Client()
     somebody.get(links.make_link(visit, links.SEE, NOW))
-    for answer in (client.get(page_of(visit, "move")), client.post(page_of(visit, "move"), {"start": "x"})):
+    move = page_of(visit, "move")
+    for answer in (client.get(move), client.post(move, {"start": "x", **seen(visit)})):
         text = words(answer)
         assert "By your answers, this treatment is not right for you at the moment." in text
         assert page_of(visit, "talk") in answer.content.decode()
         assert not keys_on(answer) and "A clinician looks at the new day too" not in text
     time = {"start": steps.slot(surgery, clock="14:00").key}
-    for answer in (somebody.get(page_of(visit, "move")), somebody.post(page_of(visit, "move"), time)):
+    for answer in (somebody.get(page_of(visit, "move")), somebody.post(page_of(visit, "move"), time | seen(visit))):
         text = words(answer)
         assert "It cannot be moved here at the moment" in text and "Cancel your appointment" in text
         assert "answers" not in text and page_of(visit, "talk") not in answer.content.decode()
@@ -493,7 +494,7 @@ def test_moving_what_was_decided_offers_the_near_times_and_keeps_it_booked(clien
     visit = steps.booked(surgery, patient=patient)
     page = client.get(page_of(visit, "move"))
     assert "A clinician looks" not in words(page)
-    client.post(page_of(visit, "move"), {"start": keys_on(page)[0]})
+    client.post(page_of(visit, "move"), {"start": keys_on(page)[0], **seen(visit)})
     visit.refresh_from_db()
     assert visit.status == "booked"
 
@@ -565,7 +566,7 @@ def test_a_week_without_times_for_the_skin_needs_rest_says_so_and_from_when_on(c
 
 def test_moving_without_a_time_says_what_to_do(client, surgery, patient):
     visit = steps.talk(surgery, patient=patient)
-    response = client.post(page_of(visit, "move"), {})
+    response = client.post(page_of(visit, "move"), seen(visit))
     assert "Choose a time." in words(response)
     assert "<title>Error: " in response.content.decode()
 
@@ -579,7 +580,7 @@ def test_the_loser_of_a_move_keeps_the_appointment(client, surgery, patient):
             treatment=surgery.consultation,
             slot=Slot(wanted.starts_at, practitioner.pk, room.pk, surgery.location.pk),
         )
-    response = client.post(page_of(visit, "move"), {"start": wanted.key})
+    response = client.post(page_of(visit, "move"), {"start": wanted.key, **seen(visit)})
     assert "That time has just been taken" in words(response)
     before = visit.starts_at
     visit.refresh_from_db()
@@ -592,7 +593,7 @@ def test_moving_needs_notice(client, surgery, patient, clock):
     client.force_login(patient.user)  # the first session has ended
     assert "Moving it here needs 24 hours of notice" in words(client.get(page_of(visit)))
     assert "It cannot be moved here any more" in words(client.get(page_of(visit, "move")))
-    words(client.post(page_of(visit, "move"), {"start": steps.slot(surgery, clock="14:00").key}))
+    words(client.post(page_of(visit, "move"), {"start": steps.slot(surgery, clock="14:00").key, **seen(visit)}))
     before = visit.starts_at
     visit.refresh_from_db()
     assert visit.starts_at == before
@@ -608,7 +609,7 @@ def test_a_get_asks_and_a_post_cancels(client, surgery, patient):
     assert "This is late" not in text
     visit.refresh_from_db()
     assert visit.status == "booked"
-    response = client.post(page_of(visit, "cancel"), follow=True)
+    response = client.post(page_of(visit, "cancel"), seen(visit), follow=True)
     assert "This appointment is cancelled" in words(response)
     assert times_of(surgery.treatment) in response.content.decode()
     visit.refresh_from_db()
@@ -618,7 +619,7 @@ def test_a_get_asks_and_a_post_cancels(client, surgery, patient):
         "patient-asked",
         False,
     )
-    assert client.post(page_of(visit, "cancel")).url == page_of(visit)  # twice changes nothing
+    assert client.post(page_of(visit, "cancel"), seen(visit)).url == page_of(visit)  # twice changes nothing
 
 
 def test_late_is_said_before_the_button(client, surgery, patient, clock):
@@ -627,7 +628,7 @@ def test_late_is_said_before_the_button(client, surgery, patient, clock):
     client.force_login(patient.user)
     text = words(client.get(page_of(visit, "cancel")))
     assert text.index("This is late") < text.index("Yes, cancel it")
-    client.post(page_of(visit, "cancel"))
+    client.post(page_of(visit, "cancel"), seen(visit))
     visit.refresh_from_db()
     assert visit.cancelled_late
 
@@ -637,9 +638,29 @@ def test_after_the_start_it_cannot_be_cancelled(client, surgery, patient, clock)
     clock.now = visit.starts_at + timedelta(minutes=1)
     client.force_login(patient.user)
     assert "It cannot be cancelled here any more" in words(client.get(page_of(visit, "cancel")))
-    client.post(page_of(visit, "cancel"))
+    client.post(page_of(visit, "cancel"), seen(visit))
     visit.refresh_from_db()
     assert visit.status == "booked"
+
+
+# ---------------------------------------------------------------- an old page
+
+
+@pytest.mark.parametrize("name", ["cancel", "move", "talk"])
+def test_an_old_page_does_nothing_with_a_time_that_it_does_not_show(client, surgery, patient, name):
+    visit = steps.asked(surgery, patient=patient)
+    page = client.get(page_of(visit, name)).content.decode()
+    sent = {"seen": re.search(r'name="seen" value="([^"]*)"', page).group(1), "start": steps.slot(surgery).key}
+    appointments.move(visit, slot=steps.slot(surgery, clock="14:00"), by="patient", now=NOW)
+    visit.refresh_from_db()
+    if name == "move":
+        sent["start"] = steps.slot(surgery, clock="12:00").key
+    before = Appointment.objects.values().get()
+    for old in (sent, {"start": sent["start"]}, sent | {"seen": ""}):
+        text = words(client.post(page_of(visit, name), old))
+        assert "Your appointment has changed meanwhile, so we did nothing." in text
+        assert "Thursday 11 March, 14:00" in text
+        assert Appointment.objects.values().get() == before
 
 
 # ---------------------------------------------------------------- a talk instead
@@ -653,19 +674,19 @@ def test_a_treatment_that_waits_can_become_a_talk_at_the_same_time(client, surge
         assert said in text
     visit.refresh_from_db()
     assert visit.status == "pending"
-    assert "It is a talk now" in words(client.post(page_of(visit, "talk"), follow=True))
+    assert "It is a talk now" in words(client.post(page_of(visit, "talk"), seen(visit), follow=True))
     visit.refresh_from_db()
     assert (visit.status, visit.treatment, visit.price) == ("booked", surgery.consultation, 40)
     assert visit.starts_at == make.at(steps.VISIT, "10:00")
     assert steps.messages(visit) == ["booked"]
-    assert client.post(page_of(visit, "talk")).url == page_of(visit)  # twice changes nothing
+    assert client.post(page_of(visit, "talk"), seen(visit)).url == page_of(visit)  # twice changes nothing
     assert page_of(visit, "talk") not in client.get(page_of(visit)).content.decode()
 
 
 def test_a_talk_that_does_not_fit_is_said(client, surgery, patient):
     visit = steps.asked(surgery, patient=patient)
     surgery.practitioner.treatments.remove(surgery.consultation)
-    for response in (client.get(page_of(visit, "talk")), client.post(page_of(visit, "talk"))):
+    for response in (client.get(page_of(visit, "talk")), client.post(page_of(visit, "talk"), seen(visit))):
         assert "A talk does not fit into this time" in words(response)
         assert times_of(surgery.consultation) in response.content.decode()
     visit.refresh_from_db()
@@ -675,13 +696,13 @@ def test_a_talk_that_does_not_fit_is_said(client, surgery, patient):
 def test_only_what_waits_and_is_to_come_becomes_a_talk(client, surgery, patient, clock):
     visit = steps.booked(surgery, patient=patient)
     assert page_of(visit, "talk") not in client.get(page_of(visit)).content.decode()
-    assert client.post(page_of(visit, "talk")).url == page_of(visit)
+    assert client.post(page_of(visit, "talk"), seen(visit)).url == page_of(visit)
     clock.now = visit.starts_at - timedelta(minutes=1)
     steps.answered(surgery, patient, now=clock.now)
     client.force_login(patient.user)
     assert page_of(visit, "talk") in client.get(page_of(visit)).content.decode()
     clock.now = visit.starts_at
-    assert client.post(page_of(visit, "talk")).url == page_of(visit)
+    assert client.post(page_of(visit, "talk"), seen(visit)).url == page_of(visit)
     visit.refresh_from_db()
     assert visit.treatment == surgery.treatment
 
@@ -705,7 +726,7 @@ def test_a_link_alone_makes_no_talk(client, surgery):
     visit = steps.asked(surgery)
     client.get(links.make_link(visit, links.SEE, NOW))
     assert page_of(visit, "talk") not in client.get(page_of(visit)).content.decode()
-    for response in (client.get(page_of(visit, "talk")), client.post(page_of(visit, "talk"))):
+    for response in (client.get(page_of(visit, "talk")), client.post(page_of(visit, "talk"), seen(visit))):
         assert response.url.startswith(reverse("account_login"))
     visit.refresh_from_db()
     assert visit.status == "pending"
