@@ -66,7 +66,8 @@ class ErrorForm(AnsweredOnce):
 
 def untold(visit: Appointment) -> str:
     """A sentence, to be put after another, where no message can tell the patient of a change to a visit to come."""
-    if visit.whose.email or visit.status not in Appointment.OPEN or visit.starts_at <= timezone.now():
+    is_to_come = visit.status in (*Appointment.OPEN, *Appointment.IN_THE_HOUSE) and visit.starts_at > timezone.now()
+    if visit.whose.email or not is_to_come:
         return ""
     return " " + _("There is no e-mail address: please tell them yourself.")
 

@@ -179,6 +179,10 @@ class Line:
 
     def _say_update_due(self) -> str:
         visit = self.visit
+        if visit.form_due_by and not visit.whose.email:
+            return _("“We need your answers to a form by %(when)s. Which e-mail address may we send the link to?”") % {
+                "when": local_text(visit.form_due_by, visit.location)
+            }
         if visit.form_due_by:
             return _("“Please fill in the form we sent you by %(when)s. Then a clinician looks at it.”") % {
                 "when": local_text(visit.form_due_by, visit.location)

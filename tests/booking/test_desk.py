@@ -144,8 +144,9 @@ def test_who_is_not_ready_has_one_word_and_a_sentence_to_say(desk, surgery, outc
 
 
 def test_a_form_that_is_due_is_said_with_its_day(desk, surgery):
+    patient = make.make_patient()
     appointments.book_by_phone(
-        patient=make.make_patient(),
+        patient=patient,
         treatment=surgery.treatment,
         area=make.area(),
         slot=steps.slot(surgery),
@@ -155,7 +156,11 @@ def test_a_form_that_is_due_is_said_with_its_day(desk, surgery):
     page = desk.read("desk", query=ON_VISIT)
     assert "update due" in page
     assert "Please fill in the form we sent you by Wednesday 3 March 2027, 09:00" in page
-    assert "Send the form link again" in page
+    assert "Send the form link" in page
+    Patient.objects.filter(pk=patient.pk).update(email="")
+    page = desk.read("desk", query=ON_VISIT)
+    assert "We need your answers to a form by Wednesday 3 March 2027, 09:00. Which e-mail address may" in page
+    assert "we sent you" not in page and "Send the form link" not in page
 
 
 def test_what_was_decided_against_cannot_be_treated(desk, surgery):
@@ -477,6 +482,13 @@ def test_who_has_no_address_is_told_by_the_desk(desk, surgery):
             assert (told in page, "The patient gets a message" in page) == (not email, bool(email)), (verb, email)
             assert (told in words_of(desk.post(verb, visit.uuid, follow=True, **typed))) == (not email), (verb, email)
             desk.post("cancel", visit.uuid, reason="mistake", follow=True)
+
+
+def test_who_is_here_and_has_no_address_is_told_by_the_desk_too(desk, surgery, clock):
+    visit = steps.arrived(surgery, patient=make.make_patient(email=""))
+    on_the_day(clock, visit)
+    page = desk.read("cancel", visit.uuid)
+    assert "please tell them yourself" in page and "The patient gets a message" not in page
 
 
 def test_moving_shows_free_times_and_takes_one(desk, surgery):
