@@ -63,7 +63,14 @@ class CallBackForm(AnsweredOnce):
 def ask_to_be_rung(
     *, name: str, phone: str, about: str, language: str, request_key: uuid.UUID, now: datetime
 ) -> CallBack:
-    """Puts somebody on the desk's list of people to ring. The same `request_key` again changes nothing."""
+    """Puts somebody on the desk's list of people to ring. The same `request_key` again changes nothing; neither does
+    the same number about the same, as long as it was not rung: back, and sent once more. A language is taken along."""
+    waiting = CallBack.objects.filter(phone=phone, about=about, done_at=None).first()
+    if waiting is not None:
+        if language and language != waiting.language:
+            waiting.language = language
+            waiting.save(update_fields=["language"])
+        return waiting
     values = {"name": name, "phone": phone, "about": about, "language": language, "created_at": now}
     return CallBack.objects.get_or_create(request_key=request_key, defaults=values)[0]
 

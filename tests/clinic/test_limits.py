@@ -9,6 +9,7 @@ from django.test import Client
 from booking.models import Appointment
 from clinic.models import CallBack
 from screening.models import QuestionnaireResponse
+from tests import make
 from tests.booking.pages import choose, keys_on, patient_who_signs_in, times_of
 from tests.make import NOW, make_surgery
 
@@ -69,10 +70,17 @@ def test_begun_answers_are_limited(surgery):
 
 def test_requests_to_be_rung_are_limited(client):
     data = {"name": "Ada", "phone": "020 7946 0000", "about": "talk", "language": ""}
-    for _call in range(10):
-        assert client.post("/call-back/", data | {"request_key": str(uuid.uuid4())}).status_code == 302
-    said(client.post("/call-back/", data | {"request_key": str(uuid.uuid4())}))
-    assert CallBack.objects.count() == 10
+
+    def ask(**other):
+        return client.post("/call-back/", data | {"request_key": str(uuid.uuid4())} | other)
+
+    for other in ({}, {}, {"language": "Maltese"}, *({"phone": f"020 7946 000{number}"} for number in range(1, 7))):
+        assert ask(**other).url == "/call-back/thanks/"
+    assert CallBack.objects.count() == 7, "who sends it again while nobody has rung is rung once"
+    CallBack.objects.get(phone="+442079460000", language="Maltese").mark_done(by=make.make_user("Front desk"), now=NOW)
+    assert ask().status_code == 302
+    said(ask())
+    assert CallBack.objects.count() == 8
 
 
 @pytest.mark.parametrize("address", ["/accounts/login/code/", "/accounts/password/reset/"])
