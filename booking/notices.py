@@ -1,4 +1,6 @@
-"""What patients are told about their appointments: one function a message. Neutral: when and where, never what or why.
+"""What is written about appointments, to patients and, of answers that are due, to the lead clinician and the desk.
+
+One function a message. Neutral: when and where, never what or why.
 
 Each writes one outbox row in the transaction of what it tells of, under a key that names the event, so that the same
 event is told once. Somebody without an e-mail address gets none: the front desk rings them.

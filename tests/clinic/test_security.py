@@ -14,7 +14,7 @@ from django.http import Http404
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 import clinic.settings
-from clinic import accounts
+from clinic import accounts, middleware
 from tests.make import make_clinic, make_location, make_practitioner, make_treatment, make_user
 
 CSP = (
@@ -255,6 +255,7 @@ def test_an_https_address_switches_everything_on(started):
         ("DATABASE_URL", "postgresql://a:pass@db.example:port/c"),
         ("DATABASE_OWNER_URL", "postgresql://a:pass@db.example:port/c"),
         ("DATABASE_OWNER_URL", "mysql://a:pass@db.example/c"),
+        ("DATABASE_ROLE", "Owner"),
     ],
 )
 def test_a_missing_or_wrong_setting_stops_the_start_with_its_name(started, name, value):
@@ -315,6 +316,13 @@ def test_what_nobody_sends_by_accident_is_a_400_page(client, method, address, ho
     answer = getattr(client, method)(address, **how)
     assert answer.status_code == 400
     assert "We could not read that" in answer.content.decode()
+
+
+def test_the_name_of_a_file_arrives_without_what_no_database_keeps(rf):
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="sca\0&#0;r.png"\r\n\r\nz\r\n--x--\r\n'
+    request = rf.post("/", part, content_type="multipart/form-data; boundary=x")
+    middleware.NeutralRequests(lambda request: None)(request)
+    assert "\0" not in request.FILES["file"].name
 
 
 NONSENSE = [

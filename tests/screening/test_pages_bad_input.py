@@ -1,6 +1,7 @@
 """Whatever is sent to the screening pages: no error page, nothing half-written, what was typed stays.
 
-What no database can store (NUL, broken UTF-8) and what is larger than any form gets 400 before a view sees it.
+What no database can store (NUL, broken UTF-8) is said beside its box. In an address it gets 400 before a view sees it,
+and so does what is larger than any form.
 """
 
 import uuid
