@@ -263,6 +263,10 @@ def test_by_room_by_place_and_by_day(desk, surgery):
     elsewhere = desk.read("desk", query=f"{ON_VISIT}&at={other.slug}")
     assert "Nobody works here on this day" in elsewhere
     assert f"?day={VISIT + timedelta(days=1)}" in desk.read("desk", query=ON_VISIT)
+    page = desk.read("desk", query=f"{ON_VISIT}&by=room&at={other.slug}")
+    form = page.split('class="verbs to-day"')[1].split("</form>")[0]
+    for name, value in (("day", VISIT), ("at", other.slug), ("by", "room")):
+        assert f'name="{name}" value="{value}"' in form, "another day, with the rest as it was"
 
 
 @pytest.mark.parametrize(

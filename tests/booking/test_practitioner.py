@@ -57,6 +57,7 @@ def test_the_own_day_lists_own_visits_only(nurse, surgery, clock):
     steps.talk(surgery, patient=make.make_patient(name="My Own"))
     steps.talk(surgery, patient=make.make_patient(name="Not Mine"), practitioner=surgery.practitioners[1])
     page = nurse.read("my_day", query=f"?day={steps.VISIT}")
+    assert f'type="date" name="day" value="{steps.VISIT}"' in page, "to go to another day"
     assert "My Own" in page
     assert "Not Mine" not in page
     assert "No visits with you on this day." in nurse.read("my_day")
