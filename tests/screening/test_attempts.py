@@ -65,6 +65,36 @@ def test_the_clinician_sees_what_was_answered_before_somebody_was_anybody(walker
     ]
 
 
+def test_every_attempt_comes_along_however_many(walker, clock, harmless, patient):
+    one, two = two_attempts(walker, clock, {**harmless, **KELOID}, harmless)
+    clock.forward(minutes=3)
+    walker.send(harmless)
+    clearance.adopt_response(walker.response.pk, patient=patient, now=clock.now)
+    assert set(QuestionnaireResponse.objects.filter(patient=patient)) == {one, two, walker.response}
+
+
+def test_older_answers_that_come_late_do_not_take_the_place_of_newer_ones(questionnaire, harmless, patient, treatment):
+    older = answer(questionnaire, {**harmless, **KELOID})
+    newer = answer(questionnaire, harmless, patient, now=LATER)
+    row = ask(patient, treatment, now=LATER)
+    with heard() as told:
+        clearance.adopt_response(older.pk, patient=patient, now=LATER)
+    row.refresh_from_db()
+    assert (row.response, row.closed_at, told) == (newer, None, [])
+    # Nor do they when somebody asks for a decision on them by name.
+    again = clearance.request_review(
+        patient,
+        treatment,
+        area=area(),
+        response_id=older.pk,
+        needed_on=VISIT,
+        needed_at=None,
+        answer_by=None,
+        now=LATER,
+    )
+    assert again.response == newer
+
+
 def test_a_held_time_of_the_first_attempt_does_not_hide_the_second(walker, clock, harmless, patient, treatment):
     one, two = two_attempts(walker, clock, harmless, {**harmless, **KELOID})
 

@@ -408,3 +408,52 @@ def test_every_device_label_is_named_or_said_to_be_missing():
     for name in NAMES:
         assert shipped(name).device_label
         assert shipped(name).version == 1
+
+
+# ---------------------------------------------------------------- both files
+
+
+OF_THE_RECHECK = {  # rules that stand in the re-check alone: effect, override
+    "active-skincare-under-3-days": ("defer", "O1"),
+    **{
+        f"recheck-{item}-{answer}": ("review", "O1")
+        for item in ("new-medicine-or-diagnosis", "new-procedure", "problems", "unwell")
+        for answer in ("yes", "not-sure")
+    },
+    "recheck-unwell-fever": ("defer", "O0"),
+}
+# What is said at once, before an answer is even sent on (CLINICAL 2.1): question, answers, words.
+AT_ONCE = {
+    "microneedling": {
+        ("active-skin-infection", ("yes", "not-sure"), "Get medical help today"),
+        ("cold-sores", ("now",), "Get medical help today"),
+        ("changing-mole", ("yes", "not-sure"), "Please see your GP soon"),
+        ("blood-thinners", (), "Do not stop your medicine"),
+    },
+    "microneedling-recheck": {
+        ("active-skin-infection", ("yes", "not-sure"), "Get medical help today"),
+        ("cold-sores", ("now",), "Get medical help today"),
+        ("recheck-problems", ("yes", "not-sure"), "Get medical help today"),
+    },
+}
+
+
+def test_what_both_ask_they_judge_alike():
+    full, again = shipped(), shipped("microneedling-recheck")
+    rules = {rule.id: rule for rule in full.rules}
+    assert {rule.id: (rule.effect, rule.override) for rule in again.rules if rule.id not in rules} == OF_THE_RECHECK
+    for rule in again.rules:
+        same = ("when", "effect", "override", "needs", "wait", "ask_again")
+        if rule.id in rules:
+            assert [getattr(rule, name) for name in same] == [getattr(rules[rule.id], name) for name in same], rule.id
+    for question in again.questions:
+        if other := full.by_link_id.get(question.link_id):
+            assert asdict(question) | {"section": ""} == asdict(other) | {"section": ""}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_cannot_wait_is_said_for_these_answers(name):
+    said = {(q.link_id, q.urgent_codes): q.urgent for q in shipped(name).questions if q.urgent}
+    wanted = {(link_id, codes): words for link_id, codes, words in AT_ONCE[name]}
+    assert said.keys() == wanted.keys()
+    assert all(said[key].startswith(words) for key, words in wanted.items())

@@ -649,6 +649,20 @@ def test_what_one_decision_accepted_is_news_for_another_without_words_about_it(
     assert not clearance.recheck(patient, said, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
 
 
+def test_a_wait_is_news_even_with_words_about_it(patient, treatment, questionnaire, harmless, quiet, practitioner):
+    """Cleared for a day after it; the visit was moved into it."""
+    many = {"active-acne": "many", "active-acne-treatment": "no"}
+    assert not asked_again(patient, treatment, questionnaire, harmless, quiet, practitioner, then=many, now_said=many)
+
+
+def test_a_later_no_makes_news_of_what_was_accepted(patient, treatment, questionnaire, harmless, quiet, practitioner):
+    waits(patient, treatment, questionnaire, {**harmless, **COLD_SORES})
+    decide(ask(patient, treatment))
+    decide(ask(patient, treatment), "needs-information")
+    said = {**quiet, **COLD_SORES}
+    assert not clearance.recheck(patient, said, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
+
+
 def test_words_that_cannot_be_read_make_everything_news(
     patient, treatment, questionnaire, harmless, quiet, practitioner, monkeypatch
 ):
