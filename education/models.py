@@ -6,23 +6,31 @@ triggers and privileges refuse every change (DESIGN section 4, I4; HAZARDS H15).
 """
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
-from django.contrib.postgres.search import SearchHeadline, SearchQuery, SearchRank, SearchVector, SearchVectorField
+from django.contrib.postgres.search import (
+    CombinedSearchVector,
+    SearchHeadline,
+    SearchQuery,
+    SearchRank,
+    SearchVector,
+    SearchVectorField,
+)
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models, transaction
 from django.db.models import Case, Exists, F, Max, OuterRef, Q, Subquery, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Concat
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from clinic.models import User
 from clinic.registry import headings_needed_on
 from education import pictures, rendering
+from education.synonyms import in_our_words
 
 REVIEW_LASTS_DAYS = 365  # at most; a clinician may choose a shorter time
 SEARCH_CONFIG = "english"
@@ -140,21 +148,38 @@ class ArticleQuerySet(models.QuerySet):
         """Those whose newest version is in a state; needs `with_states()`."""
         return self.filter(state=state)
 
-    def search(self, words: str, *, now: datetime.datetime) -> "ArticleQuerySet":
-        """Published pages that hold the words (English stems, `or`, `-` and quotes understood), best first.
+    def search(
+        self, words: str, *, now: datetime.datetime, block_words: Mapping[str, str] | None = None
+    ) -> "ArticleQuerySet":
+        """Published pages that hold the words (English stems, `or`, `-` and quotes understood), or our words for them,
+        best first. `block_words`: what each block that a template writes says now; it counts for the pages that
+        contain the block, because the stored text of a version cannot hold it.
 
         Adds `rank` and `headline`, plain text with found words between FOUND_START and FOUND_END.
         """
         query = SearchQuery(words, config=SEARCH_CONFIG, search_type="websearch")
+        if (ours := in_our_words(words)) != words:
+            query |= SearchQuery(ours, config=SEARCH_CONFIG, search_type="websearch")
+        blocks = [
+            Case(
+                When(published_revision__body__regex=rf"\{{\{{\s*block\s*:\s*{name}\s*\}}\}}", then=Value(f"\n{said}")),
+                default=Value(""),
+            )
+            for name, said in (block_words or {}).items()
+        ]
+        all_blocks = Concat(Value(""), Value(""), *blocks, output_field=models.TextField())
+        # The address names the subject in one word, which the page itself may say in others ("aftercare").
+        address = SearchVector("slug", weight="B", config=SEARCH_CONFIG)
+        more = address + SearchVector(all_blocks, weight="C", config=SEARCH_CONFIG)
+        stored = F("published_revision__search")
         return (
             self.published(now=now)
-            # The address names the subject in one word, which the page itself may say in others ("aftercare").
-            .annotate(address=SearchVector("slug", weight="B", config=SEARCH_CONFIG))
-            .filter(Q(published_revision__search=query) | Q(address=query))
+            .annotate(everything=CombinedSearchVector(stored, "||", more, SEARCH_CONFIG, SearchVectorField()))
+            .filter(everything=query)
             .annotate(
-                rank=SearchRank(F("published_revision__search"), query) + SearchRank(F("address"), query),
+                rank=SearchRank(F("everything"), query),
                 headline=SearchHeadline(
-                    "published_revision__text",
+                    Concat("published_revision__text", all_blocks, output_field=models.TextField()),
                     query,
                     config=SEARCH_CONFIG,
                     start_sel=FOUND_START,

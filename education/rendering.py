@@ -221,7 +221,7 @@ def render(body: str, *, sources: Sequence[str] = (), uploads: dict | None = Non
             add(f"<p>{_citations(name, sources)}</p>")
     add(html[position:])
     words.append(html[position:])
-    page.text = _plain(" ".join(words))
+    page.text = plain(" ".join(words))
     page.prose = _sentences(" ".join(words))
     return page
 
@@ -241,7 +241,7 @@ def _citations(names: str, sources: Sequence[str]) -> str:
     return f'\u2060<sup class="cite">[{links}]</sup>'
 
 
-def _plain(html: str) -> str:
+def plain(html: str) -> str:
     """The words of HTML, one block a line."""
     html = re.sub(r"</(p|li|h2|h3|h4|td|th|tr|blockquote)>|<br\s*/?>", "\n", html)
     import html as entities
@@ -253,5 +253,5 @@ def _plain(html: str) -> str:
 def _sentences(html: str) -> str:
     """The running text of HTML, one block a line: no headings, no labels that open a paragraph or an item in bold
     ("Do not."), and no items or cells that are less than a sentence."""
-    lines = _plain(RUN_IN_LABEL.sub(r"\1", HEADING.sub("\n", html))).split("\n")
+    lines = plain(RUN_IN_LABEL.sub(r"\1", HEADING.sub("\n", html))).split("\n")
     return "\n".join(line for line in lines if WHOLE.search(line))

@@ -1,10 +1,12 @@
 """The pages people read. Every one is a GET that changes nothing."""
 
 import json
+import re
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import escape
@@ -12,9 +14,10 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from education import blocks
+from education import blocks, rendering
 from education.models import FOUND_END, FOUND_START, Article, Picture, Source
 from education.readability import readability
+from education.synonyms import is_about_a_visit
 
 SEARCH_LENGTH = 100  # characters; nobody needs more, and nothing longer reaches the database
 JSON_IN_HTML = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026", 0x2028: "\\u2028", 0x2029: "\\u2029"}
@@ -33,15 +36,26 @@ def found_html(headline: str) -> SafeString:
     return mark_safe(marked)  # noqa: S308 escaped in the line above
 
 
+def block_words(request: HttpRequest) -> dict[str, str]:
+    """What the blocks that are written by templates say at this moment, as plain text: the search looks at it too."""
+    said = {}
+    for name, template in blocks.TEMPLATES.items():
+        # What stands apart on the page is not to run together: names one under another, and what tags part.
+        html = re.sub(r"(</\w+>)*</span>(?=<span)", "; ", render_to_string(template, request=request))
+        said[name] = rendering.plain(html.replace("<", " <"))
+    return said
+
+
 @require_safe
 def article_list(request: HttpRequest) -> HttpResponse:
     """All published pages in their order, or those that hold the words looked for."""
     now, words = timezone.now(), search_words(request)
-    results = list(Article.objects.search(words, now=now)) if words else []
+    results = list(Article.objects.search(words, now=now, block_words=block_words(request))) if words else []
     for result in results:
         result.found = found_html(result.headline)
     context = {
         "q": words,
+        "about_a_visit": is_about_a_visit(words),
         "results": results,
         "articles": [] if results else Article.objects.published(now=now),
         "suggestions": [_("acne scars"), _("aftercare"), _("pregnancy"), _("sunscreen")],

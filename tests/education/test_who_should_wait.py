@@ -125,6 +125,46 @@ def test_without_an_active_questionnaire_it_says_call_us(client, article):
     assert "being checked by a clinician" in client.get(PATH).content.decode()
 
 
+def found(client, typed):
+    """The pages that the search finds, and the excerpt of this one as it is shown."""
+    with CaptureQueriesContext(connection) as captured:
+        answer = client.get("/learn/", {"q": typed})
+    assert len(captured) <= 12
+    results = {page.slug: str(page.found) for page in answer.context["results"]}
+    return list(results), results.get("who-should-wait", ""), answer.content.decode()
+
+
+def test_the_search_finds_what_only_the_list_says(client, article, questionnaire):
+    slugs, excerpt, _html = found(client, "INR")
+    assert slugs == ["who-should-wait"]
+    assert "<mark>INR</mark> over 3.5" in excerpt
+    _slugs, excerpt, html = found(client, "psoriasis eczema")
+    assert "Rosacea; <mark>Eczema</mark>; <mark>Psoriasis</mark>; A tendency" in excerpt
+    assert "&lt;" not in excerpt and "rule-name" not in html
+    publishing.retire(questionnaire, by=User.objects.get(email="lea@clinic.example"), now=timezone.now())
+    assert found(client, "INR")[0] == []  # nor in a list that is no longer there
+
+
+def test_the_search_knows_brands_and_everyday_words(client, article, questionnaire, editor, clinician):
+    for page in Article.objects.exclude(pk=article.pk):
+        revision = page.latest_revision()
+        revision.sign(by=clinician, now=timezone.now(), review_due=timezone.localdate() + timedelta(days=90))
+        page.publish(revision, by=editor, now=timezone.now())
+    wanted = {
+        "Accutane": "who-should-wait", "roaccutane": "who-should-wait", "warfarin": "who-should-wait",
+        "can I take aspirin": "who-should-wait", "botox": "who-should-wait", "makeup": "aftercare",
+        "make up": "aftercare", "dermaroller": "how-it-works", "derma rollers": "how-it-works",
+        "swimming": "aftercare", "pregnant": "who-should-wait", "blisters": "risks-and-when-to-call",
+    }  # fmt: skip
+    assert {typed: slug for typed, slug in wanted.items() if slug not in found(client, typed)[0]} == {}
+    assert found(client, "side effects")[0][0] == "risks-and-when-to-call"
+    assert "<mark>isotretinoin</mark>" in found(client, "accutane")[1].lower()
+    prices = '<a href="/book/">Prices and times</a>'
+    for typed in ("price", "what does it COST", "appointment", "zebra"):
+        assert prices in found(client, typed)[2].split("<main", 1)[1].split("</main>")[0]
+    assert prices not in found(client, "keloid")[2].split("<main", 1)[1].split("</main>")[0]
+
+
 def test_takes_at_most_twelve_queries(client, article, questionnaire):
     with CaptureQueriesContext(connection) as captured:
         assert client.get(PATH).status_code == 200
