@@ -323,6 +323,9 @@ def test_the_name_of_a_file_arrives_without_what_no_database_keeps(rf):
     request = rf.post("/", part, content_type="multipart/form-data; boundary=x")
     middleware.NeutralRequests(lambda request: None)(request)
     assert "\0" not in request.FILES["file"].name
+    request = rf.post("/", b"name=%ff", content_type=FORM)
+    middleware.NeutralRequests(lambda request: None)(request)
+    assert not request.FILES and request.POST["name"] == "\0", "looking for files keeps the mark"
 
 
 NONSENSE = [
