@@ -21,6 +21,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from booking import appointments, links
 from booking import ics as calendars
 from booking.appointments import allows, check_cancel, check_talk
+from booking.availability import Slot
 from booking.changing import NotAllowed, Taken, TooClose, in_the_house, left_to_staff
 from booking.choosing import (
     ends_in,
@@ -35,6 +36,8 @@ from booking.choosing import (
 )
 from booking.forms import ChosenTimeForm
 from booking.models import Appointment
+from booking.templatetags.booking_words import clock
+from booking.templatetags.booking_words import day as day_in_words
 from booking.times import Finder, Week, Wish, read_wish
 from booking.visitors import not_yours, open_for_a_while, patient_of, visible
 from clinic import accounts
@@ -186,24 +189,19 @@ def about(visit: Appointment, whole: bool, now: datetime) -> dict:
 def move(request: HttpRequest, visit: Appointment, whole: bool, now: datetime) -> HttpResponseBase:
     """Another time for the same appointment. GET shows times, POST moves; not with less notice than the clinic asks."""
     context = about(visit, whole, now)
+    form = ChosenTimeForm(request.POST if request.method == "POST" else None)
+    slot = form.cleaned_data["start"] if form.is_bound and form.is_valid() else None
+    if slot is not None and context["state"].is_open and has_already(visit, slot):  # also when it was pressed twice
+        when = {"day": day_in_words(visit.starts_at, visit.location), "clock": clock(visit.starts_at, visit.location)}
+        messages.info(request, _("%(day)s, %(clock)s is the time that you have already.") % when)
+        return redirect("booking:appointment", visit.uuid)
     if not context["state"].may_move:
         return render(request, "booking/move_not_now.html", context)
-    form = ChosenTimeForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and is_old(request, visit):
-        context["sentence"] = CHANGED
-        form = ChosenTimeForm()
-    elif request.method == "POST" and form.is_valid():
-        try:
-            seen = visit.fingerprint
-            appointments.move(visit, slot=form.cleaned_data["start"], by="patient", seen=seen, now=now)
-        except Taken:
-            context |= not_free(visit.treatment, form.cleaned_data["start"], now)
-        except (TooClose, NotAllowed) as problem:
-            reason = too_close(problem) if isinstance(problem, TooClose) else problem.sentence
-            context["sentence"] = reason if whole else NOT_THIS_TIME
-        else:
-            messages.success(request, _("Your appointment has a new time. We have sent you a message about it."))
+    if slot is not None:
+        refused = move_to(request, visit, slot, whole, now)
+        if refused is None:
             return redirect("booking:appointment", visit.uuid)
+        context |= refused
         form = ChosenTimeForm()
     wish, week, cleared = times_to_move_to(request, visit, context, now)
     if week is None:
@@ -217,10 +215,44 @@ def move(request: HttpRequest, visit: Appointment, whole: bool, now: datetime) -
         "rest": context["rest"] if whole else "",
         "button": _("Move it to the time I chose"),
         "one_button": _("Move it to this time"),
+        "others": any(one.is_active and one != visit.practitioner for one in visit.treatment.practitioners.all()),
         "everywhere_url": f"{reverse('booking:move', args=[visit.uuid])}?location=",
+        "everybody_url": f"{reverse('booking:move', args=[visit.uuid])}?practitioner=&location=",
         "stays": week.has_before(now + timedelta(hours=context["clinic"].notice_hours)),
     }
+    if not whole:
+        context |= how_to_see_more(request, visit)
     return render(request, "booking/move.html", context)
+
+
+def has_already(visit: Appointment, slot: Slot) -> bool:
+    """Whether that is the time it has."""
+    place = visit.location.pk
+    return (slot.starts_at, slot.practitioner_id, slot.location_id) == (visit.starts_at, visit.practitioner_id, place)
+
+
+def move_to(request: HttpRequest, visit: Appointment, slot: Slot, whole: bool, now: datetime) -> dict | None:
+    """Moves it, and says so on the next page; or what this page says where that cannot be.
+
+    A link alone moves it to times with the same practitioner only: it names nobody, so nobody else may come unseen.
+    """
+    if is_old(request, visit):
+        return {"sentence": CHANGED}
+    if not whole and slot.practitioner_id != visit.practitioner_id:
+        return {"sentence": NOT_THIS_TIME}
+    try:
+        visit = appointments.move(visit, slot=slot, by="patient", seen=visit.fingerprint, now=now)
+    except Taken:
+        return not_free(visit.treatment, slot, now)
+    except (TooClose, NotAllowed) as problem:
+        reason = too_close(problem) if isinstance(problem, TooClose) else problem.sentence
+        return {"sentence": reason if whole else NOT_THIS_TIME}
+    if whole:
+        said = _("Your appointment has a new time, with %(who)s. We have sent you a message about it.")
+        messages.success(request, said % {"who": visit.practitioner.name})
+    else:
+        messages.success(request, _("Your appointment has a new time. We have sent you a message about it."))
+    return None
 
 
 def times_to_move_to(
@@ -238,9 +270,15 @@ def times_to_move_to(
     wish = replace(wish, area=visit.area)
     if wish.location is None and not wish.anywhere and visit.location in wish.locations:
         wish = replace(wish, location=visit.location)
+    only = None
     if not context["whole"]:  # a link alone names nobody
-        wish = replace(wish, practitioners=[], practitioner=None)
-    finder = Finder(wish, clinic=context["clinic"], now=now, patient=visit.patient, exclude=visit)
+        wish = replace(wish, practitioners=[], practitioner=None, anybody=False)
+        only = visit.practitioner
+    elif wish.practitioner is None and not wish.anybody and visit.practitioner in wish.practitioners:
+        wish = replace(wish, practitioner=visit.practitioner)
+    finder = Finder(
+        wish, clinic=context["clinic"], now=now, patient=visit.patient, exclude=visit, moves=True, only=only
+    )
     found, cleared, earliest = None, None, None
     if treatment.needs_screening and visit.patient is not None:
         soonest = finder.first_free(cleared=True)

@@ -39,6 +39,11 @@ class Wish:
     first: date | None = None
     not_understood: bool = False
     anywhere: bool = False  # every place was asked for, in so many words
+    anybody: bool = False  # everybody, likewise
+
+    def _says(self, name: str, value: str | None) -> bool:
+        """Whether it stands in an address or a form, where it may be asked for in so many words with nothing in it."""
+        return bool(value) or (name == "location" and self.anywhere) or (name == "practitioner" and self.anybody)
 
     def query(self, **changes) -> str:
         """The wish as the query of an address, with some of it changed."""
@@ -48,9 +53,7 @@ class Wish:
             "location": self.location.slug if self.location else None,
             "from": self.first.isoformat() if self.first else None,
         } | changes
-        written = urlencode(
-            {name: value or "" for name, value in values.items() if value or (name == "location" and self.anywhere)}
-        )
+        written = urlencode({name: value or "" for name, value in values.items() if self._says(name, value)})
         return f"?{written}" if written else "?"
 
     @property
@@ -64,7 +67,7 @@ class Wish:
                 "location": self.location.slug if self.location else "",
                 "from": self.first.isoformat() if self.first else "",
             }.items()
-            if value or (name == "location" and self.anywhere)
+            if self._says(name, value)
         }
 
 
@@ -109,6 +112,7 @@ def read_wish(treatment: Treatment, data: Mapping[str, str], *, locations: list[
         first,
         unknown,
         anywhere=data.get("location") == "",
+        anybody=data.get("practitioner") == "",
     )
 
 
@@ -211,7 +215,11 @@ class Week:
 
 
 class Finder:
-    """Reads the diary once and answers the questions of one page about it: two queries, or up to four for far days."""
+    """Reads the diary once and answers the questions of one page about it: two queries, or up to four for far days.
+
+    exclude: a visit that does not stand in the way. moves: that visit gets another time, so its own is none. only: with
+    this person, whom the page does not name.
+    """
 
     def __init__(
         self,
@@ -221,8 +229,10 @@ class Finder:
         now: datetime,
         patient: Patient | None = None,
         exclude: Appointment | None = None,
+        moves: bool = False,
+        only: Practitioner | None = None,
     ) -> None:
-        self.wish, self.clinic, self.now = wish, clinic, now
+        self.wish, self.clinic, self.now, self.moves = wish, clinic, now, moves
         self.patient, self.exclude = patient, exclude
         # Yesterday in UTC has begun everywhere; what has passed is never offered.
         self.begin = now.astimezone(UTC).date() - DAY
@@ -232,7 +242,7 @@ class Finder:
             now=now,
             first=self.begin,
             days=self.days,
-            practitioner=wish.practitioner,
+            practitioner=only or wish.practitioner,
             location=wish.location,
             clinic=clinic,
         )
@@ -255,7 +265,15 @@ class Finder:
         wanted = Wanted(
             self.patient, self.wish.area, earliest=earliest, cleared=cleared, one_each=self.wish.practitioner is None
         )
-        return self.diary.slots(self.wish.treatment, wanted, first=first, days=days)
+        slots = self.diary.slots(self.wish.treatment, wanted, first=first, days=days)
+        return (slot for slot in slots if not self._is_theirs(slot)) if self.moves else slots
+
+    def _is_theirs(self, slot: Slot) -> bool:
+        """Whether it is the time that the visit to be moved has; with somebody else only where they were asked for."""
+        visit = self.exclude
+        if visit is None or self.wish.practitioner not in (None, visit.practitioner):
+            return False
+        return (slot.starts_at, slot.location_id) == (visit.starts_at, visit.location.pk)
 
     def _time(self, slot: Slot) -> Time:
         return Time(slot, self.locations[slot.location_id], self.practitioners.get(slot.practitioner_id))

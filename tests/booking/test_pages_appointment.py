@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from booking import appointments, links
 from booking.availability import Slot
-from booking.models import Appointment
+from booking.models import Appointment, WorkingHours
 from outbox.models import Message
 from tests import make
 from tests.booking import steps
@@ -457,11 +457,62 @@ def test_moving_shows_times_and_a_post_moves(client, surgery, patient):
     page = client.get(page_of(visit, "move"))
     assert "It stays yours until you have chosen another time" in words(page)
     key = keys_on(page)[4]
-    response = client.post(page_of(visit, "move"), {"start": key, **seen(visit)}, follow=True)
-    assert "Your appointment has a new time" in words(response)
+    sent = {"start": key, **seen(visit)}
+    response = client.post(page_of(visit, "move"), sent, follow=True)
+    assert f"Your appointment has a new time, with {surgery.practitioner.name}." in words(response)
     visit.refresh_from_db()
     assert visit.starts_at == Slot.from_key(key).starts_at
     assert visit.sequence == 1
+    assert "is the time that you have already." in words(client.post(page_of(visit, "move"), sent, follow=True))
+
+
+def test_the_time_they_have_is_not_offered_and_choosing_it_says_so(client, surgery, patient):
+    visit = steps.talk(surgery, patient=patient)
+    there, now = {"from": visit.local_date.isoformat()}, Slot.of(visit).key
+    for who in ("", surgery.practitioner.slug):
+        assert visit.starts_at not in starts(client.get(page_of(visit, "move"), there | {"practitioner": who}))
+    other = client.get(page_of(visit, "move"), there | {"practitioner": surgery.practitioners[1].slug})
+    assert visit.starts_at in starts(other)
+    text = words(client.post(page_of(visit, "move"), {"start": now, **seen(visit)}, follow=True))
+    assert "Thursday 11 March, 10:00 is the time that you have already." in text and "new time" not in text
+    assert Appointment.objects.get().sequence == 0
+
+
+def starts(response) -> set:
+    """When the times on a page begin."""
+    return {Slot.from_key(key).starts_at for key in keys_on(response)}
+
+
+def test_moving_stays_with_the_same_practitioner_unless_somebody_else_is_asked_for(client, surgery, patient):
+    visit = steps.talk(surgery, patient=patient)
+    mine, other = surgery.practitioners
+    somebody = Client()
+    somebody.get(links.make_link(visit, links.SEE, NOW))
+
+    def people(response) -> set[int]:
+        return {Slot.from_key(key).practitioner_id for key in keys_on(response)}
+
+    move = page_of(visit, "move")
+    page = client.get(move)
+    assert people(page) == {mine.pk} and f'value="{mine.slug}" selected' in page.content.decode()
+    assert people(client.get(move, {"practitioner": other.slug})) == {other.pk}
+    everybody = client.get(move, {"practitioner": ""})
+    assert people(everybody) == {mine.pk, other.pk}
+    later = re.search(r'class="weeks-later" href="([^"]+)"', everybody.content.decode()).group(1)
+    assert people(client.get(later.replace("&amp;", "&"))) == {mine.pk, other.pk}
+    for asked in ({}, {"practitioner": ""}, {"practitioner": other.slug}):
+        page = somebody.get(move, asked)
+        assert people(page) == {mine.pk} and "with the same person as now. After you sign in" in words(page)
+        assert mine.slug not in page.content.decode() and mine.name not in words(page)
+    wanted = {"start": steps.slot(surgery, clock="14:00", practitioner=other).key, **seen(visit)}
+    assert "This time is not possible." in words(somebody.post(move, wanted))
+    WorkingHours.objects.filter(practitioner=mine).delete()
+    page = client.get(move)
+    assert "No other time is free online" in words(page) and f"times with {mine.name}" in words(page)
+    assert people(client.get(re.search(r'href="([^"]+practitioner=[^"]*)"', page.content.decode()).group(1)))
+    assert "Sign in with a code" in words(somebody.get(move))
+    visit.refresh_from_db()
+    assert (visit.practitioner, visit.sequence) == (mine, 0)
 
 
 def test_moving_what_is_asked_for_offers_times_after_the_promise_and_says_it_is_looked_at(client, surgery, patient):
@@ -520,7 +571,7 @@ def test_moving_offers_the_place_of_the_visit_first_and_any_other_when_asked(cli
     visit = steps.talk(surgery, patient=patient)
     other = make.make_location(name="Valletta", slug="valletta", time_zone="Europe/Malta")
     make.make_room(other)
-    make.make_hours(surgery.practitioners[1], other, weekdays=[5, 6])
+    make.make_hours(surgery.practitioner, other, weekdays=[5, 6])
     here, anywhere = str(visit.location.pk), {str(visit.location.pk), str(other.pk)}
 
     def places_of(response) -> set[str]:
