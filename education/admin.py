@@ -143,9 +143,8 @@ class ArticleAdmin(AsksFiltersOnly):
             if not may_write:
                 raise PermissionDenied
             if form.is_valid() & sources.is_valid():
-                saved = self.save_words(request, form, sources)
+                saved = self.save_words(request, form, sources, latest)
                 if saved is not None:
-                    messages.success(request, _("Saved as version %(version)d.") % {"version": saved.version})
                     return redirect("admin:education_article_change", saved.article_id)
         body = form["body"].value() or ""
         page = render_body(body)
@@ -171,8 +170,9 @@ class ArticleAdmin(AsksFiltersOnly):
         }
         return render(request, "admin/education/article/edit.html", context)
 
-    def save_words(self, request, form: ArticleForm, sources) -> ArticleRevision | None:
-        """Saves a draft in one transaction; None, with the problems on the form, when it was refused."""
+    def save_words(self, request, form: ArticleForm, sources, latest) -> ArticleRevision | None:
+        """Saves a draft in one transaction, and says what was saved; None, with the problems on the form, when it was
+        refused. `latest`: the version before it."""
         words = {name: form.cleaned_data[name] for name in WORDS}
         kept = [item for item in sources.cleaned_data if item and not item.get("DELETE")]
         try:
@@ -180,8 +180,16 @@ class ArticleAdmin(AsksFiltersOnly):
                 new = form.instance.pk is None
                 article = form.save()
                 revision = article.save_draft(**words, sources=kept, by=request.user, now=timezone.now())
-                log = self.log_addition if new else self.log_change
-                log(request, article, str(_("Version %(version)d") % {"version": revision.version}))
+                if revision != latest:
+                    log = self.log_addition if new else self.log_change
+                    log(request, article, str(_("Version %(version)d") % {"version": revision.version}))
+                    messages.success(request, _("Saved as version %(version)d.") % {"version": revision.version})
+                elif {*form.Meta.fields} & {*form.changed_data}:
+                    self.log_change(request, article, str(_("Place")))
+                    said = _("Its place is saved. The words are the same, so there is no new draft.")
+                    messages.success(request, said)
+                else:
+                    messages.info(request, _("Nothing was changed, so there is no new draft."))
                 return revision
         except ValidationError as error:
             form.add_problems(error)

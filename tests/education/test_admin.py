@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.contrib.admin.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -107,6 +108,23 @@ def test_two_editors_do_not_overwrite_each_other(staff, editor, article):
     assert "Somebody saved version 2" in response.content.decode()
     assert 'value="Mine"' in response.content.decode()
     assert article.revisions.count() == 2
+
+
+def test_saving_what_is_the_same_says_so(staff, editor, article):
+    def said(**changes):
+        data = form_data(article.latest_revision(), **{"sources-INITIAL_FORMS": "1"}, **changes)
+        logged = LogEntry.objects.count()
+        page = staff(editor).post(address(article, "change"), data, follow=True).content.decode()
+        return page, LogEntry.objects.count() - logged
+
+    draft(article, editor)
+    page, logged = said()
+    assert "Saved as version 2." in page and logged == 1
+    page, logged = said()
+    assert "Nothing was changed, so there is no new draft." in page and logged == 0
+    page, logged = said(order="7")
+    assert "Its place is saved. The words are the same, so there is no new draft." in page and logged == 1
+    assert (Article.objects.get().order, article.revisions.count()) == (7, 2)
 
 
 def test_sources_can_be_added_and_taken_out(staff, editor, article):
