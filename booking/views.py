@@ -43,6 +43,7 @@ from booking.visitors import (
     HOLD,
     WANTED,
     details_again,
+    has_run_out,
     kept_by,
     near_wanted,
     own_key,
@@ -164,6 +165,7 @@ def slots(request: HttpRequest, slug: str) -> HttpResponseBase:
         form = ChosenTimeForm()
     context |= week_of_times(request, finder, leave, form, soonest) | {
         "zone": zone_beside(kept.location, locations) if kept else "",
+        "kept_ended": kept is not None and has_run_out(kept, now),
         "consultation_first": clinic.consultation_first == clinic.ConsultationFirst.ALWAYS
         and treatment.needs_screening
         and leave.cleared is not True,

@@ -104,6 +104,11 @@ def kept_by(request: HttpRequest) -> Appointment | None:
     return found
 
 
+def has_run_out(held: Appointment, now: datetime) -> bool:
+    """Whether we keep it no longer; it may still be confirmed while nobody has taken it."""
+    return held.hold_expires_at is not None and held.hold_expires_at < now
+
+
 def details_of(held: Appointment) -> HoldDetails | None:
     """What was typed for this hold so far."""
     try:

@@ -2,6 +2,7 @@
 
 from django import template
 from django.template.context import Context
+from django.utils import timezone
 
 from booking import choosing, visitors
 from booking.holding import EXTENSIONS
@@ -15,6 +16,7 @@ def kept_time(context: Context) -> dict:
     held = visitors.kept_by(context["request"])
     return {
         "held": held,
+        "expired": held is not None and visitors.has_run_out(held, timezone.now()),
         "zone": choosing.zone_beside(held.location, choosing.places()) if held else "",
         "more_time_left": held is not None and held.hold_extensions < EXTENSIONS,
         "csrf_token": context.get("csrf_token"),

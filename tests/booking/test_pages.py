@@ -398,6 +398,16 @@ def test_from_a_time_to_a_booked_consultation_with_a_real_code(client, surgery):
     assert "Booked" in words(client.get(response.url))
 
 
+def test_a_hold_that_ran_out_is_kept_no_more_in_the_words_of_every_page(client, surgery, clock):
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))])
+    code = client.post(page, DETAILS).url
+    clock.now += timedelta(minutes=11)
+    for here in (page, code, times_of(surgery.consultation)):
+        text = words(client.get(here))
+        assert "for you until 09:10" in text or "We kept it until 09:10" in text
+        assert "Nobody has taken it yet" in text and "e keep " not in text.replace("The time we keep for you", "")
+
+
 @pytest.mark.parametrize(
     ("changes", "heading"),
     [
