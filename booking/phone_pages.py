@@ -48,18 +48,7 @@ class OneOf(forms.TypedChoiceField):
 
 
 class CallerForm(PatientForm):
-    """Somebody new on the phone, whom we can reach; whoever is known already is booked for."""
-
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["email"].help_text = _("Leave it empty if they have none. Without it no message is sent.")
-
-    def clean(self) -> dict:
-        """Asks for a way to reach them: who is only a name and a birthday is told of no change."""
-        given = {"phone", "email"} & {name for name, value in self.cleaned_data.items() if value}
-        if not given and not {"phone", "email"} & set(self.errors):
-            self.add_error("phone", _("Give a phone number or an e-mail address, so that we can reach them."))
-        return super().clean()
+    """Somebody new on the phone; whoever is known already is booked for."""
 
     def way_to(self, patient: Patient) -> str:
         """On to the times."""
@@ -195,7 +184,7 @@ class PhonePages(StaffPages):
         later = availability.first_free(treatment, now=now, **wanted)
         # That looks further ahead than the diary: a place whose hours begin late is in its answer only.
         place = next((place for place in form.places if later and place.pk == later.location_id), None)
-        return [], later.starts_at.astimezone(place.zone).date() if later and place else None
+        return [], place.day_of(later.starts_at) if later and place else None
 
     def by_day(self, form: TimesForm, slots: list[Slot]) -> list:
         """Slots as [(local day, [(who and where, [(key, clock)])])]."""
@@ -382,17 +371,12 @@ class PhonePages(StaffPages):
                 else:
                     form.add_error(None, why_not(refusal, wish["treatment"], form.cleaned_data["slot"], now))
                 alternatives = self.by_day(wished, refusal.alternatives) if isinstance(refusal, Taken) else []
-        slot = self.shown_slot(form)
-        if slot is not None and slot.starts_at <= now:
-            messages.error(request, _("That time is over. Please choose another one."))
+        chosen = self.chosen_time(form, wished, now=now)
+        if isinstance(chosen, str):
+            messages.error(request, chosen)
             return redirect(back)
-        place = next((place for place in wished.places if slot and place.pk == slot.location_id), None)
-        who = next((person for person in wished.practitioners if slot and person.pk == slot.practitioner_id), None)
-        if slot is None or place is None or who is None:
-            messages.error(request, _("Choose one of the times on this page."))
-            return redirect(back)
-        treatment, area = wish["treatment"], wish["area"]
-        on = slot.starts_at.astimezone(place.zone).date()
+        slot, place, who = chosen
+        treatment, area, on = wish["treatment"], wish["area"], place.day_of(slot.starts_at)
         found = clearance.clearance_for(patient, treatment, area=area, on=on, now=now)
         return self.page(
             request,
@@ -438,12 +422,19 @@ class PhonePages(StaffPages):
         visits = Appointment.objects.occupying().filter(patient=patient, starts_at=slot.starts_at)
         return visits.filter(practitioner=slot.practitioner_id).first()
 
-    def shown_slot(self, form: BookForm) -> Slot | None:
-        """The time a confirm page is about: posted, or of the address; None for what is no time."""
+    def chosen_time(
+        self, form: BookForm, wished: TimesForm, *, now: datetime
+    ) -> tuple[Slot, Location, Practitioner] | str:
+        """The time a confirm page is about (posted, or of the address), where and with whom; or a sentence why not."""
         try:
-            return Slot.from_key(str(form["slot"].value() or ""))
+            slot = Slot.from_key(str(form["slot"].value() or ""))
         except (ValueError, OverflowError):
-            return None
+            return _("Choose one of the times on this page.")
+        if slot.starts_at <= now:
+            return _("That time is over. Please choose another one.")
+        place = next((place for place in wished.places if place.pk == slot.location_id), None)
+        who = next((person for person in wished.practitioners if person.pk == slot.practitioner_id), None)
+        return (slot, place, who) if place and who else _("Choose one of the times on this page.")
 
     def booked_words(self, visit: Appointment) -> list[tuple[int, str]]:
         """What was booked and what the desk does or says now."""

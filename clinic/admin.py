@@ -623,7 +623,8 @@ DAY_FORMATS = ["%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y-%m-%d", "%d %B %Y", "%d %
 
 
 class PatientForm(RecordAnsweredOnce):
-    """A person who is treated. Before a new one is made, likely doubles are shown and have to be looked at."""
+    """A person who is treated, whom we can reach. Before a new one is made, likely doubles are shown and have to be
+    looked at."""
 
     birth_date = forms.DateField(
         label=_("Date of birth"),
@@ -646,6 +647,7 @@ class PatientForm(RecordAnsweredOnce):
         fields = ["name", "birth_date", "phone", "email"]
         field_classes = {"name": NameField}
         error_messages = {"name": {"required": _("Give the full name.")}}
+        help_texts = {"email": _("Leave it empty if they have none. Without it no message is sent.")}
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -690,8 +692,12 @@ class PatientForm(RecordAnsweredOnce):
         return reverse("admin:clinic_patient_change", args=[patient.pk])
 
     def clean(self) -> dict:
-        """Shows who looks like the same person, once."""
+        """Asks for a way to reach them: who is only a name and a birthday is told of no change. Shows who looks like
+        the same person, once."""
         cleaned = super().clean() or self.cleaned_data
+        ways = {"phone", "email"}
+        if not any(cleaned.get(way) for way in ways) and not ways & set(self.errors):
+            self.add_error("phone", _("Give a phone number or an e-mail address, so that we can reach them."))
         if self.instance.pk is None and not self.errors and not cleaned.get("is_somebody_new"):
             asked = Patient(**{name: cleaned[name] for name in ("name", "birth_date", "phone", "email")})
             doubles = list(asked.likely_duplicates()[:5])

@@ -368,7 +368,8 @@ def written_by_the_desk(patient, email):
     """The desk saves the patient's page with this address; the answer."""
     desk = Client()
     desk.force_login(make_user("Front desk"))
-    data = {"name": patient.name, "birth_date": f"{patient.birth_date:%d/%m/%Y}", "phone": "", "email": email}
+    born_on = f"{patient.birth_date:%d/%m/%Y}"
+    data = {"name": patient.name, "birth_date": born_on, "phone": str(patient.phone), "email": email}
     page = reverse("admin:clinic_patient_change", args=[patient.pk])
     assert "They sign in with this address" in desk.get(page).content.decode()
     return desk.post(page, data, follow=True)

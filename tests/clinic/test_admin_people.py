@@ -645,6 +645,10 @@ def test_nobody_like_them_needs_no_tick(client):
     signed_in(client, "Front desk")
     make.make_patient(name="Ada Lovelace", birth_date=date(1990, 5, 4))
     data = {"name": "Grace Hopper", "birth_date": "9/12/1985", "phone": "", "email": ""}
+    page = client.post(reverse("admin:clinic_patient_add"), data).content.decode()
+    assert "Give a phone number or an e-mail address" in page and 'value="Grace Hopper"' in page
+    assert not Patient.objects.filter(name="Grace Hopper").exists(), "nobody whom we cannot reach"
+    data["phone"] = "+44 7400 555123"
     assert client.post(reverse("admin:clinic_patient_add"), data).status_code == 302
     assert Patient.objects.get(name="Grace Hopper").birth_date == date(1985, 12, 9)
 
@@ -652,7 +656,7 @@ def test_nobody_like_them_needs_no_tick(client):
 @pytest.mark.parametrize("day", ["4/5/1890", "1/1/2999", "yesterday", "31/2/1990", ""])
 def test_a_day_on_which_nobody_was_born_is_refused(client, day):
     signed_in(client, "Front desk")
-    data = {"name": "Grace Hopper", "birth_date": day, "phone": "", "email": ""}
+    data = {"name": "Grace Hopper", "birth_date": day, "phone": "+44 7400 555123", "email": ""}
     assert client.post(reverse("admin:clinic_patient_add"), data).status_code == 200
     assert not Patient.objects.exists()
 
@@ -660,7 +664,7 @@ def test_a_day_on_which_nobody_was_born_is_refused(client, day):
 def test_nothing_is_kept_about_a_child(client):
     signed_in(client, "Front desk")
     born = timezone.localdate() - timedelta(days=17 * 365)
-    data = {"name": "Grace Hopper", "birth_date": f"{born:%d/%m/%Y}", "phone": "", "email": ""}
+    data = {"name": "Grace Hopper", "birth_date": f"{born:%d/%m/%Y}", "phone": "+44 7400 555123", "email": ""}
     known = make.make_patient(name="Ada Lovelace")
     for address in (
         reverse("admin:clinic_patient_add"),
@@ -676,7 +680,7 @@ def test_nothing_is_kept_about_a_child(client):
 def test_a_name_is_words_and_not_markup(client):
     signed_in(client, "Front desk")
     make.make_patient(name="<script>alert(1)</script> Lovelace", birth_date=date(1990, 5, 4))
-    data = {"name": "Ada Lovelace", "birth_date": "4 May 1990", "phone": "", "email": ""}
+    data = {"name": "Ada Lovelace", "birth_date": "4 May 1990", "phone": "+44 7400 555123", "email": ""}
     page = client.post(reverse("admin:clinic_patient_add"), data).content.decode()
     assert "&lt;script&gt;alert(1)" in page and "<script>alert(1)" not in page
 
