@@ -154,6 +154,7 @@ class ArticleAdmin(AsksFiltersOnly):
             "opts": self.opts,
             "article": article,
             "latest": latest,
+            "after": form.cleaned_data.get("based_on") if form.is_bound else latest and latest.version,
             "state": state_word(article) if article else None,
             "taken_down": down_words(article) if article else "",
             "form": form,

@@ -1,7 +1,7 @@
 """What editors and clinicians fill in about the education pages."""
 
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -72,17 +72,15 @@ class ArticleForm(RecordAnsweredOnce):
         if self.instance.pk:  # its address is in links and in findings
             del self.fields["slug"]
 
-    def clean_based_on(self) -> int | None:
+    def clean(self) -> dict[str, Any] | None:
         """Two editors at once: the second is told, and loses nothing that was typed."""
-        based_on = self.cleaned_data["based_on"]
+        cleaned = super().clean()
         latest = self.instance.latest_revision() if self.instance.pk else None
-        if latest is not None and based_on != latest.version:
-            raise ValidationError(
-                _("Somebody saved version %(version)d while you were writing. Copy your text, open the page again and "
-                  "put your changes into the new version."),
-                params={"version": latest.version},
-            )  # fmt: skip
-        return based_on
+        if latest is not None and self.cleaned_data.get("based_on") != latest.version:
+            somebody = _("Somebody saved version %(version)d while you were writing. Copy your text, open the page again "
+                         "and put your changes into the new version.")  # fmt: skip
+            self.add_error(None, ValidationError(somebody, params={"version": latest.version}))
+        return cleaned
 
     def add_problems(self, error: ValidationError) -> None:
         """Shows what `save_draft` refused beside the field it is about."""

@@ -101,12 +101,13 @@ def test_what_cannot_be_saved_is_told_and_kept(staff, editor, article, changes):
     assert ArticleRevision.objects.count() == 1
 
 
-def test_two_editors_do_not_overwrite_each_other(staff, editor, article):
+def test_two_editors_do_not_overwrite_each_other(staff, editor, clinician, article):
     first = draft(article, editor)
-    draft(article, editor, title="Saved meanwhile")
-    response = staff(editor).post(address(article, "change"), form_data(first, title="Mine"))
-    assert "Somebody saved version 2" in response.content.decode()
-    assert 'value="Mine"' in response.content.decode()
+    published(article, editor, clinician, title="Saved meanwhile")
+    html = staff(editor).post(address(article, "change"), form_data(first, title="Mine")).content.decode()
+    assert "<li>Somebody saved version 2 while you were writing." in html
+    assert "ased on" not in html and "Patients read version 2. You are writing after version 1;" in html
+    assert 'value="Mine"' in html
     assert article.revisions.count() == 2
 
 
