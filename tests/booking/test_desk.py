@@ -343,6 +343,7 @@ def test_the_day_is_printed_as_a_table_with_the_same_facts(desk, surgery):
     for words in ("<table", "10:00–10:45", "Maria Vella", "04/05/1990", "+447700900123", "session 1 of 1", "ready"):
         assert words in page, words
     assert "<button" not in page.split('id="content"')[1]
+    assert "To print this page, choose “Print” in the menu of your browser" in page
 
 
 def test_freed_visits_stay_in_sight_and_kept_times_do_not_show(desk, surgery):
@@ -661,6 +662,7 @@ def test_what_is_to_do_stands_beside_the_day(desk, surgery):
     page = desk.read("desk")
     for words in ("Has ToMove", "Time to be moved", "Form Isdue", "Form due", "Message unclear"):
         assert words in page, words
+    assert page.split('id="to-do"')[1].count('href="tel:+447700900123"') == 2, "whom to ring is rung from here"
     assert Staff.address("move", moving.uuid) in page
     assert Staff.address("change", due.uuid) in page
     assert f"/admin/outbox/message/{message.pk}/change/" in page
