@@ -7,7 +7,7 @@ days in `hours_admin`.
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import SEARCH_VAR
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -26,6 +26,7 @@ from booking.models import Appointment
 from booking.own_day_pages import OwnDayPages
 from booking.phone_pages import PhonePages
 from booking.staff_pages import WhoFilter
+from booking.templatetags.booking_words import zone_words
 from clinic.admin import NeedsFirst, PrivateList
 from clinic.models import Location, Patient
 from clinic.names import as_reference
@@ -170,8 +171,13 @@ class AppointmentAdmin(DeskPages, PhonePages, OwnDayPages):
         return AppointmentList
 
     def get_ordering(self, request):
-        """The nearest first."""
+        """The nearest first: by the instant, which is why a clinic in several zones reads the zone."""
         return ["starts_at", "pk"]
+
+    def get_queryset(self, request):
+        """Each with `other_zones`: whether there are open places by whose clock its time would be another."""
+        others = Location.objects.filter(is_active=True).exclude(time_zone=OuterRef("room__location__time_zone"))
+        return super().get_queryset(request).annotate(other_zones=Exists(others))
 
     def get_search_results(self, request, queryset, search_term):
         """By who comes; the reference of a visit finds that visit alone."""
@@ -183,8 +189,9 @@ class AppointmentAdmin(DeskPages, PhonePages, OwnDayPages):
 
     @admin.display(description=gettext_lazy("when"), ordering="starts_at")
     def when(self, visit) -> str:
-        """On the wall there."""
-        return date_format(visit.local_start, "D j M Y, H:i")
+        """On the wall there; with whose wall that is, where it needs saying."""
+        zone = f" ({zone_words(visit.location)})" if visit.other_zones else ""
+        return date_format(visit.local_start, "D j M Y, H:i") + zone
 
     @admin.display(description=gettext_lazy("patient"), ordering="patient__name")
     def who(self, visit) -> str:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from booking import appointments, lines, past, todo
 from booking.changing import constraint_of
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
-from clinic.models import Patient
+from clinic.models import Location, Patient
 from outbox.messages import KINDS
 from outbox.models import Message
 from tests import make
@@ -90,6 +90,15 @@ def test_the_list_is_filtered(front, surgery):
         page = front.read("changelist", query=query)
         assert sees is None or sees in page, query
         assert not_sees is None or not_sees not in page, query
+
+
+def test_a_clinic_in_several_time_zones_reads_which_clock_is_meant(front, surgery):
+    steps.talk(surgery)
+    assert "11 Mar 2027, 10:00</a>" in front.read("changelist")
+    other = make.make_location(time_zone="Asia/Tokyo")
+    assert "11 Mar 2027, 10:00 (London time)</a>" in front.read("changelist")
+    Location.objects.filter(pk=other.pk).update(is_active=False)
+    assert "(London time)" not in front.read("changelist")
 
 
 def test_rows_lead_to_the_visit_by_its_uuid(front, surgery):
