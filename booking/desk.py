@@ -68,7 +68,7 @@ class Day:
         ]
 
 
-def places(day: date | None, *, now: datetime) -> list[tuple[Location, str | None]]:
+def places_to_show(day: date | None, *, now: datetime) -> list[tuple[Location, str | None]]:
     """The places that are open for booking, and after them those that are not any more and have visits from today (or
     that local day) on; each with why it is closed on that day (on its own today, where no day is given), which may be
     empty words; None where it is not closed. One query."""
@@ -104,12 +104,12 @@ def visits_of(day: date, location: Location) -> QuerySet[Appointment]:
 
 
 def the_day(day: date, place: Location, *, closed: str | None = None, by_room: bool, now: datetime, user: User) -> Day:
-    """The day at one of `places`, in columns by practitioner, or by room. Two queries and those of `readiness`."""
+    """The day at one of `places_to_show`, in columns by practitioner, or room. Two queries and those of `readiness`."""
     found = lines(visits_of(day, place), now=now, user=user)
     return Day(
         day=day,
         location=place,
-        today=now.astimezone(place.zone).date(),
+        today=place.day_of(now),
         lines=found,
         columns=_rooms(found, place) if by_room else _practitioners(found, day, place),
         closed=None if closed is None else closed or _("closed"),

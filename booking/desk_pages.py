@@ -79,7 +79,7 @@ class DeskPages(StaffPages):
         """A day at a place, with the search and what is to do. POST only searches: a name is nothing for an address."""
         now = timezone.now()
         wanted_day = day_asked(request)
-        places = desk.places(wanted_day, now=now)
+        places = desk.places_to_show(wanted_day, now=now)
         if not places:
             return self.page(request, "no_place", title=_("Desk"))
         there = request.GET.get("at", "")
@@ -218,7 +218,7 @@ class DeskPages(StaffPages):
     def resend(self, request: StaffRequest, key: uuid.UUID, message: uuid.UUID) -> HttpResponse:
         """Sends one of its messages again."""
 
-        def send(visit: Appointment, *, by: User, seen: str | None, now: datetime) -> None:
+        def send(visit: Appointment, *, by: User, now: datetime, **_seen) -> None:  # the outbox looks what is true now
             found = Message.objects.filter(uuid=message, subject_uuid=visit.uuid, patient=visit.patient).first()
             if found is None:
                 raise Http404

@@ -24,7 +24,7 @@ Status = Appointment.Status
 def desk_today(request: HttpRequest, now: datetime) -> dict:
     """Each place of the desk with the counts of its own local day and who comes next; and how many visits
     wait for something. Who is to be rung and which messages are unclear stand in panels of their own."""
-    places = [place for place, _closed in desk.places(None, now=now)]
+    places = [place for place, _closed in desk.places_to_show(None, now=now)]
     days = {place.pk: now.astimezone(place.zone).date() for place in places}
     wanted = Q(pk__in=[])
     for pk, day in days.items():
