@@ -12,7 +12,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 from django.utils.translation import get_language
 
 from clinic.ages import is_adult
@@ -230,20 +229,22 @@ def prove_birth_date(response: QuestionnaireResponse, given: date, *, now: datet
     A wrong one is counted; the third wrong one deletes unfinished answers, and the caller takes finished ones off the
     device. Raises AlreadySent where too many wrong ones were given before, SealBroken when nothing can be compared.
     """
-    key = DataKey.objects.filter(response=response)
     right = finished.answered_birth_date(response)
     if right is None:
         raise SealBroken("There is no birth date to compare with.")
-    if key.filter(wrong_birth_dates__gte=WRONG_BIRTH_DATES).exists():
-        raise AlreadySent
-    if given == right:
-        key.update(opened_at=now, wrong_birth_dates=0)
-        return True
-    key.update(wrong_birth_dates=F("wrong_birth_dates") + 1)
-    if not key.filter(wrong_birth_dates__lt=WRONG_BIRTH_DATES).exists():
-        forget(response)
-        raise AlreadySent
-    return False
+    with transaction.atomic():  # guesses sent at the same moment are counted one after the other
+        QuestionnaireResponse.objects.select_for_update().filter(pk=response.pk).values("pk").first()
+        mine = DataKey.objects.filter(response=response)
+        wrong = mine.values_list("wrong_birth_dates", flat=True).first()
+        if wrong is not None and wrong < WRONG_BIRTH_DATES:
+            if given == right:
+                mine.update(opened_at=now, wrong_birth_dates=0)
+                return True
+            mine.update(wrong_birth_dates=wrong + 1)
+            if wrong + 1 < WRONG_BIRTH_DATES:
+                return False
+            forget(response)
+    raise AlreadySent
 
 
 # ---------------------------------------------------------------- inside

@@ -1,18 +1,19 @@
 """Two windows send, save and reply at the same moment: one of each is kept."""
 
 import threading
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from screening import finished
 from screening import responses as verbs
-from screening.models import Assessment, QuestionnaireResponse
+from screening.models import Assessment, DataKey, QuestionnaireResponse
 from tests.make import NOW, TODAY, make_treatment
 from tests.screening.conftest import harmless_answers, publish
 
 pytestmark = pytest.mark.django_db(transaction=True)
+BIRTH = date(1990, 5, 4)
 
 
 def at_once(*tasks) -> list:
@@ -84,6 +85,36 @@ def test_sending_what_changed_since_it_was_declared_is_refused(draft):
     assert again(draft).status == "in-progress"
     now_so = finished.answers_of(again(draft))
     assert verbs.complete(again(draft), today=TODAY, now=NOW, declared=now_so).status == "completed"
+
+
+def test_a_guess_at_the_birth_date_waits_for_those_before_it(draft):
+    """Else eight sent at the same moment were eight guesses, and not three."""
+    told: list = []
+
+    def guess():
+        try:
+            told.append(verbs.prove_birth_date(again(draft), BIRTH, now=NOW))
+        except verbs.AlreadySent:
+            told.append("no more")
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        QuestionnaireResponse.objects.select_for_update().get(pk=draft.pk)
+        DataKey.objects.filter(response=draft).update(wrong_birth_dates=verbs.WRONG_BIRTH_DATES)
+        thread = threading.Thread(target=guess)
+        thread.start()
+        while not told and not is_waited_for():
+            pass
+    thread.join()
+    assert told == ["no more"]
+
+
+def is_waited_for() -> bool:
+    """Whether another connection waits for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone()[0] > 0
 
 
 def test_two_readers_record_one_assessment(draft):
