@@ -88,7 +88,7 @@ def test_a_missing_questionnaire_points_to_the_shipped_file():
 
 
 def test_answers_come_from_the_input(monkeypatch, capsys):
-    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(EXAMPLE)))
+    monkeypatch.setattr("sys.stdin", io.StringIO("\ufeff" + json.dumps(EXAMPLE)))
     call_command("assess", FILE, on="2027-02-27", answers="-")
 
     assert json.loads(capsys.readouterr().out) == SAID

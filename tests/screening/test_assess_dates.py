@@ -231,6 +231,39 @@ def test_the_date_decides_the_age_of_a_scar_not_the_choice():
     assert ask(old).effect == "review"
 
 
+YOUNG, MIDDLE = {"scar-age": "under-6-months"}, {"scar-age": "6-to-12-months"}
+ROSACEA = {"rosacea": "past", "rosacea-where": "x"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (YOUNG | {"scar-healed-on": "2026-05-21"}, {"scar-age-6-to-12-months", "scar-age-date-does-not-fit"}),
+        (YOUNG | {"scar-healed-on": "2026-05-22"}, {"scar-age-6-to-12-months"}),
+        (YOUNG | {"scar-healed-on": "2026-05-23"}, {"scar-age-under-6-months"}),
+        (MIDDLE | {"scar-healed-on": "2025-11-21"}, {"scar-age-date-does-not-fit"}),
+        (MIDDLE | {"scar-healed-on": "2025-11-22"}, {"scar-age-6-to-12-months"}),
+        (MIDDLE | {"scar-healed-on": "2026-05-22"}, {"scar-age-6-to-12-months"}),
+        (MIDDLE | {"scar-healed-on": "2026-05-23"}, {"scar-age-date-does-not-fit", "scar-age-under-6-months"}),
+        (MIDDLE | {"scar-healed-on": "2026-05"}, {"scar-age-under-6-months"}),
+        (ROSACEA | {"rosacea-last-flare": "2025-11-22"}, {"rosacea-past"}),
+        (
+            ROSACEA | {"rosacea-last-flare": "2025-11-23"},
+            {"rosacea-past", "rosacea-flare-under-12-months", "rosacea-date-does-not-fit"},
+        ),
+        (ROSACEA | {"rosacea-last-flare": "2025-11"}, {"rosacea-past", "rosacea-flare-under-12-months"}),
+        ({"age-date-of-birth": "2008-11-23"}, {"age-under-18"}),
+        ({"age-date-of-birth": "2008-11-22"}, {"age-18-to-21"}),
+        ({"age-date-of-birth": "2004-11-23"}, {"age-18-to-21"}),
+        ({"age-date-of-birth": "2004-11-22"}, set()),
+        ({"age-date-of-birth": "1906-11-23"}, set()),
+        ({"age-date-of-birth": "1906-11-22"}, {"age-over-120"}),
+    ],
+)
+def test_on_either_side_of_a_birthday_or_an_anniversary(changes, said):
+    assert rules(ask(changes)) == said
+
+
 # ---------------------------------------------------------------- dates that cannot be
 
 

@@ -102,14 +102,14 @@ class Command(BaseCommand):
             if source == "-":
                 text = sys.stdin.read(MAX_CHARACTERS + 1)
             else:
-                with open(source, encoding="utf-8-sig") as file:
+                with open(source, encoding="utf-8") as file:
                     text = file.read(MAX_CHARACTERS + 1)
         except (OSError, UnicodeError, ValueError) as error:
             raise CommandError(f"The answers cannot be read: {error}") from error
         if len(text) > MAX_CHARACTERS:
             raise CommandError("The answers are too long.")
         try:
-            answers = json.loads(text, object_pairs_hook=_once)
+            answers = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             raise CommandError(f"The answers are not JSON: {error}") from error
         if not isinstance(answers, dict):
