@@ -58,7 +58,8 @@ def hold(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
     now = timezone.now()
     held = own_hold(request, uuid)
     if held is None:
-        return given_up_elsewhere(request, now) if is_typed(request) else not_yours(request)
+        known = is_typed(request) or kept_by(request) is not None
+        return given_up_elsewhere(request, None, now) if known else not_yours(request)
     if held.status != Appointment.Status.PROPOSED:
         return no_longer_held(request, held, now)
     if request.method == "POST":
@@ -295,15 +296,20 @@ def no_longer_held(request: HttpRequest, held: Appointment, now: datetime) -> Ht
     """A hold that became an appointment leads there; one that ended says so."""
     status = Appointment.Status
     if held.status == status.CANCELLED and held.previous_status == status.PROPOSED:
+        if request.session.get(HOLD) != str(held.uuid) and kept_by(request) is not None:
+            return given_up_elsewhere(request, held, now)
         return (keep_typed(request, held, now) if is_typed(request) else None) or not_kept(request, held, now)
     return redirect("booking:appointment", held.uuid)
 
 
-def given_up_elsewhere(request: HttpRequest, now: datetime) -> HttpResponse:
-    """For somebody who typed while the same browser, in another tab, gave the time back or chose another one: what they
-    typed waits for the next time. It says the same of a time that never was, or is somebody else's."""
-    context = {"other": kept_by(request)}
-    return keep_typed(request, None, now) or render(request, "booking/given_up.html", context)
+def given_up_elsewhere(request: HttpRequest, held: Appointment | None, now: datetime) -> HttpResponse:
+    """For whoever acts while the same browser, in another tab, gave the time back or chose another one: it leads there,
+    and what they typed waits for it. It says the same of a time that never was, or is somebody else's."""
+    other = kept_by(request)
+    if is_typed(request) and (refused := keep_typed(request, held, now)):
+        return refused
+    context = {"other": other, "kept": any(kept_details(request, now).values())}
+    return render(request, "booking/given_up.html", context)
 
 
 def is_typed(request: HttpRequest) -> bool:

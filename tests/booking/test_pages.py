@@ -650,6 +650,21 @@ def test_a_time_given_up_in_another_tab_loses_nothing_that_was_typed(client, sur
         assert f'value="{value}"' in html
 
 
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_a_time_given_up_for_another_leads_to_that_one_from_every_button(client, surgery, signed_in):
+    patient = patient_who_signs_in(client) if signed_in else None
+    first = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation, steps.slot(surgery).key))])
+    second = choose(client, surgery.consultation, keys_on(client.get(times_of(surgery.consultation)))[-1]).url
+    nobodys = [uuid.uuid4(), steps.held(surgery, clock="14:00", treatment=surgery.consultation).uuid]
+    for page in (first, *(reverse("booking:hold", args=[one]) for one in nobodys)):
+        for action in ("", "confirm", "more-time", "release", "not-me"):
+            answer = client.post(page, {"action": action}) if action else client.get(page)
+            assert "That time is not held for you any more" in words(answer)
+            assert f'href="{second}"' in answer.content.decode() and "you need not write it again" not in words(answer)
+    assert Appointment.objects.filter(status="proposed").count() == 2
+    assert ("_auth_user_id" in client.session) == signed_in == (patient is not None)
+
+
 def test_details_sent_to_a_time_of_nobody_tell_nothing(client, surgery):
     for held in (steps.held(surgery, treatment=surgery.consultation).uuid, uuid.uuid4()):
         page = reverse("booking:hold", args=[held])

@@ -163,11 +163,14 @@ def test_the_request_key_of_another_browser_does_not_open_its_time(client, surge
     other = Client()
     other.get(times_of(surgery.consultation))
     theirs = held_uuid(other.post(times_of(surgery.consultation), sent))
+    same = client.post(times_of(surgery.consultation), sent)
+    assert "That time has just been taken" in words(same) and "hold" not in client.session
+    assert client.get(reverse("booking:hold", args=[theirs])).status_code == 302
     own = held_uuid(
         client.post(times_of(surgery.consultation), sent | {"start": steps.slot(surgery, clock="14:00").key})
     )
     assert own != theirs
-    assert client.get(reverse("booking:hold", args=[theirs])).status_code == 302
+    assert "That time is not held for you any more" in words(client.get(reverse("booking:hold", args=[theirs])))
 
 
 @given(start=TEXT, request_key=TEXT, area=TEXT)
