@@ -449,6 +449,26 @@ def test_a_refusal_gives_a_reason_from_the_rules_or_in_words(patient, treatment,
     assert sealing.words_of(review)["explanation"] == "Your skin is sore."
 
 
+def test_findings_that_take_somebody_else_now_are_looked_at_again(
+    patient, treatment, questionnaire, harmless, monkeypatch
+):
+    """The same effect, and another override: what the clinician read is not what would be cleared."""
+    request = waits(patient, treatment, questionnaire, {**harmless, **LOOK})
+    says = finished.says
+
+    def stricter(*args, **kwargs):
+        found = says(*args, **kwargs)
+        return replace(found, findings=tuple(replace(finding, override="O2") for finding in found.findings))
+
+    def after_reading(*args, **kwargs):
+        monkeypatch.setattr(finished, "says", stricter)
+        return open_for_reading(*args, **kwargs)
+
+    open_for_reading = reviews.open_for_reading
+    monkeypatch.setattr(reviews, "open_for_reading", after_reading)
+    assert "no longer what they were" in refused(decide, request, "not-suitable").messages[0]
+
+
 @pytest.mark.parametrize(
     ("changes", "needed"), [({"dark-marks": "not-sure"}, True), (LOOK, False), ({"cold-sores": "now"}, False)]
 )
