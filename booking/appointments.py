@@ -344,10 +344,11 @@ def cancel(
     """Cancels, with who, when and why (I6). A held time is given back.
 
     by: "patient" (until the start; late ones are recorded as late), "staff" (`user` with run_desk, until the end of the
-    day; what is not confirmed also later: it never took place) or "clinician" (`user` treats the patient, or decides on
-    screenings; "not today"). reason: a code of Appointment.Reason; a patient's own needs none. Consequences: the time
-    is free; it leaves the clinicians' worklist; messages that wait are taken back; one message before the start, with a
-    calendar file that takes it out. See `undo`; of one that had arrived there is none. Raises NotAllowed.
+    day; what is not confirmed also later: it never took place) or "clinician" ("not today": `user` treats the patient,
+    on the day, or later where they are still in the house; or decides on screenings). reason: a code of
+    Appointment.Reason; a patient's own needs none. Consequences: the time is free; it leaves the clinicians' worklist;
+    messages that wait are taken back; one message before the start, with a calendar file that takes it out. See
+    `undo`. Raises NotAllowed.
     """
     appointment = locked(appointment, seen=seen)
     if appointment.status == Status.PROPOSED and by == By.PATIENT:
@@ -386,8 +387,23 @@ def check_cancel(appointment: Appointment, *, by: str, user: User | None = None,
     elif by == By.CLINICIAN:
         if user is None or not user.has_perm("screening.decide"):
             _own_practitioner(appointment, user)
+        today, is_left_open = local_day(appointment, now), appointment.status in Appointment.IN_THE_HOUSE
+        if today < appointment.day or (today > appointment.day and not is_left_open):
+            raise NotAllowed(_("That can only be said on the day of the visit. The front desk can still change it."))
     else:
         raise ValueError("patient, staff or clinician")
+
+
+def is_not_today(row: Any) -> bool:
+    """Whether a visit, or a row of its history, was cancelled by whom it was with, on its day: they did not treat.
+
+    They need not be a clinician, and there need be no decision.
+    """
+    return (
+        row.cancelled_by == By.CLINICIAN
+        and row.cancelled_by_user_id == row.practitioner.user_id
+        and row.room.location.day_of(row.cancelled_at) >= row.local_date
+    )
 
 
 @verb
@@ -527,13 +543,14 @@ def fulfil(appointment: Appointment, *, by: User, seen: str | None = None, now: 
 
 @verb
 def undo(appointment: Appointment, *, by: User, seen: str | None = None, now: datetime) -> Appointment:
-    """Takes the last step back within 15 minutes: arrived, no-show, cancelled (front desk), fulfilled (practitioner).
+    """Takes the last step back within 15 minutes: arrived, no-show, cancelled (front desk), fulfilled and "not today"
+    (practitioner).
 
     A time that was freed is taken again only while it is free (Taken, TooClose). A treatment comes back as `booked`
-    with a clearance and as `pending` without one, whichever it was; a no-show without one is refused. History keeps
-    both steps. Consequences of undoing a cancellation: the message about it is taken back; the patient is told how the
-    visit stands unless they never heard otherwise: what told them of it has left, the cancellation has not, and it is
-    what it was. Raises NotAllowed.
+    with a clearance and as `pending` without one, whichever it was; a no-show without one is refused. After "not
+    today" whoever was in the house is there again. History keeps each step. Consequences of undoing a cancellation:
+    the message about it is taken back; the patient is told how the visit stands unless they never heard otherwise:
+    what told them of it has left, the cancellation has not, and it is what it was. Raises NotAllowed.
     """
     appointment = locked(appointment, seen=seen)
     check_undo(appointment, by=by, now=now)
@@ -544,7 +561,9 @@ def undo(appointment: Appointment, *, by: User, seen: str | None = None, now: da
     slot = Slot.of(appointment)
     give_up_holds(slot, appointment.treatment, patient=appointment.patient, now=now)
     check_interval(appointment.treatment, appointment.patient, appointment.area, appointment.day, exclude=appointment)
-    to: str = appointment.previous_status
+    was = appointment.previous_status
+    before = Status.BOOKED if was in Appointment.IN_THE_HOUSE else was  # the wall lets nobody back into it in one step
+    to: str = before
     values: dict[str, Any] = {}
     if appointment.treatment.needs_screening:
         found = clearance_of(appointment, now=now)
@@ -554,7 +573,7 @@ def undo(appointment: Appointment, *, by: User, seen: str | None = None, now: da
         values = _stands_on(found)
     if appointment.status == Status.NOSHOW:
         return change(appointment, to, now=now, **values)
-    as_they_know = _never_heard(appointment, to)
+    as_they_know = _unsay(appointment, is_as_before=to == before)
     appointment = change(
         appointment,
         to,
@@ -571,15 +590,18 @@ def undo(appointment: Appointment, *, by: User, seen: str | None = None, now: da
         return wait_for_answers(appointment, now=now, tell=not as_they_know)
     if not as_they_know:
         notices.booked(appointment, now=now)
+    for step in Appointment.IN_THE_HOUSE:
+        if was in Appointment.IN_THE_HOUSE and appointment.status != was:
+            appointment = change(appointment, step, now=now)
     return appointment
 
 
-def _never_heard(appointment: Appointment, to: str) -> bool:
-    """Takes back what waits to be sent about a cancellation. Whether what the patient heard last is true of it again,
-    with the status that it gets (`to`)."""
+def _unsay(appointment: Appointment, *, is_as_before: bool) -> bool:
+    """Takes back what waits to be sent about a cancellation. Whether what the patient heard last is true again, of a
+    visit that is, or is not, back as it was."""
     unsaid = notices.drop(appointment, kinds=["cancelled"]) > 0
     told_nobody = appointment.status_changed_at >= appointment.starts_at  # see `cancel`
-    return told_nobody or (unsaid and notices.has_left(appointment) and to == appointment.previous_status)
+    return told_nobody or (unsaid and notices.has_left(appointment) and is_as_before)
 
 
 def check_undo(appointment: Appointment, *, by: User, now: datetime) -> None:
@@ -587,7 +609,7 @@ def check_undo(appointment: Appointment, *, by: User, now: datetime) -> None:
     check_status(appointment, Status.ARRIVED, Status.NOSHOW, Status.CANCELLED, Status.FULFILLED)
     if now > appointment.status_changed_at + UNDO:
         raise NotAllowed(_("That is more than 15 minutes ago. It cannot be undone any more."))
-    if appointment.status == Status.FULFILLED:
+    if appointment.status == Status.FULFILLED or is_not_today(appointment):
         _own_practitioner(appointment, by)
         return
     _desk(by)

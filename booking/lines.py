@@ -30,7 +30,7 @@ from django.db.models.functions import Cast
 from django.templatetags.tz import do_timezone
 from django.utils.translation import gettext as _
 
-from booking.appointments import NO_SHOW_AFTER, allows, check_cancel, check_undo
+from booking.appointments import NO_SHOW_AFTER, allows, check_cancel, check_undo, is_not_today
 from booking.changing import in_the_house
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from booking.notices import local_text
@@ -41,6 +41,8 @@ Status = Appointment.Status
 OPEN = (Status.PENDING, Status.BOOKED)
 # From when on an arrival is the likeliest thing to happen.
 SOON = timedelta(hours=1)
+# How long the desk looks for another time for who was not treated.
+FIND_ANOTHER_WITHIN = timedelta(days=14)
 AT_TIME_ZONE: dict[str, Any] = {"arg_joiner": " AT TIME ZONE ", "template": "(%(expressions)s)"}
 STATUS_CLASS: dict[str, str] = {
     Status.PENDING: "wait",
@@ -204,6 +206,11 @@ class Line:
         }
 
     @property
+    def is_not_today(self) -> bool:
+        """Whether whom it was with did not treat on the day."""
+        return is_not_today(self.visit)
+
+    @property
     def left_open(self) -> str:
         """Who brings it to an end, where its day is over and they are still here by our record: the desk cannot."""
         visit = self.visit
@@ -280,10 +287,35 @@ def desk_verbs(line: Line, user: User) -> list[Verb]:
     return verbs
 
 
+def day_there(moment: Any, time_zone: str) -> Cast:
+    """The local day of an instant where each row is: `time_zone` is the path to its zone."""
+    return Cast(Func(moment, F(time_zone), **AT_TIME_ZONE), DateField())
+
+
 def today_there(now: datetime, time_zone: str, *, days: int = 0) -> ExpressionWrapper:
-    """The local day at `now`, or so many days after it, where each row is: `time_zone` is the path to its zone."""
-    day = Cast(Func(Value(now, DateTimeField()), F(time_zone), **AT_TIME_ZONE), DateField())
-    return ExpressionWrapper(day + Value(days), DateField())
+    """The local day at `now`, or so many days after it, where each row is."""
+    return ExpressionWrapper(day_there(Value(now, DateTimeField()), time_zone) + Value(days), DateField())
+
+
+# --- visits of which nothing came
+
+
+def not_treated(*, now: datetime) -> QuerySet[Appointment]:
+    """Visits (with names) that ended with "not today" in the last 14 days, nearest first, until their patient has a
+    later one of the same treatment. See `is_not_today`."""
+    later = (
+        Appointment.objects.occupying()
+        .exclude(status=Status.PROPOSED)
+        .filter(patient=OuterRef("patient"), treatment=OuterRef("treatment"), starts_at__gt=OuterRef("starts_at"))
+    )
+    return (
+        Appointment.objects.with_names()
+        .filter(cancelled_by=Appointment.CancelledBy.CLINICIAN, cancelled_by_user=F("practitioner__user"))
+        .filter(cancelled_at__gt=now - FIND_ANOTHER_WITHIN)
+        .filter(local_date__lte=day_there(F("cancelled_at"), "room__location__time_zone"))
+        .exclude(Exists(later))
+        .order_by("starts_at", "pk")
+    )
 
 
 # --- visits that cannot stand

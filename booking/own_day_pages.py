@@ -88,26 +88,37 @@ class OwnDayPages(StaffPages):
     def own_visit(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """Everything before, during and after one visit with oneself; POST checks the patient in."""
         visit, now = self.mine(request, key), timezone.now()
-        today = visit.location.day_of(now)
-        is_treatment = visit.treatment.needs_screening
-        can_check_in = visit.status == Status.ARRIVED and visit.local_date == today
-        asked = is_treatment and clearance.rechecked(visit.whose, on=visit.day)
         data = request.POST if request.method == "POST" else None
-        form = CheckInForm(data, is_treatment=is_treatment)
-        steps = None
-        if is_treatment and can_check_in and not asked:
-            steps = clearance.recheck_steps(data, today=today)
-        if request.method == "POST" and visit.status == Status.CHECKED_IN:  # pressed twice
-            return redirect("admin:booking_appointment_visit", visit.uuid)
-        if request.method == "POST":
-            done = self.check_in(request, visit, form, steps, can_check_in=can_check_in, asked=asked, now=now)
+        form = CheckInForm(data, is_treatment=visit.treatment.needs_screening)
+        if form.is_bound:
+            done = self.check_in(request, visit, form, now=now)
             if done is not None:
                 return done
-            asked = is_treatment and clearance.rechecked(visit.whose, on=visit.day)
-            steps = None if asked else steps
+        shown = self.shown(request, visit, form, now=now)
+        return self.page(request, "visit", **shown, status=422 if form.is_bound else 200)
+
+    def can_check_in(self, visit: Appointment, *, now: datetime) -> bool:
+        """Whether somebody is here, on the day."""
+        return visit.status == Status.ARRIVED and visit.local_date == visit.location.day_of(now)
+
+    def questions(self, visit: Appointment, form: CheckInForm, *, now: datetime) -> list | None:
+        """The short questions that are still to be asked of who is here, as posted with `form`; None where none are
+        published."""
+        if not (visit.treatment.needs_screening and self.can_check_in(visit, now=now)):
+            return []
+        if clearance.rechecked(visit.whose, on=visit.day):
+            return []
+        return clearance.recheck_steps(form.data if form.is_bound else None, today=visit.day)
+
+    def shown(self, request: StaffRequest, visit: Appointment, form: CheckInForm, *, now: datetime) -> dict:
+        """What the page of a visit shows."""
+        today, is_treatment = visit.location.day_of(now), visit.treatment.needs_screening
+        line = lines.lines([visit], now=now, user=request.user)[0]
+        steps = self.questions(visit, form, now=now)
+        has_conditions = is_treatment and visit.status not in Appointment.FREED
         conditions, may_read = None, True
         said_today: list[str] = []
-        if is_treatment:
+        if has_conditions:
             try:
                 said_today = clearance.said_of_last_session(visit.whose, on=visit.day, by=request.user, now=now)
                 conditions = clearance.conditions_of(visit.review_id, patient=visit.whose, by=request.user, now=now)
@@ -119,57 +130,60 @@ class OwnDayPages(StaffPages):
             .order_by("area_id", "-starts_at")
             .distinct("area_id")
         )
-        errors = dict(form.errors)
-        for step in steps or []:
-            errors |= step.errors
-        line = lines.lines([visit], now=now, user=request.user)[0]
-        return self.page(
-            request,
-            "visit",
-            title=_("Visit %(reference)s") % {"reference": visit.reference},
-            visit=visit,
-            line=line,
-            age=visit.whose.age_on(today),
-            is_treatment=is_treatment,
-            can_check_in=can_check_in,
-            asked=asked,
-            no_questions=is_treatment and can_check_in and not asked and steps is None,
-            form=form,
-            steps=steps,
-            error_list=[form, *(steps or [])] if request.method == "POST" else [],
-            errors=errors if request.method == "POST" else {},
-            conditions=conditions,
-            may_read=may_read,
-            said_today=said_today,
-            last=next((one for one in before if visit.area_id and one.area_id == visit.area_id), None),
-            last_visit=max(before, key=lambda one: one.starts_at, default=None),
-            can_undo=visit.status == Status.FULFILLED and allows(check_undo, visit, by=request.user, now=now),
-            can_stop=allows(check_cancel, visit, by="clinician", user=request.user, now=now),
-            my_day=reverse("admin:booking_appointment_my_day"),
-            status=422 if request.method == "POST" else 200,
-        )
+        can_check_in, is_today = self.can_check_in(visit, now=now), visit.day == today
+        was_asked = steps == [] if can_check_in else is_today and visit.status == Status.CHECKED_IN
+        wrong = [form, *(steps or [])] if form.is_bound else []
+        return {
+            "title": _("Visit %(reference)s") % {"reference": visit.reference},
+            "visit": visit,
+            "line": line,
+            "age": visit.whose.age_on(today),
+            "is_today": is_today,
+            "is_past": visit.day < today,
+            "is_treatment": is_treatment,
+            "has_conditions": has_conditions,
+            "can_check_in": can_check_in,
+            "steps": steps,
+            "can_ask_again": is_treatment and was_asked,
+            "form": form,
+            "error_list": wrong,
+            "errors": {name: error for one in wrong for name, error in one.errors.items()},
+            "conditions": conditions,
+            "may_read": may_read,
+            "said_today": said_today,
+            "last": next((one for one in before if visit.area_id and one.area_id == visit.area_id), None),
+            "last_visit": max(before, key=lambda one: one.starts_at, default=None),
+            "can_undo": visit.status in (Status.FULFILLED, Status.CANCELLED)
+            and allows(check_undo, visit, by=request.user, now=now),
+            "can_stop": allows(check_cancel, visit, by="clinician", user=request.user, now=now),
+            "my_day": reverse("admin:booking_appointment_my_day"),
+        }
 
-    def check_in(self, request, visit, form, steps, *, can_check_in: bool, asked: bool, now: datetime):
+    def check_in(self, request: StaffRequest, visit: Appointment, form: CheckInForm, *, now: datetime):
         """Identity, then the questions, then agreement. A response when it is done, None when the page is shown again.
 
         The questions are kept as soon as it is sure who answers them: what is new there must not be lost because
         nobody agreed to a treatment that will not be given.
         """
-        if not can_check_in:
+        here = redirect("admin:booking_appointment_visit", visit.uuid)
+        if visit.status == Status.CHECKED_IN:  # pressed twice
+            return here
+        if not self.can_check_in(visit, now=now):
             form.add_error(None, _("A visit can be checked in on its day, once the front desk has marked the arrival."))
             return None
         form_ok = form.is_valid()
         right_person = "says_name" not in form.errors and "says_birth_date" not in form.errors
-        if visit.treatment.needs_screening and not asked:
-            if steps is None:
-                form.add_error(
-                    None,
-                    _(
-                        "No short questions are published. Please tell the lead clinician; "
-                        "nobody can be treated without them."
-                    ),
-                )
-                return None
+        steps = self.questions(visit, form, now=now)
+        if steps is None:
+            form.add_error(
+                None,
+                _(
+                    "No short questions are published. Please tell the lead clinician; "
+                    "nobody can be treated without them."
+                ),
+            )
+            return None
+        if steps:
             if not all(step.is_valid() for step in steps) or not right_person:
                 return None
             try:
@@ -179,7 +193,7 @@ class OwnDayPages(StaffPages):
                 return None
             if not nothing_new:
                 messages.warning(request, SOMETHING_NEW)
-                return redirect("admin:booking_appointment_visit", visit.uuid)
+                return here
         if not form_ok:
             return None
         try:
@@ -188,11 +202,11 @@ class OwnDayPages(StaffPages):
             )
         except Refusal as refusal:
             if self.visit(request, visit.uuid).status == Status.CHECKED_IN:  # by the first of two presses, just now
-                return redirect("admin:booking_appointment_visit", visit.uuid)
+                return here
             form.add_error(None, said(refusal))
             return None
         messages.success(request, _("Checked in. You can begin."))
-        return redirect("admin:booking_appointment_visit", visit.uuid)
+        return here
 
     def ask_again(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """The short questions once more, when something comes up after they were asked; also once checked in."""
@@ -246,11 +260,12 @@ class OwnDayPages(StaffPages):
         return redirect("admin:booking_appointment_my_day")
 
     def not_today(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
-        """The practitioner decides not to treat today: cancelled by a clinician."""
-        visit = self.mine(request, key)
+        """The practitioner decides not to treat today: cancelled by whom it is with."""
+        visit, now = self.mine(request, key), timezone.now()
+        here = redirect("admin:booking_appointment_visit", visit.uuid)
         if visit.status == Status.CANCELLED:  # pressed twice, or the front desk was faster
             messages.info(request, _("%(name)s: this visit is cancelled.") % {"name": visit.whose.name})
-            return redirect("admin:booking_appointment_my_day")
+            return here
         try:
             appointments.cancel(
                 visit,
@@ -258,10 +273,11 @@ class OwnDayPages(StaffPages):
                 user=request.user,
                 reason=Appointment.Reason.CLINICAL,
                 seen=request.POST.get("seen"),
-                now=timezone.now(),
+                now=now,
             )
         except Refusal as refusal:
             messages.error(request, said(refusal))
-            return redirect("admin:booking_appointment_visit", visit.uuid)
-        messages.success(request, _("%(name)s is not treated today. The time is free.") % {"name": visit.whose.name})
-        return redirect("admin:booking_appointment_my_day")
+            return here
+        words = _("%(name)s is not treated today. The time is free. This can be undone for 15 minutes.")
+        messages.success(request, words % {"name": visit.whose.name})
+        return here

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from booking.appointments import is_not_today
 from booking.models import Appointment
 from booking.notices import local_text
 from clinic.models import User
@@ -85,7 +86,7 @@ def _what_changed(before, row) -> list[str]:
         if row.status == Status.CANCELLED and row.cancel_reason:
             words = _("%(status)s: %(reason)s") % {
                 "status": words,
-                "reason": row.get_cancel_reason_display(),
+                "reason": _("not treated on that day") if is_not_today(row) else row.get_cancel_reason_display(),
             }
             if row.cancelled_late:
                 words = _("%(words)s (late)") % {"words": words}

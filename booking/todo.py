@@ -12,7 +12,7 @@ from django.db.models import (
 )
 from django.utils.translation import gettext as _
 
-from booking.lines import cannot_stand, today_there
+from booking.lines import cannot_stand, not_treated, today_there
 from booking.models import Appointment
 from booking.sweep import WARNINGS
 from clinic.models import CallBack, User
@@ -36,14 +36,15 @@ class Task:
 def attention(now: datetime) -> dict[str, QuerySet[Appointment]]:
     """What somebody should do something about, for "to do": each a QuerySet with names, nearest first.
 
-    form_due: a form we wait for; to_move: see `cannot_stand`; review_soon: less than a day away and not confirmed;
-    not_closed: visits still open whose local day is over.
+    form_due: a form we wait for; to_move: see `cannot_stand`; not_treated: see there; review_soon: less than a day away
+    and not confirmed; not_closed: visits still open whose local day is over.
     """
     visits = Appointment.objects.with_names().order_by("starts_at", "pk")
     upcoming = visits.filter(status__in=[Status.PENDING, Status.BOOKED], starts_at__gt=now)
     return {
         "form_due": visits.filter(status=Status.PENDING, form_due_by__isnull=False).order_by("form_due_by", "pk"),
         "to_move": cannot_stand(now=now),
+        "not_treated": not_treated(now=now),
         "review_soon": upcoming.filter(status=Status.PENDING, starts_at__lte=now + WARNINGS[0]),
         "not_closed": visits.filter(
             status__in=[Status.PENDING, *Appointment.ON_A_REVIEW],
@@ -68,6 +69,7 @@ def visits_to_do(*, now: datetime) -> list[Task]:
     """The part of `to_do` that is about visits. One query."""
     titles = {
         "to_move": _("Time to be moved"),
+        "not_treated": _("Not treated: find another time"),
         "review_soon": _("Soon, and not confirmed yet"),
         "form_due": _("Form due"),
         "not_closed": _("Past days, still open"),

@@ -260,10 +260,11 @@ def test_a_visit_that_was_moved_while_the_button_waited_for_it_is_not_cancelled(
     visit = steps.booked(surgery)
     new = steps.slot(surgery, steps.VISIT + timedelta(days=1), "14:00")
     wait_for_locks = changing.lock
+    clock.now = visit.starts_at - timedelta(hours=2)
 
     def a_colleague_is_faster(**what):
         monkeypatch.setattr(changing, "lock", wait_for_locks)
-        appointments.move(visit, slot=new, by="staff", user=surgery.desk, now=NOW)
+        appointments.move(visit, slot=new, by="staff", user=surgery.desk, now=clock.now)
         wait_for_locks(**what)
 
     staff = Staff(surgery.desk if who == "desk" else surgery.practitioner.user)

@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from booking import appointments
-from booking.changing import NotAllowed
+from booking import appointments, todo
+from booking.changing import NotAllowed, Taken
 from screening import clearance
 from screening.models import QuestionnaireResponse
 from tests import make
@@ -407,8 +408,9 @@ def test_pressed_twice_is_done_once_and_no_error(nurse, here, questions):
 
 def test_not_today_pressed_on_a_page_from_before_a_move_ends_nothing(nurse, surgery, clock):
     visit = steps.booked(surgery)
+    clock.now = visit.starts_at - timedelta(hours=2)
     stale = nurse.read("visit", visit.uuid).split('name="seen" value="')[1].split('"')[0]
-    new = steps.slot(surgery, steps.VISIT + timedelta(days=1), "14:00")
+    new = steps.slot(surgery, steps.VISIT, "14:00")
     Staff(surgery.desk).post("move", visit.uuid, slot=new.key)
     answer = nurse.post("not_today", visit.uuid, follow=True, seen=stale)
     assert "Nothing was done" in words_of(answer)
@@ -429,7 +431,108 @@ def test_not_today_is_always_there(nurse, surgery, here, checked_in):
     here.refresh_from_db()
     assert (here.status, here.cancelled_by, here.cancel_reason) == ("cancelled", "clinician", "clinical")
     assert here.cancelled_by_user == surgery.practitioner.user
-    assert "End this visit" not in nurse.read("visit", here.uuid)
+    page = nurse.read("visit", here.uuid)
+    assert "End this visit" not in page and "seven days before" not in page
+    desk = Staff(surgery.desk)
+    page = desk.read("change", here.uuid)
+    assert f"{surgery.practitioner} did not treat on that day" in page and "not treated on that day" in page
+    assert "a clinician" not in page.split('id="content"')[1].lower()
+    assert "Not treated: find another time" in desk.read("desk")
+    assert "Undo" not in desk.read("change", here.uuid)
+
+
+@pytest.mark.parametrize("checked_in", [False, True])
+def test_not_today_is_undone_by_whoever_said_it(nurse, surgery, here, clock, checked_in):
+    if checked_in:
+        steps.check_in(here)
+    here.refresh_from_db()
+    was = (here.status, here.review_id, here.identity_confirmed_at, here.agreed_at)
+    answer = nurse.post("not_today", here.uuid, follow=True)
+    assert "Undo “cancelled”" in words_of(answer)
+    clock.now += timedelta(minutes=15)
+    nurse.post("undo", here.uuid)
+    here.refresh_from_db()
+    assert (here.status, here.review_id, here.identity_confirmed_at, here.agreed_at) == was
+    assert "Not treated: find another time" not in Staff(surgery.desk).read("desk")
+
+
+def test_not_today_is_undone_no_longer_than_fifteen_minutes_and_while_the_time_is_free(surgery, here):
+    nurse, now = surgery.practitioner.user, here.starts_at
+    gone = appointments.cancel(here, by="clinician", user=nurse, reason="clinical", now=now)
+    for by in (surgery.desk, surgery.practitioners[1].user):
+        with pytest.raises(NotAllowed):
+            appointments.undo(gone, by=by, now=now)
+    with pytest.raises(NotAllowed, match="15 minutes"):
+        appointments.undo(gone, by=nurse, now=now + timedelta(minutes=16))
+    fields = {"treatment": surgery.consultation, "practitioner": surgery.practitioner, "starts_at": now}
+    make.make_appointment(**fields, room=surgery.rooms[1], status="booked")
+    with pytest.raises(Taken):
+        appointments.undo(gone, by=nurse, now=now + timedelta(minutes=1))
+
+
+def test_another_time_is_looked_for_for_two_weeks_until_there_is_one(surgery, here):
+    nurse, now, other = surgery.practitioner.user, here.starts_at, steps.talk(surgery, clock="14:00")
+    appointments.cancel(here, by="clinician", user=nurse, reason="clinical", now=now)
+    appointments.cancel(other, by="staff", user=surgery.desk, reason="clinic-closed", now=now)
+
+    def waiting(later=timedelta(minutes=1)):
+        return list(todo.attention(now + later)["not_treated"])
+
+    assert waiting() == waiting(timedelta(days=14) - timedelta(minutes=1)) == [here]
+    assert waiting(timedelta(days=14)) == []
+    steps.talk(surgery, steps.VISIT + timedelta(days=1), patient=here.patient)
+    assert waiting() == [here]
+    wanted = {"patient": here.patient, "treatment": surgery.treatment, "area": here.area}
+    make.make_appointment(status="pending", starts_at=now + timedelta(days=7), **wanted)
+    assert waiting() == []
+
+
+def test_what_a_clinician_decides_before_the_day_is_no_not_today(surgery):
+    visit = steps.asked(surgery)
+    surgery.practitioner.user.groups.add(Group.objects.get(name="Clinician"))
+    steps.decide(visit, "not-suitable", by=type(surgery.desk).objects.get(pk=surgery.practitioner.user_id))
+    assert visit.cancelled_by_user == surgery.practitioner.user
+    assert not appointments.is_not_today(visit)
+    assert not todo.attention(NOW + timedelta(minutes=1))["not_treated"].exists()
+
+
+def test_not_today_is_said_on_the_day_only(nurse, surgery, clock):
+    visit = steps.booked(surgery)
+    clock.now = make.at(steps.VISIT - timedelta(days=1), "23:59")
+    assert "End this visit" not in nurse.read("visit", visit.uuid)
+    assert "on the day of the visit" in words_of(nurse.post("not_today", visit.uuid, follow=True))
+    clock.now = make.at(steps.VISIT, "00:01")
+    assert "End this visit" in nurse.read("visit", visit.uuid)
+    appointments.arrive(visit, by=surgery.desk, now=visit.starts_at)
+    clock.now = make.at(steps.VISIT + timedelta(days=1), "09:00")
+    assert "End this visit" in nurse.read("visit", visit.uuid), "nobody else ends what was left open in the house"
+    nurse.post("not_today", visit.uuid)
+    visit.refresh_from_db()
+    assert visit.status == "cancelled"
+    booked = steps.talk(surgery, clock="12:00")
+    with pytest.raises(NotAllowed):
+        appointments.cancel(booked, by="clinician", user=surgery.practitioner.user, reason="clinical", now=clock.now)
+
+
+def test_the_page_of_a_visit_says_what_can_be_done_in_its_state(nurse, surgery, clock, questions):
+    visit, talk = steps.booked(surgery), steps.talk(surgery, clock="12:00")
+    ask, again = "ask the short questions first", "ask the short questions again:"
+    clock.now = visit.starts_at - timedelta(days=2)
+    page = nurse.read("visit", visit.uuid)
+    assert ">Conditions<" in page and "for today" not in page and "Before today" not in page
+    assert "Nothing is done today" not in page
+    clock.now = visit.starts_at
+    page = nurse.read("visit", visit.uuid)
+    assert "Conditions for today" in page and ask not in page and again not in page
+    for one in (visit, talk):
+        appointments.arrive(one, by=surgery.desk, now=clock.now)
+    page = nurse.read("visit", visit.uuid)
+    assert ask in page and again not in page
+    steps.rechecked(visit)
+    page = nurse.read("visit", visit.uuid)
+    assert again in page and ask not in page
+    page = nurse.read("visit", talk.uuid)
+    assert "You can always decide not to treat." in page and "short questions" not in page
 
 
 def test_looking_at_a_visit_changes_nothing(nurse, here, questions):
