@@ -77,8 +77,10 @@ class ArticleForm(RecordAnsweredOnce):
         cleaned = super().clean()
         latest = self.instance.latest_revision() if self.instance.pk else None
         if latest is not None and self.cleaned_data.get("based_on") != latest.version:
-            somebody = _("Somebody saved version %(version)d while you were writing. Copy your text, open the page again "
-                         "and put your changes into the new version.")  # fmt: skip
+            somebody = _(
+                "Somebody saved version %(version)d while you were writing. Copy your text, open the page again and "
+                "put your changes into the new version."
+            )
             self.add_error(None, ValidationError(somebody, params={"version": latest.version}))
         return cleaned
 

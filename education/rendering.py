@@ -7,12 +7,12 @@ editor types can look like one of our pieces, and our pieces need no exception i
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import nh3
 from django.utils.html import format_html, strip_tags
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.text import slugify
+from django.utils.text import Truncator, slugify
 from django.utils.translation import gettext as _
 from markdown_it import MarkdownIt
 
@@ -51,13 +51,15 @@ ATTRIBUTES = {"a": {"href"}, "h2": {"id"}, "h3": {"id"}, "h4": {"id"}, "ol": {"s
 
 @dataclass(frozen=True)
 class Problem:
-    """Something an editor has to put right, with the line (from 1) it is on; 0 where no line is to blame."""
+    """Something an editor has to put right, with the line (from 1) it is on; 0 where no line is to blame. The first
+    words of that line say where, because a text box numbers no lines."""
 
     line: int
     message: str
+    begins: str = ""
 
     def __str__(self) -> str:
-        return _("Line %(line)d: %(message)s") % vars(self) if self.line else self.message
+        return _("Line %(line)d, “%(begins)s”: %(message)s") % vars(self) if self.line else self.message
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,9 @@ def problems(
                 found.append(Problem(number, _("A link begins with https:// or with / for a page of this site.")))
             if child.type == "image":
                 found.append(Problem(number, _("Choose a picture from the library: “{{ picture: name }}”.")))
+    found = [
+        replace(one, begins=Truncator(lines[one.line - 1].strip()).chars(40)) if one.line else one for one in found
+    ]
     return sorted(found, key=lambda problem: problem.line)
 
 

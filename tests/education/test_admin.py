@@ -77,7 +77,7 @@ def test_a_refused_new_page_leaves_nothing(staff, editor):
     bad = form_data(slug="new-page", body="{{ block: nope }}")
     response = staff(editor).post("/admin/education/article/add/", bad)
     assert response.status_code == 200
-    assert "Line 1: " in response.content.decode()
+    assert "Line 1, “{{ block: nope }}”: There is no block called" in response.content.decode()
     assert "{{ block: nope }}" in response.content.decode()
     assert not Article.objects.exists()
 

@@ -93,7 +93,7 @@ def test_plain_text_has_words_and_no_marks():
 )
 def test_says_what_is_wrong_and_in_which_line(body, line, words):
     [problem] = told(body)
-    assert problem.startswith(f"Line {line}: ")
+    assert problem.startswith(f"Line {line}, “{body.splitlines()[line - 1][:20].strip()}")
     assert words in problem
 
 

@@ -51,8 +51,8 @@ def test_saving_the_same_words_again_makes_no_version(article, editor):
 
 
 def test_saving_says_which_line_is_wrong_and_keeps_nothing(article, editor):
-    with pytest.raises(ValidationError, match="Line 3: "):
-        draft(article, editor, body="## A {#a}\n\n{{ block: nope }}\n")
+    with pytest.raises(ValidationError, match="Line 3, “Soft skin heals well if nobody scratche…”: There"):
+        draft(article, editor, body="## A {#a}\n\nSoft skin heals well if nobody scratches it {{ source: nope }}\n")
     assert not article.revisions.exists()
 
 
