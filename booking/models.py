@@ -11,6 +11,8 @@ from django.contrib.postgres.fields import BigIntegerRangeField, DateRangeField,
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Func, Q, Value
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
 
@@ -129,7 +131,7 @@ class TimeOff(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.practitioner}, {self.starts_at:%Y-%m-%d}"
+        return f"{self.practitioner}, {date_format(localtime(self.starts_at), 'j F Y')}"
 
 
 class Closure(models.Model):
@@ -153,7 +155,7 @@ class Closure(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.location}, {self.first_day:%Y-%m-%d}"
+        return f"{self.location}, {date_format(self.first_day, 'j F Y')}"
 
 
 class Course(models.Model):
