@@ -52,3 +52,4 @@ class BookingConfig(AppConfig):
         register_untrue(why_untrue)
         for panel in (panels.MINE, panels.NOBODY_YET, panels.DESK, panels.MY_DAY, panels.FIGURES, panels.OPENING):
             register_panel(panel)
+        register_panel(panels.VISITS_OF)

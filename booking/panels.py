@@ -12,12 +12,14 @@ from django.utils.translation import gettext as _
 from booking import desk, lines, todo
 from booking.appointment_pages import my_appointments
 from booking.models import Appointment, WorkingHours
+from booking.staff_pages import sees_all
 from clinic.accounts import signed_in
-from clinic.models import Location, Practitioner, Room, Treatment, today_at
+from clinic.models import Location, Patient, Practitioner, Room, Treatment, today_at
 from clinic.panels import on_page_of
 from clinic.registry import Missing, Panel, as_read_by
 
 NEXT = 3
+LAST = 5
 Status = Appointment.Status
 
 
@@ -25,7 +27,7 @@ def desk_today(request: HttpRequest, now: datetime) -> dict:
     """Each place of the desk with the counts of its own local day and who comes next; and how many visits
     wait for something. Who is to be rung and which messages are unclear stand in panels of their own."""
     places = [place for place, _closed in desk.places_to_show(None, now=now)]
-    days = {place.pk: now.astimezone(place.zone).date() for place in places}
+    days = {place.pk: place.day_of(now) for place in places}
     wanted = Q(pk__in=[])
     for pk, day in days.items():
         wanted |= Q(room__location=pk, local_date=day)
@@ -42,7 +44,7 @@ def desk_today(request: HttpRequest, now: datetime) -> dict:
     rows = []
     for place in places:
         today = at[place.pk]
-        coming = [visit for visit in today if visit.status in lines.OPEN and visit.ends_at > now]
+        coming = [visit for visit in today if visit.status in Appointment.OPEN and visit.ends_at > now]
         rows.append(
             {
                 "place": place,
@@ -124,9 +126,25 @@ def figures(request: HttpRequest, now: datetime) -> dict:
     return {"months": [found.get(month, {"month": month}) for month in (this, first)]}
 
 
+def visits_of(request: HttpRequest, now: datetime, patient: Patient) -> dict:
+    """On the page of a patient: the next visits and the last ones, of those that this person may see. Not what for."""
+    visits = (
+        Appointment.objects.with_names()
+        .filter(patient=patient)
+        .exclude(status__in=[Status.PROPOSED, Status.ENTERED_IN_ERROR])
+        .exclude(status=Status.CANCELLED, previous_status=Status.PROPOSED)
+        .order_by("-starts_at", "-pk")
+    )
+    found = list((visits if sees_all(request.user) else visits.filter(practitioner__user=request.user))[:20])
+    coming = [visit for visit in found if visit.ends_at > now and visit.status not in Appointment.FREED]
+    before = [visit for visit in found if visit not in coming]
+    return {"patient": patient, "groups": [(_("To come"), coming[::-1]), (_("Before"), before[:LAST])]}
+
+
 MINE = Panel("my", 10, "booking/my_appointments.html", my_appointments)
 NOBODY_YET = Panel("dashboard", 1, "admin/booking/panels/nobody_yet.html", nobody_yet)
 DESK = Panel("dashboard", 10, "admin/booking/panels/desk.html", desk_today, "booking.run_desk")
 MY_DAY = Panel("dashboard", 11, "admin/booking/panels/my_day.html", own_day, "booking.check_in")
 FIGURES = Panel("dashboard", 20, "admin/booking/panels/figures.html", figures, "clinic.change_clinic")
 OPENING = Panel("opening", 20, "admin/booking/panels/opening.html", before_opening)
+VISITS_OF = Panel("patient", 10, "admin/booking/panels/visits_of.html", visits_of, "booking.view_appointment")

@@ -46,6 +46,7 @@ from clinic.models import (
     today_at,
 )
 from clinic.registry import patients_treated_by, saying_hits, visits_to_come
+from clinic.views import drawn_panels
 from clinic.visible import NameField
 
 # Who reads health answers or decides on them is said by a clinician, not by whoever runs the house: a manager who
@@ -734,6 +735,13 @@ class PatientAdmin(SearchesInPrivate, KeptAdmin):
     ordering = ["-created_at"]
     search_fields = ["name"]  # shows the search box; the search itself is below
     search_help_text = _("Name, phone, date of birth (4/5/1990 or 4 May 1990) or reference")
+    change_form_template = "admin/clinic/patient/change_form.html"
+
+    def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
+        """With what the apps know about the patient."""
+        if obj is not None:
+            context["panels"] = drawn_panels("patient", request, timezone.now(), obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def get_queryset(self, request):
         """All for who runs the desk or reads screenings; for a practitioner, those they see about now."""

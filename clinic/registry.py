@@ -15,12 +15,13 @@ from clinic.apps import roles_with
 
 @dataclass(frozen=True)
 class Panel:
-    """A part of a gathered page. `context(request, now)` gives the template its data, or None to show nothing."""
+    """A part of a gathered page. `context(request, now)` gives the template its data, or None to show nothing; on the
+    page of a patient in the staff site it is `context(request, now, patient)`."""
 
-    page: str  # "dashboard", "opening" (what must happen before opening) or "my"
+    page: str  # "dashboard", "opening" (what must happen before opening), "home", "my" or "patient"
     order: int
     template: str
-    context: Callable[[HttpRequest, datetime], dict | None]
+    context: Callable[..., dict | None]
     permission: str = ""
 
 
@@ -58,13 +59,13 @@ def register_panel(panel: Panel) -> None:
         _panels.append(panel)
 
 
-def panels_for(page: str, request: HttpRequest, now: datetime) -> list[tuple[str, dict]]:
-    """(template, context) of each panel this person may see on a page, in order."""
+def panels_for(page: str, request: HttpRequest, now: datetime, *about) -> list[tuple[str, dict]]:
+    """(template, context) of each panel this person may see on a page, in order. about: whom or what the page shows."""
     shown = []
     for panel in sorted((p for p in _panels if p.page == page), key=lambda p: p.order):
         if panel.permission and not request.user.has_perm(panel.permission):
             continue
-        context = panel.context(request, now)
+        context = panel.context(request, now, *about)
         if context is not None:
             shown.append((panel.template, context))
     return shown

@@ -31,9 +31,11 @@ class BirthDateForm(AnsweredOnce):
     )
 
 
-def drawn_panels(page: str, request: HttpRequest, now: datetime) -> list[str]:
+def drawn_panels(page: str, request: HttpRequest, now: datetime, *about) -> list[str]:
     """The panels of a gathered page as HTML, each drawn with its own context and nothing of its neighbours'."""
-    return [render_to_string(template, context, request) for template, context in panels_for(page, request, now)]
+    return [
+        render_to_string(template, context, request) for template, context in panels_for(page, request, now, *about)
+    ]
 
 
 @require_safe

@@ -689,7 +689,7 @@ def test_a_practitioner_sees_the_patients_of_about_now_only(client):
     surgery = make.make_surgery()
     mine, other = make.make_patient(name="Mine Patient"), make.make_patient(name="Other Patient")
     starts = timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(days=2)
-    make.make_appointment(
+    coming = make.make_appointment(
         patient=mine,
         treatment=surgery.consultation,
         practitioner=surgery.practitioner,
@@ -700,6 +700,24 @@ def test_a_practitioner_sees_the_patients_of_about_now_only(client):
     client.force_login(surgery.practitioner.user)
     page = words(client, "clinic_patient_changelist")
     assert "Mine Patient" in page and "Other Patient" not in page
+    own = words(client, "clinic_patient_change", mine.pk)
+    assert surgery.location.name in own and "booked" in own and "Book by phone" not in own
+    other_room = {"practitioner": surgery.practitioners[1], "room": surgery.rooms[1], "status": "booked"}
+    times = {"treatment": surgery.consultation, "starts_at": starts - timedelta(days=30)}
+    elsewhere = make.make_appointment(patient=mine, **other_room, **times)
+    times["starts_at"] = starts + timedelta(days=1)
+    gone = make.make_appointment(patient=mine, **other_room | {"status": "cancelled"}, **times)
+    address = reverse("admin:clinic_patient_change", args=[mine.pk])
+    assert str(elsewhere.uuid) not in client.get(address).content.decode(), "of others they see none"
+    client.force_login(surgery.desk)
+    with CaptureQueriesContext(connection) as captured:
+        page = client.get(address).content.decode()
+    assert len(captured) <= 12
+    order = ["To come", str(coming.uuid), ">Before<", str(gone.uuid), str(elsewhere.uuid)]
+    assert re.findall("|".join(order), page) == order
+    assert "Microneedling" not in page and surgery.consultation.name not in page
+    assert reverse("admin:booking_appointment_phone_times", args=[mine.uuid]) in page
+    client.force_login(surgery.practitioner.user)
     assert client.get(reverse("admin:clinic_patient_change", args=[other.pk])).status_code == 302
 
 
