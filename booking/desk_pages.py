@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy
 from booking import appointments, desk, lines, past, todo
 from booking.changing import Refusal
 from booking.models import Appointment
-from booking.staff_pages import SearchForm, StaffPages, StaffRequest, day_asked, said, sees_all
+from booking.staff_pages import HIT, SearchForm, StaffPages, StaffRequest, day_asked, said, sees_all
 from clinic.forms import AnsweredOnce
 from clinic.models import CallBack, User
 from outbox.messages import why_not_again
@@ -137,16 +137,15 @@ class DeskPages(StaffPages):
         return redirect(self.back(request))
 
     def to_move(self, request: StaffRequest) -> HttpResponse:
-        """Upcoming visits that time off, closed days or changed hours hit."""
+        """Upcoming visits that time off, closed days or changed hours hit, those of one's own last change first."""
         if not sees_all(request.user):
             raise PermissionDenied
-        return self.page(
-            request,
-            "to_move",
-            title=_("Times to be moved"),
-            visits=lines.cannot_stand(now=timezone.now()),
-            here=request.path,
-        )
+        visits = list(lines.with_why(lines.cannot_stand(now=timezone.now())))
+        hit = set(request.session.get(HIT, ()))
+        last, before = [one for one in visits if one.pk in hit], [one for one in visits if one.pk not in hit]
+        parts = [(_("Hit by your last change"), last), (_("Hit before"), before)] if last and before else [("", visits)]
+        title = _("Times to be moved")
+        return self.page(request, "to_move", title=title, visits=visits, parts=parts, here=request.path)
 
     # --- one appointment
 

@@ -24,7 +24,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from booking import lines
 from booking.changing import constraint_of
 from booking.models import Closure, TimeOff, WorkingHours
-from booking.staff_pages import WhoFilter
+from booking.staff_pages import HIT, WhoFilter
 from clinic.admin import KeptAdmin, NeedsFirst
 from clinic.days import in_calendar
 from clinic.forms import RecordAnsweredOnce
@@ -77,21 +77,23 @@ class HitsAppointments(KeptAdmin):
     @staticmethod
     def saying_hits(request, view: Callable[..., HttpResponse], *args) -> HttpResponse:
         """What `view` answers. Where it made visits that could stand unable to, a warning with their number, and the
-        list of them instead; whoever goes on with a form gets the way to the list."""
+        list of them instead, these first (`HIT`, in the session of who made the change); whoever goes on with a form
+        gets the way to the list."""
         if request.method != "POST":
             return view(request, *args)
         before = set(lines.cannot_stand(now=timezone.now()).values_list("pk", flat=True))
         response = view(request, *args)
-        hit = lines.cannot_stand(now=timezone.now()).exclude(pk__in=before).count()
+        hit = set(lines.cannot_stand(now=timezone.now()).values_list("pk", flat=True)) - before
         if not hit:
             return response
+        request.session[HIT] = sorted(hit)
         words = ngettext(
             "One upcoming appointment cannot stand any more.",
             "%(count)s upcoming appointments cannot stand any more.",
-            hit,
-        ) % {"count": hit}
+            len(hit),
+        ) % {"count": len(hit)}
         if not {"_continue", "_addanother", "_popup"} & set(request.POST):
-            messages.warning(request, f"{words} {_('All that have to be moved are listed below.')}")
+            messages.warning(request, f"{words} {_('All that have to be moved are listed below, these first.')}")
             return redirect("admin:booking_appointment_to_move")
         way = reverse("admin:booking_appointment_to_move")
         messages.warning(request, format_html('{} <a href="{}">{}</a>', words, way, _("See which have to be moved")))

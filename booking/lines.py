@@ -6,11 +6,14 @@ Whether a patient is ready comes as one word from `screening.clearance.readiness
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db.models import (
     BooleanField,
     Case,
+    CharField,
     Count,
     DateField,
     DateTimeField,
@@ -329,8 +332,19 @@ def cannot_stand(*, now: datetime) -> QuerySet[Appointment]:
     return upcoming.filter(_nobody_there()).order_by("starts_at", "pk")
 
 
+def with_why(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
+    """Visits that cannot stand, each with `why` in words: the first reason there is."""
+    reasons = [When(condition, Value(words)) for words, condition in _missing().items()]
+    return visits.annotate(why=Case(*reasons, output_field=CharField()))
+
+
 def _nobody_there() -> Q:
     """A condition on visits, whenever they are."""
+    return reduce(or_, _missing().values())
+
+
+def _missing() -> dict[str, Q]:
+    """Each reason in words, as a condition on visits, whenever they are."""
     off = TimeOff.objects.filter(
         practitioner=OuterRef("practitioner"), starts_at__lt=OuterRef("busy_until"), ends_at__gt=OuterRef("starts_at")
     )
@@ -339,14 +353,14 @@ def _nobody_there() -> Q:
         first_day__lte=OuterRef("local_date"),
         last_day__gte=OuterRef("local_date"),
     )
-    return (
-        Q(Exists(off))
-        | Q(Exists(closed))
-        | ~Q(Exists(_hours_around()))
-        | Q(practitioner__is_active=False)
-        | Q(room__is_active=False)
-        | Q(room__location__is_active=False)
-    )
+    return {
+        _("the place is no longer in use"): Q(room__location__is_active=False),
+        _("the room is no longer in use"): Q(room__is_active=False),
+        _("the practitioner no longer works here"): Q(practitioner__is_active=False),
+        _("closed on that day"): Q(Exists(closed)),
+        _("away then"): Q(Exists(off)),
+        _("outside working hours, or in a break"): ~Q(Exists(_hours_around())),
+    }
 
 
 def _hours_around() -> QuerySet[WorkingHours]:

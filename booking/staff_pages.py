@@ -25,6 +25,9 @@ from clinic.days import in_calendar
 from clinic.forms import AnsweredOnce
 from clinic.models import Practitioner, User
 
+# In the session: the visits that this person's last change of hours, time off, closed days or places hit.
+HIT = "hit_by_last_change"
+
 
 class StaffRequest(HttpRequest):
     """A request that the staff site has let in: somebody is signed in."""

@@ -647,6 +647,26 @@ def test_a_closed_day_lists_the_visits_it_hits(manager, surgery):
     assert before.patient.name not in words
 
 
+def test_times_to_be_moved_say_why_and_what_was_hit_last_comes_first(manager, front, surgery):
+    away = steps.talk(surgery, VISIT - timedelta(days=1), patient=make.make_patient(name="Hit Before"))
+    steps.talk(surgery, patient=make.make_patient(name="Hit Now"))
+    gone = steps.talk(surgery, VISIT + timedelta(days=1), patient=make.make_patient(name="Room Gone"))
+    Appointment.objects.filter(pk=gone.pk).update(room=make.make_room(surgery.location, is_active=False))
+    late = steps.talk(surgery, VISIT + timedelta(days=4), patient=make.make_patient(name="No Hours"))
+    WorkingHours.objects.filter(weekday=late.local_date.weekday()).delete()
+    make.make_time_off(surgery.practitioner, away.starts_at, away.ends_at)
+    day = VISIT.isoformat()
+    data = {"location": surgery.location.pk, "first_day": day, "last_day": day, "reason": ""}
+    page = words_of(add(manager, "closure", data))
+    assert "Saved: " in page and "11 March 2027" in page.split("Saved: ")[1][:60]
+    found = page.split("One upcoming appointment cannot stand any more.")[1]
+    rows = re.findall(r"(Hit \w+|Room Gone|No Hours)</a>.*?<td>(closed|away|outside|the room)", found, re.S)
+    assert rows == [("Hit Now", "closed"), ("Hit Before", "away"), ("Room Gone", "the room"), ("No Hours", "outside")]
+    assert "Hit by your last change" in found and "Hit before" in found
+    page = front.read("to_move")
+    assert "your last change" not in page and page.index("Hit Before") < page.index("Hit Now"), "by time for others"
+
+
 def test_a_closed_day_that_hits_nobody_goes_back_to_the_list(manager, surgery):
     data = {"location": surgery.location.pk, "first_day": "2027-12-25", "last_day": "2027-12-25", "reason": ""}
     answer = add(manager, "closure", data)
