@@ -177,6 +177,15 @@ class Day:
         return self.dates[-1]
 
 
+@dataclass(frozen=True)
+class Rest:
+    """A session of the patient that takes days from them; the least number of days between two; whether it is past."""
+
+    session: date
+    days: int
+    is_past: bool
+
+
 @dataclass
 class Week:
     """What one page shows of the times."""
@@ -189,6 +198,7 @@ class Week:
     later: date | None
     several_zones: bool
     rests_until: date | None = None  # no time, for it is too near to another session: the first day that is not
+    rest: Rest | None = None  # why the first free time of a signed-in patient is no sooner
     is_past: bool = False  # the day that was wished for is over: these are the first days instead
     is_too_far: bool = False  # it is beyond what can be booked: these are the last days instead
 
@@ -318,9 +328,23 @@ class Finder:
             last + DAY if last < horizon else None,
             len({location.time_zone for location in self.wish.locations}) > 1,
             None if times else self._rests_until(first, last),
+            rest=self._rest(today, opening if next_free else horizon),
             is_past=bool(wished and wished < soonest),
             is_too_far=bool(wished and wished > horizon),
         )
+
+    def _rest(self, today: date, before: date) -> Rest | None:
+        """The last session on that area that keeps the patient from a day before this one."""
+        treatment, area = self.wish.treatment, self.wish.area
+        if area is None or not treatment.interval_days:
+            return None
+        there = [
+            (day, max(interval, treatment.interval_days))
+            for where, day, interval in self.diary.sessions
+            if where == area.pk
+        ]
+        near = [(day, gap) for day, gap in there if day - gap * DAY < before - DAY and day + gap * DAY > today]
+        return max((Rest(day, gap, day < today) for day, gap in near), key=lambda rest: rest.session, default=None)
 
     def _rests_until(self, first: date, last: date) -> date | None:
         """The first day far enough from the patient's other sessions, where one of these days is not."""

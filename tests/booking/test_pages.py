@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from booking import appointments, holding
+from booking import appointments, holding, links
 from booking.availability import Slot
 from booking.models import Appointment, HoldDetails
 from booking.sweep import sweep
@@ -319,6 +319,20 @@ def test_a_signed_in_patient_who_was_decided_on_takes_three_pages(client, surger
     assert response.url == reverse("booking:appointment", args=[held.uuid])
     held.refresh_from_db()
     assert (held.status, held.patient) == ("booked", patient)
+
+
+def test_a_second_session_that_begins_weeks_later_says_why_to_its_patient_only(client, surgery):
+    patient = patient_who_signs_in(client)
+    said = "You have a visit on Thursday 11 March. We leave at least 28 days between two sessions on the same area."
+    assert said not in words(client.get(times_of(surgery.treatment)))
+    visit = steps.booked(surgery, patient=patient)
+    page = client.get(times_of(surgery.treatment))
+    assert said in words(page) and min(keys_on(page)) >= "20270408"
+    assert "You have a visit" not in words(client.get(times_of(surgery.consultation)))
+    client.logout()
+    client.get(links.make_link(visit, links.SEE, NOW))
+    for here in (times_of(surgery.treatment), reverse("booking:move", args=[visit.uuid])):
+        assert "You have a visit" not in words(client.get(here))
 
 
 def test_somebody_under_18_who_signs_in_cannot_book_anything(client, surgery):
