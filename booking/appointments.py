@@ -236,29 +236,28 @@ def _move(
     appointment: Appointment, *, slot: Slot, by: str, user: User | None, seen: str | None, now: datetime
 ) -> Appointment:
     appointment = locked(appointment, slot=slot)
+    if by == By.STAFF:
+        _desk(user)
+    elif by != By.PATIENT:
+        raise ValueError("patient or staff")
     is_there = (slot.starts_at, slot.practitioner_id, slot.location_id) == (
         appointment.starts_at,
         appointment.practitioner_id,
         appointment.room.location_id,
     )
-    if not is_there:  # else it was pressed twice
-        look_again(appointment, seen)
-    if by == By.STAFF:
-        _desk(user)
-    elif by != By.PATIENT:
-        raise ValueError("patient or staff")
+    if is_there and appointment.status in Appointment.OPEN:  # pressed twice
+        return appointment
+    look_again(appointment, seen)
     check_status(appointment, *Appointment.OPEN)
     clinic = Clinic.get()
     if by == By.PATIENT and appointment.is_late(clinic, now=now):
         raise NotAllowed(_("It is too late to move this here. Please call us, or cancel it."))
     treatment, area = appointment.treatment, appointment.area
     location = places_of(slot)[1]
-    if is_there:
-        return appointment
     day = location.day_of(slot.starts_at)
     found = clearance_of(appointment, now=now, on=day)
     if not found.cleared:
-        if found.why in ("blocked", "not-suitable", "deferred"):
+        if found.is_refused:
             raise NotAllowed(_("That day is not possible for this treatment. Please choose another, or call us."))
         if appointment.response_id is not None:
             asking = may_ask(appointment.response_id, treatment, area=area, on=day, now=now)

@@ -41,7 +41,6 @@ from clinic.models import User
 from screening.clearance import CANNOT, READY, UPDATE_DUE, WAITING, readiness
 
 Status = Appointment.Status
-OPEN = (Status.PENDING, Status.BOOKED)
 # From when on an arrival is the likeliest thing to happen.
 SOON = timedelta(hours=1)
 # How long the desk looks for another time for who was not treated.
@@ -120,7 +119,7 @@ class Line:
     @property
     def must_move(self) -> bool:
         """Whether it is to come and cannot stand: see `cannot_stand`. What cannot be treated needs other words."""
-        is_upcoming = self.visit.status in OPEN and self.visit.starts_at > self.now
+        is_upcoming = self.visit.status in Appointment.OPEN and self.visit.starts_at > self.now
         return self.is_hit and is_upcoming and self.readiness != CANNOT
 
     @property
@@ -131,13 +130,12 @@ class Line:
     @property
     def is_to_come(self) -> bool:
         """Whether they may still come: neither here, nor over."""
-        return self.visit.status in OPEN and self.visit.ends_at > self.now
+        return self.visit.status in Appointment.OPEN and self.visit.ends_at > self.now
 
     @property
     def may_arrive(self) -> bool:
         """Whether they can be marked as here: booked for the day that it is there."""
-        today = self.now.astimezone(self.visit.location.zone).date()
-        return self.visit.status == Status.BOOKED and self.visit.local_date == today
+        return self.visit.status == Status.BOOKED and self.visit.local_date == self.visit.location.day_of(self.now)
 
     @property
     def is_expected(self) -> bool:
@@ -217,8 +215,7 @@ class Line:
     def left_open(self) -> str:
         """Who brings it to an end, where its day is over and they are still here by our record: the desk cannot."""
         visit = self.visit
-        today = self.now.astimezone(visit.location.zone).date()
-        if visit.status not in Appointment.IN_THE_HOUSE or visit.day >= today:
+        if visit.status not in Appointment.IN_THE_HOUSE or visit.day >= visit.location.day_of(self.now):
             return ""
         return _(
             "This day is over, and the visit is still open. %(name)s opens it and chooses “End this visit without "
@@ -283,7 +280,7 @@ def desk_verbs(line: Line, user: User) -> list[Verb]:
     if allows(check_undo, visit, by=user, now=now):
         label = _("Undo “%(status)s”") % {"status": visit.get_status_display()}
         verbs.append(Verb("undo", label))
-    if visit.status in OPEN and not line.must_move:
+    if visit.status in Appointment.OPEN and not line.must_move:
         verbs.append(Verb("move", _("Move"), is_page=True))
     if allows(check_cancel, visit, by="staff", user=user, now=now):
         verbs.append(Verb("cancel", _("Cancel"), is_page=True, is_stop=True))
@@ -328,7 +325,7 @@ def cannot_stand(*, now: datetime) -> QuerySet[Appointment]:
     """Upcoming visits (with names) for which somebody or some place is not there, nearest first: the practitioner is
     off or has no hours then, the place is closed, or one of them is no longer in use. The cleaning belongs to a visit.
     """
-    upcoming = Appointment.objects.with_names().filter(status__in=OPEN, starts_at__gt=now)
+    upcoming = Appointment.objects.with_names().filter(status__in=Appointment.OPEN, starts_at__gt=now)
     return upcoming.filter(_nobody_there()).order_by("starts_at", "pk")
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from booking import appointments, availability, desk, lines, notices
+from booking import appointments, availability, desk, notices
 from booking.availability import Slot, Wanted
 from booking.changing import Refusal, Taken
 from booking.choosing import not_free
@@ -243,7 +243,7 @@ class PhonePages(StaffPages):
             else:
                 messages.success(request, self.moved_words(moved))
                 return redirect(self.back(request, moved))
-        movable = visit.status in lines.OPEN
+        movable = visit.status in Appointment.OPEN
         days: list = []
         next_free = None
         if movable:

@@ -40,7 +40,7 @@ def attention(now: datetime) -> dict[str, QuerySet[Appointment]]:
     and not confirmed; not_closed: visits still open whose local day is over.
     """
     visits = Appointment.objects.with_names().order_by("starts_at", "pk")
-    upcoming = visits.filter(status__in=[Status.PENDING, Status.BOOKED], starts_at__gt=now)
+    upcoming = visits.filter(status__in=Appointment.OPEN, starts_at__gt=now)
     return {
         "form_due": visits.filter(status=Status.PENDING, form_due_by__isnull=False).order_by("form_due_by", "pk"),
         "to_move": cannot_stand(now=now),

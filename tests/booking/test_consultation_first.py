@@ -7,6 +7,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 
+from booking import appointments
 from booking.changing import NotAllowed
 from clinic.models import Clinic
 from screening import clearance, reviews
@@ -45,6 +46,11 @@ def test_a_finding_that_needs_a_consultation_is_not_cleared_without_one(surgery)
     assert (appointment.status, appointment.review) == ("pending", None)
     steps.decide(appointment, "consultation-required")  # what the sentence offers
     assert (appointment.status, appointment.treatment) == ("booked", surgery.consultation)
+    fields = {"patient": appointment.patient, "treatment": surgery.treatment, "area": make.area()}
+    left_open = make.make_appointment(status="pending", starts_at=NOW - timedelta(hours=1), **fields)
+    new = steps.slot(surgery, steps.VISIT, "14:00")
+    with pytest.raises(NotAllowed, match="That day is not possible"):
+        appointments.move(left_open, slot=new, by="staff", user=surgery.desk, now=NOW)
 
 
 def test_after_a_consultation_it_is_for_the_clinician_to_say(surgery):
