@@ -54,34 +54,34 @@ def attention(now: datetime) -> dict[str, QuerySet[Appointment]]:
 
 
 def to_do(*, now: datetime, user: User) -> list[Task]:
-    """What waits for the front desk, each kind with its first rows and how many more there are; kinds without any are
-    left out. Three queries, however much waits."""
+    """What waits for the front desk, worst first, each kind with its first rows and how many more there are; kinds
+    without any are left out. Three queries, however much waits."""
     calls = _first(CallBack.objects.filter(done_at=None).order_by("created_at"))
     unclear = _first(Message.objects.unclear(now=now)) if user.has_perm("outbox.view_message") else []
-    return [
-        *_tasks({"call-back": calls}, {"call-back": _("Call back")}),
-        *visits_to_do(now=now),
-        *_tasks({"message": unclear}, {"message": _("Message unclear: sent or not?")}),
-    ]
+    return _tasks({"call-back": calls, "message": unclear, **_first_visits(attention(now))})
 
 
 def visits_to_do(*, now: datetime) -> list[Task]:
     """The part of `to_do` that is about visits. One query."""
+    return _tasks(_first_visits(attention(now)))
+
+
+def _tasks(rows: dict[str, list]) -> list[Task]:
+    """Who would travel for nothing; who waits for our call or may not have heard from us; who owes us something; what
+    is over."""
     titles = {
         "to_move": _("Time to be moved"),
-        "not_treated": _("Not treated: find another time"),
         "review_soon": _("Soon, and not confirmed yet"),
+        "call-back": _("Call back"),
+        "message": _("Message unclear: sent or not?"),
+        "not_treated": _("Not treated: find another time"),
         "form_due": _("Form due"),
         "not_closed": _("Past days, still open"),
     }
-    return _tasks(_first_visits(attention(now)), titles)
-
-
-def _tasks(rows: dict[str, list], titles: dict[str, str]) -> list[Task]:
     return [
         Task(title, rows[kind], rows[kind][0].waiting - len(rows[kind]), kind)
         for kind, title in titles.items()
-        if rows[kind]
+        if rows.get(kind)
     ]
 
 

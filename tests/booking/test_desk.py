@@ -667,6 +667,9 @@ def test_what_is_to_do_stands_beside_the_day(desk, surgery):
     assert Staff.address("change", due.uuid) in page
     assert f"/admin/outbox/message/{message.pk}/change/" in page
     assert 'id="to-do"' in page
+    CallBack.objects.create(name="Carla Rossi", phone="+447700900111", request_key=uuid4(), created_at=NOW)
+    kinds = re.findall("<h3>(.*?)</h3>", desk.read("desk").split('id="to-do"')[1])
+    assert kinds == ["Time to be moved", "Call back", "Message unclear: sent or not?", "Form due"], "worst first"
     for kind in ("Time to be moved", "Form due"):
         assert f'<a href="{Staff.address("desk")}#to-do">{kind}</a>' in words_of(desk.client.get("/admin/"))
 
