@@ -84,9 +84,9 @@ def check_area(treatment: Treatment, area) -> None:
 
 
 def check_adult(birth_date: date, location: Location, *, now: datetime) -> None:
-    """Nobody under 18 on today's local day books online."""
+    """Nobody under 18 on today's local day is treated."""
     if not is_adult(birth_date, location.day_of(now)):
-        raise NotAllowed(_("Online booking is for adults. Please call us: we are glad to help."))
+        raise NotAllowed(_("We treat people from the age of 18. Please call us if you have questions."))
 
 
 def check_consultation_first(treatment: Treatment, patient: Patient, *, on: date, now: datetime) -> None:

@@ -342,7 +342,8 @@ def test_somebody_under_18_who_signs_in_cannot_book_anything(client, surgery):
         choose(client, surgery.consultation, "20270303T0900Z-1-1-1"),
     ):
         text = words(page)
-        assert "Under 18 we do not book online" in text
+        assert "We treat people from the age of 18." in text
+        assert "on your own or with somebody you trust" in text and "possible" not in text
         assert not keys_on(page)
     assert not Appointment.objects.exists()
 
@@ -498,7 +499,7 @@ def test_a_sign_that_cannot_be_kept_is_said_beside_its_box_and_nothing_typed_is_
 def test_under_18_gives_the_time_back_and_keeps_nothing(client, surgery):
     uuid_ = held_uuid(choose(client, surgery.consultation))
     response = client.post(reverse("booking:hold", args=[uuid_]), DETAILS | {"birth_date_year": "2010"})
-    assert "Under 18 we do not book online" in words(response)
+    assert "We treat people from the age of 18." in words(response)
     assert Appointment.objects.get().status == "cancelled"
     assert not HoldDetails.objects.exists()
     assert not get_user_model().objects.filter(email=DETAILS["email"]).exists()
@@ -561,7 +562,7 @@ def test_giving_the_time_back(client, surgery):
         (False, {"action": "release"}, "We do not keep that time any longer"),
         (True, {"action": "release"}, "We do not keep that time any longer"),
         (True, {"action": "not-me"}, "You are signed out"),
-        (False, DETAILS | {"birth_date_year": "2010"}, "Under 18 we do not book online"),
+        (False, DETAILS | {"birth_date_year": "2010"}, "We treat people from the age of 18."),
     ],
 )
 def test_a_hold_that_ended_a_moment_before_breaks_no_page(client, surgery, monkeypatch, signed_in, data, said):
@@ -685,13 +686,13 @@ def test_details_sent_to_a_time_of_nobody_tell_nothing(client, surgery):
         answer = client.post(page, DETAILS)
         assert "That time is not held for you any more" in words(answer) and not HoldDetails.objects.exists()
         child = client.post(page, DETAILS | {"birth_date_year": "2010"})
-        assert "Under 18 we do not book online" in words(child) and "hold_details" not in client.session
+        assert "We treat people from the age of 18." in words(child) and "hold_details" not in client.session
     assert Appointment.objects.get().status == "proposed"
 
 
 def test_nothing_is_kept_of_a_child_whose_time_is_lost(client, surgery, clock):
     response = client.post(lose(client, surgery, clock), DETAILS | {"birth_date_year": "2010", "phone": "12"})
-    assert "Under 18 we do not book online" in words(response)
+    assert "We treat people from the age of 18." in words(response)
     assert "hold_details" not in client.session
 
 

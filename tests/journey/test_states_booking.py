@@ -51,7 +51,7 @@ def test_choosing_a_time_in_every_state(house, someone, look):
     with look.part("too young"):
         enter(page, patient_who_signs_in("Toby Young", birth_date="2012-05-04").user)
         page.goto(talk)
-        look(page, "Under 18 we do not book online")
+        look(page, "We treat people from the age of 18.")
     with look.part("a consultation first"):
         Clinic.objects.update(consultation_first=Clinic.ConsultationFirst.ALWAYS)
         times_with("Before a first treatment we talk with you")
@@ -152,7 +152,7 @@ def test_a_held_time_in_every_state(house, someone, look):
         fill()
         fill_birth_date(page, "4", "May", "2012")
         press(page, "Send me the code")
-        look(page, "Under 18 we do not book online")
+        look(page, "We treat people from the age of 18.")
     with look.part("more time, and no more"):
         held = hold()
         Appointment.objects.filter(pk=held.pk).update(hold_extensions=holding.EXTENSIONS - 1)
