@@ -801,7 +801,9 @@ class PatientAdmin(SearchesInPrivate, KeptAdmin):
     @admin.display(description=_("signs in"))
     def signs_in(self, patient) -> str:
         """Whether they have proven an address."""
-        return patient.user.email if patient.user else gettext("by phone only")
+        if patient.user:
+            return patient.user.email
+        return gettext("not signed in yet") if patient.email else gettext("by phone only")
 
 
 class NotRung(NeedsFirst):

@@ -700,6 +700,9 @@ def test_a_practitioner_sees_the_patients_of_about_now_only(client):
     client.force_login(surgery.practitioner.user)
     page = words(client, "clinic_patient_changelist")
     assert "Mine Patient" in page and "Other Patient" not in page
+    assert "not signed in yet" in page and "by phone only" not in page
+    Patient.objects.update(email="")
+    assert "by phone only" in words(client, "clinic_patient_changelist")
     own = words(client, "clinic_patient_change", mine.pk)
     assert surgery.location.name in own and "booked" in own and "Book by phone" not in own
     other_room = {"practitioner": surgery.practitioners[1], "room": surgery.rooms[1], "status": "booked"}

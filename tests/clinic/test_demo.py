@@ -62,6 +62,9 @@ def test_the_demonstration_is_believable_shows_every_state_holds_every_rule_and_
     assert counts == [5, 4, 6, 80]
     states = set(Appointment.objects.values_list("status", flat=True))
     assert {"pending", "booked", "fulfilled", "cancelled", "noshow"} <= states
+    rang = {visit.patient_id for visit in Appointment.objects.filter(channel="phone")}
+    assert rang == set(Patient.objects.filter(user=None).values_list("pk", flat=True)), "who asks online has signed in"
+    assert not any(patient.user.has_usable_password() for patient in Patient.objects.exclude(user=None))
     screenings_in_every_state()
     call_command("check_invariants", verbosity=0)
     before = rows()
