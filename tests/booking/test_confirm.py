@@ -165,7 +165,7 @@ def test_confirming_gives_up_other_holds_of_the_person(surgery):
 
 def test_nobody_under_18_books_online(surgery):
     hold = steps.held(surgery, treatment=surgery.consultation)
-    with pytest.raises(NotAllowed, match="adults"):
+    with pytest.raises(NotAllowed, match="from the age of 18"):
         holding.confirm(hold, patient=make.make_patient(birth_date=date(2009, 3, 2)), now=NOW)
     of_age = make.make_patient(birth_date=date(2009, 3, 1))
     assert holding.confirm(hold, patient=of_age, now=NOW).status == "booked"
