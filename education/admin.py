@@ -45,8 +45,10 @@ class WorkFilter(admin.SimpleListFilter):
 
     def queryset(self, request, queryset):
         work = self.value()
-        if work in ("sign", "draft"):
-            return queryset.in_state({"sign": "waiting", "draft": "draft"}[work])
+        if work == "sign":
+            return queryset.waiting()
+        if work == "draft":
+            return queryset.in_state("draft")
         if work == "publish":
             return queryset.to_publish()
         if work == "overdue":
@@ -56,9 +58,9 @@ class WorkFilter(admin.SimpleListFilter):
 
 @admin.register(Article)
 class ArticleAdmin(AsksFiltersOnly):
-    """Pages: each with the state of its newest version and of what patients read."""
+    """Pages: each with what is to do, the state of its newest version and of what patients read."""
 
-    list_display = ["page_title", "state", "shown", "due"]
+    list_display = ["page_title", "to_do", "state", "shown", "due"]
     list_filter = [WorkFilter]
     search_fields = ["slug", "revisions__title"]
     actions = None
@@ -79,9 +81,16 @@ class ArticleAdmin(AsksFiltersOnly):
     def page_title(self, article) -> str:
         return article.latest_title or article.slug
 
+    @admin.display(description=_("to do"))
+    def to_do(self, article) -> str:
+        if article.needs > 2:
+            return "–"
+        facts = {"page": article, "today": timezone.localdate()}
+        return render_to_string("admin/education/article/needs.html", facts)
+
     @admin.display(description=_("newest version"))
     def state(self, article):
-        return state_word(article)
+        return STATE_WORDS[article.state][1]  # without an icon: those are for what is to do
 
     @admin.display(description=_("patients read"))
     def shown(self, article):
@@ -91,12 +100,7 @@ class ArticleAdmin(AsksFiltersOnly):
 
     @admin.display(description=_("review due"))
     def due(self, article):
-        if article.review_due is None:
-            return "–"
-        if article.review_due < timezone.localdate():
-            words = _("overdue since %(day)s") % {"day": date_words(article.review_due)}
-            return format_html('<span class="status status-wait">{}</span>', words)
-        return date_words(article.review_due)
+        return date_words(article.review_due) if article.review_due else "–"
 
     def get_urls(self):
         view = self.admin_site.admin_view
@@ -364,17 +368,17 @@ def state_word(article: Article):
 
 def versions_of(article: Article) -> list[dict]:
     """Every version, newest first, with what was said about it and whether patients read it, or could."""
-    revisions = article.revisions.with_past().select_related("author").prefetch_related("reviews", "requests")
+    revisions = list(article.revisions.with_past().select_related("author").prefetch_related("reviews"))
+    last_shown = max((revision.version for revision in revisions if revision.was_published), default=0)
     return [
         {
             "revision": revision,
             "reviews": list(revision.reviews.all()),
-            "asked": max((request.asked_at for request in revision.requests.all()), default=None),
             "is_published": revision.pk == article.published_revision_id,
             # A signed version stays publishable while somebody writes on; an older one that was never shown does not.
             "can_publish": revision.last_answer == ArticleReview.Outcome.SIGNED
             and revision.pk != article.published_revision_id
-            and (revision.was_published or revision.version > (article.published_version or 0)),
+            and (revision.was_published or revision.version > last_shown),
         }
         for revision in revisions
     ]

@@ -23,7 +23,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models, transaction
 from django.db.models import Case, Exists, F, Max, OuterRef, Q, Subquery, Value, When
-from django.db.models.functions import Coalesce, Concat
+from django.db.models.functions import Concat
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -92,19 +92,26 @@ class ArticleQuerySet(models.QuerySet):
 
     def with_states(self) -> "ArticleQuerySet":
         """Adds `state` of the newest version (none, draft, waiting, changes, signed, published), `published_version`
-        and `review_due` of what patients read, `left_at` and `left_by` of the last time the page was taken down. The
-        state is computed from the records, never stored.
+        and `review_due` of what patients read, `left_at` and `left_by` of the last time the page was taken down;
+        `waiting_version`, the newest that a clinician is asked to read, and `to_publish_version`, the newest signed
+        one that is newer than all that patients ever read: a draft after them hides neither. All of it is computed
+        from the records, never stored.
         """
         newest = ArticleRevision.objects.filter(article=OuterRef("pk")).order_by("-version")
         answers = answers_on(OuterRef("newest_id"))
         asked = ReviewRequest.objects.filter(revision=OuterRef("newest_id")).order_by("-asked_at")
         shown = answers_on(OuterRef("published_revision")).filter(outcome=ArticleReview.Outcome.SIGNED)
         left = Publication.objects.filter(article=OuterRef("pk"), revision=None).order_by("-at", "-pk")
+        waiting = ReviewRequest.objects.open().filter(revision__article=OuterRef("pk")).order_by("-revision__version")
+        signed = newest.with_past().filter(last_answer=ArticleReview.Outcome.SIGNED)
+        ever_shown = Publication.objects.filter(article=OuterRef("article"), revision__version__gte=OuterRef("version"))
         return self.annotate(
             left_at=Subquery(left.values("at")[:1]),
             left_by=Subquery(left.values("by__name")[:1]),
             newest_id=Subquery(newest.values("pk")[:1]),
             published_version=F("published_revision__version"),
+            waiting_version=Subquery(waiting.values("revision__version")[:1]),
+            to_publish_version=Subquery(signed.filter(~Exists(ever_shown)).values("version")[:1]),
             review_due=Subquery(shown.values("review_due")[:1]),
         ).annotate(
             last_answer=Subquery(answers.values("outcome")[:1]),
@@ -122,22 +129,21 @@ class ArticleQuerySet(models.QuerySet):
             ),
         )
 
+    def waiting(self) -> "ArticleQuerySet":
+        """Pages of which a clinician is asked to read a version; needs `with_states()`."""
+        return self.filter(waiting_version__isnull=False)
+
     def to_publish(self) -> "ArticleQuerySet":
-        """Pages of which a clinician has signed a version that is newer than what patients read."""
-        newer = ArticleRevision.objects.with_past().filter(
-            article=OuterRef("pk"),
-            last_answer=ArticleReview.Outcome.SIGNED,
-            version__gt=Coalesce(OuterRef("published_revision__version"), 0),
-        )
-        return self.filter(Exists(newer))
+        """Pages of which a clinician has signed what patients have not read yet; needs `with_states()`."""
+        return self.filter(to_publish_version__isnull=False)
 
     def with_needs(self, *, on: date) -> "ArticleQuerySet":
-        """Adds `needs`, small where somebody has to act on the page; needs `with_states()`."""
+        """Adds `needs`, at most 2 where somebody has to act on the page, most urgent first; needs `with_states()`."""
         return self.annotate(
             needs=Case(
-                When(state="waiting", then=0),
+                When(waiting_version__isnull=False, then=0),
                 When(review_due__lt=on, then=1),
-                When(state__in=["signed", "changes"], then=2),
+                When(Q(to_publish_version__isnull=False) | Q(state="changes"), then=2),
                 When(state="draft", then=3),
                 default=4,
                 output_field=models.IntegerField(),
@@ -224,6 +230,8 @@ class Article(models.Model):
     latest_title: str | None
     state: str
     published_version: int | None
+    waiting_version: int | None
+    to_publish_version: int | None
     left_at: datetime.datetime | None
     left_by: str
 
@@ -443,9 +451,8 @@ class ArticleRevision(models.Model):
         require(by, "change_article")
         with transaction.atomic():
             Article.objects.select_for_update().get(pk=self.article_id)
-            last = answers_on(self).first()
-            asked = self.requests.order_by("-asked_at").first()
-            if asked is not None and (last is None or last.signed_at < asked.asked_at):
+            asked = self.requests.open().order_by("-asked_at").first()
+            if asked is not None:
                 return asked
             return ReviewRequest.objects.create(revision=self, asked_by=by, asked_at=now)
 
@@ -560,12 +567,28 @@ class Source(models.Model):
         return {name: getattr(self, name) for name in self.FIELDS}
 
 
+class AskedQuerySet(models.QuerySet):
+    """What editors asked clinicians to read."""
+
+    def open(self) -> "AskedQuerySet":
+        """Those that nobody has answered since."""
+        answers = ArticleReview.objects.filter(
+            revision__article=OuterRef("revision__article"),
+            revision__version__gte=OuterRef("revision__version"),
+            signed_at__gte=OuterRef("asked_at"),
+        )
+        return self.filter(~Exists(answers))
+
+
 class ReviewRequest(models.Model):
-    """An editor asked for a clinician's signature on one version. Open until somebody answers."""
+    """An editor asked for a clinician's signature on one version. Open until somebody answers, on that version or on a
+    newer one: a draft that is saved meanwhile closes nothing."""
 
     revision = models.ForeignKey(ArticleRevision, models.PROTECT, related_name="requests")
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     asked_at = models.DateTimeField()
+
+    objects = AskedQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("request for review")

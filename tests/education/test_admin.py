@@ -372,9 +372,16 @@ def test_lists_what_waits_first_and_filters(staff, editor, clinician):
     browser = staff(clinician)
     html = browser.get("/admin/education/article/").content.decode()
     assert html.index("Page three") < html.index("Page one") < html.index("Page two")
-    html = browser.get("/admin/education/article/?work=sign").content.decode()
-    assert "Page three" in html
-    assert "Page one" not in html
+    draft(Article.objects.get(slug="three"), editor, title="Page three, a new draft")
+    waits = address(Article.objects.get(slug="three"), "versions", 1, "review")
+    for path in ("/admin/education/article/", "/admin/education/article/?work=sign", "/admin/"):
+        html = browser.get(path).content.decode()
+        assert html.count(f'<a href="{waits}">version 1 waits for a clinician</a>') == 1
+        assert ("Page one" in html) == (path == "/admin/education/article/")
+    assert (
+        f'<a href="{waits}">Version 1 waits'
+        in browser.get(address(Article.objects.get(slug="three"), "change")).content.decode()
+    )
     for work in ("publish", "overdue", "draft", "nonsense"):
         assert browser.get(f"/admin/education/article/?work={work}").status_code in (200, 302)
 

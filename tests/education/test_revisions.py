@@ -6,6 +6,7 @@ import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import Error, connection, transaction
 
+from education.admin import versions_of
 from education.content import default_articles, load_default_articles
 from education.models import Article, ArticleReview, ArticleRevision, NotSigned, Publication, ReviewRequest, Source
 from tests.education.conftest import NOW, draft, make_user, published
@@ -200,6 +201,53 @@ def test_states_follow_from_the_records(article, editor, clinician):
     assert state() == "signed"
     article.publish(revision, by=editor, now=NOW)
     assert state() == "published"
+
+
+def needs(article):
+    """The state of the newest version, which version waits for a clinician and which to be published, and the rank."""
+    found = Article.objects.with_states().with_needs(on=NOW.date()).get(pk=article.pk)
+    assert Article.objects.with_states().to_publish().exists() == (found.to_publish_version is not None)
+    return found.state, found.waiting_version, found.to_publish_version, found.needs
+
+
+def test_a_newer_draft_does_not_hide_what_waits(article, editor, clinician):
+    first = draft(article, editor)
+    assert needs(article) == ("draft", None, None, 3)
+    first.ask_for_review(by=editor, now=NOW)
+    second = draft(article, editor, title="Version 2")
+    assert needs(article) == ("draft", 1, None, 0)
+    first.sign(by=clinician, now=NOW + timedelta(minutes=1), review_due=DUE)
+    assert needs(article) == ("draft", None, 1, 2)
+    second.ask_for_review(by=editor, now=NOW + timedelta(minutes=2))
+    assert needs(article) == ("waiting", 2, 1, 0)
+    article.publish(first, by=editor, now=NOW)
+    assert needs(article) == ("waiting", 2, None, 0)
+
+
+def test_an_answer_closes_what_was_asked_about_that_version_and_older_ones(article, editor, clinician):
+    first = draft(article, editor)
+    first.ask_for_review(by=editor, now=NOW)
+    second = draft(article, editor, title="Version 2")
+    second.ask_for_review(by=editor, now=NOW)
+    first.ask_for_changes(by=clinician, now=NOW + timedelta(minutes=1), comment="Shorter.")
+    assert needs(article)[1] == 2
+    first.ask_for_review(by=editor, now=NOW + timedelta(minutes=2))
+    second.ask_for_changes(by=clinician, now=NOW + timedelta(minutes=3), comment="Shorter still.")
+    assert needs(article) == ("changes", None, None, 2)
+    first.ask_for_review(by=editor, now=NOW + timedelta(minutes=4))  # asked again after all
+    assert needs(article)[1] == 1
+
+
+def test_only_what_is_newer_than_all_that_was_ever_shown_is_to_be_published(article, editor, clinician):
+    never_shown = draft(article, editor)
+    never_shown.sign(by=clinician, now=NOW, review_due=DUE)
+    assert needs(article) == ("signed", None, 1, 2)
+    shown = published(article, editor, clinician, title="Version 2")
+    assert needs(article) == ("published", None, None, 4)
+    article.take_down(by=editor, now=NOW)
+    assert needs(article) == ("signed", None, None, 4)  # taken down on purpose: nothing is to do
+    past = {item["revision"].pk: item["can_publish"] for item in versions_of(Article.objects.with_states().get())}
+    assert past == {never_shown.pk: False, shown.pk: True}
 
 
 def test_overdue_pages_are_listed_from_the_day_after(article, editor, clinician):
