@@ -355,7 +355,7 @@ def _missing() -> dict[str, Q]:
         _("the room is no longer in use"): Q(room__is_active=False),
         _("the practitioner no longer works here"): Q(practitioner__is_active=False),
         _("closed on that day"): Q(Exists(closed)),
-        _("away then"): Q(Exists(off)),
+        _("the practitioner is away"): Q(Exists(off)),
         _("outside working hours, or in a break"): ~Q(Exists(_hours_around())),
     }
 

@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from booking import appointments, lines, past, todo
+from booking import appointments, holding, lines, past, todo
 from booking.changing import constraint_of
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from clinic.models import Location, Patient
@@ -312,7 +312,13 @@ def test_a_manager_reads_figures_of_two_months_and_no_name(front, manager, surge
     done = steps.booked(surgery, patient=make.make_patient(name="Quentin Unmistakable"))
     appointments.cancel(done, by="patient", reason="patient-asked", now=NOW)
     steps.talk(surgery)
+    patient = make.make_patient()
     steps.held(surgery, treatment=surgery.consultation, clock="15:00")
+    given_back = steps.held(surgery, treatment=surgery.consultation, clock="16:00", patient=patient)
+    holding.release(given_back, now=NOW)
+    steps.held(surgery, treatment=surgery.consultation, clock="16:00", patient=patient)
+    appointments.mark_in_error(steps.talk(surgery, clock="12:00"), by=surgery.manager, reason="twice", now=NOW)
+    steps.talk(surgery, NOW.date().replace(month=4, day=1))
     page = manager.client.get(reverse("admin:index")).content.decode()
     cells = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.split('id="figures"')[1].split("</section>")[0]))
     this = "Visits in March 2027 In all 2 Done 0 Cancelled 1 Of these late 0 Did not come 0"
@@ -660,8 +666,9 @@ def test_times_to_be_moved_say_why_and_what_was_hit_last_comes_first(manager, fr
     page = words_of(add(manager, "closure", data))
     assert "Saved: " in page and "11 March 2027" in page.split("Saved: ")[1][:60]
     found = page.split("One upcoming appointment cannot stand any more.")[1]
-    rows = re.findall(r"(Hit \w+|Room Gone|No Hours)</a>.*?<td>(closed|away|outside|the room)", found, re.S)
-    assert rows == [("Hit Now", "closed"), ("Hit Before", "away"), ("Room Gone", "the room"), ("No Hours", "outside")]
+    rows = re.findall(r"<a[^>]*>(Hit \w+|Room Gone|No Hours)</a>.*?=\"Why\">(Closed|The \w+|Outside)", found, re.S)
+    assert rows[:2] == [("Hit Now", "Closed"), ("Hit Before", "The practitioner")]
+    assert rows[2:] == [("Room Gone", "The room"), ("No Hours", "Outside")]
     assert "Hit by your last change" in found and "Hit before" in found
     page = front.read("to_move")
     assert "your last change" not in page and page.index("Hit Before") < page.index("Hit Now"), "by time for others"
