@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
-from booking import appointments
+from booking import appointments, placing
 from booking.changing import NotAllowed, Taken, TooClose
 from booking.models import Appointment
 from outbox.models import Message
@@ -121,6 +121,8 @@ def test_the_same_press_twice_is_one_appointment(surgery):
             surgery, surgery.consultation, patient=patient, request_key=key, slot=steps.slot(surgery, clock="12:00")
         )
         assert other.starts_at == make.at(steps.VISIT, "12:00")
+    others = {placing.made_before(key, steps.slot(surgery, clock=time))[0] for time in ("13:00", "14:00")}
+    assert len(others | {key}) == 3, "two presses for two other times do not meet in one key"
     assert Appointment.objects.count() == 2
     appointments.cancel(first, by="staff", user=surgery.desk, reason="mistake", now=NOW)
     for _press in range(2):  # what was cancelled by mistake is booked anew, once

@@ -6,7 +6,7 @@ import icalendar
 import pytest
 
 from booking import appointments, changing
-from booking.changing import NotAllowed, Taken
+from booking.changing import NotAllowed, Taken, TooClose
 from outbox.models import Message
 from screening import reviews
 from screening.models import QuestionnaireResponse, ReviewRequest
@@ -249,8 +249,19 @@ def test_what_a_clinician_decided_is_not_undone_at_the_desk(surgery):
     appointment = steps.asked(surgery)
     steps.decide(appointment, "not-suitable")
     assert appointment.status == "cancelled"
-    with pytest.raises(NotAllowed):
+    released = changing.cancel_quietly(steps.talk(surgery), by="system", reason="not-reviewed", now=NOW)
+    for visit in (appointment, released):
+        with pytest.raises(NotAllowed, match="Please book it again"):
+            appointments.undo(visit, by=surgery.desk, now=NOW)
+
+
+def test_what_is_too_near_another_session_now_says_from_when_it_would_not_be(surgery):
+    appointment = steps.asked(surgery)
+    appointments.cancel(appointment, by="patient", now=NOW)
+    near = steps.asked(surgery, steps.VISIT + timedelta(days=1), patient=appointment.patient)
+    with pytest.raises(TooClose) as refused:
         appointments.undo(appointment, by=surgery.desk, now=NOW)
+    assert refused.value.first_day_possible == near.local_date + timedelta(days=28)
 
 
 @pytest.mark.parametrize(("who", "button"), [("desk", "cancel"), ("nurse", "not_today")])

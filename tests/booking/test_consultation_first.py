@@ -145,6 +145,8 @@ def test_where_it_is_always_asked_for_it_counts_until_the_day_of_the_visit(surge
     seen(surgery, patient, "2026-09-10")
     with pytest.raises(NotAllowed, match="consultation"):
         steps.asked(surgery, patient=patient)
+    with pytest.raises(NotAllowed, match="Before a first treatment we talk"):
+        steps.phoned(surgery, patient)
     assert steps.asked(surgery, steps.VISIT - timedelta(days=1), patient=patient).status == "pending"
 
 

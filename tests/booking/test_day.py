@@ -1,6 +1,7 @@
 """The day at the clinic: arrivals, no-shows, checking in, closing the visit, and mistakes."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.contrib.auth.models import Group
@@ -51,6 +52,7 @@ def test_a_no_show_from_fifteen_minutes_after_the_start(surgery):
         )
     missed = appointments.no_show(appointment, by=surgery.desk, now=appointment.starts_at + timedelta(minutes=15))
     assert missed.status == "noshow"
+    assert steps.messages(appointment) == []  # nothing that waits to be sent is true any more
 
 
 def test_a_no_show_is_undone_while_the_time_is_free(surgery):
@@ -122,6 +124,23 @@ def test_a_visit_closed_by_mistake_is_open_again(surgery):
     assert appointments.undo(done, by=by, now=now + timedelta(minutes=10)).status == "checked-in"
 
 
+def test_a_button_on_a_page_of_before_does_nothing(surgery):
+    visit = steps.talk(surgery)
+    old = {"seen": "pending 0", "now": visit.starts_at}
+    for verb in (
+        partial(appointments.arrive, by=surgery.desk),
+        partial(appointments.no_show, by=surgery.desk),
+        partial(appointments.undo, by=surgery.desk),
+        partial(appointments.send_form_again, by=surgery.desk),
+        partial(appointments.fulfil, by=surgery.practitioner.user),
+        partial(appointments.mark_in_error, by=surgery.manager, reason="twice"),
+        partial(appointments.turn_into_consultation, by="staff", user=surgery.desk),
+        partial(appointments.cancel, by="staff", user=surgery.desk, reason="mistake"),
+    ):
+        with pytest.raises(NotAllowed, match="Nothing was done"):
+            verb(visit, **old)
+
+
 # --- entered in error
 
 
@@ -140,6 +159,7 @@ def test_a_manager_marks_what_should_never_have_been(surgery):
     )
     assert not ReviewRequest.objects.filter(closed_at=None).exists()
     assert steps.messages(appointment) == ["cancelled"]
+    assert wrong.sequence == appointment.sequence + 1  # or no calendar takes it out
     assert steps.talk(surgery).status == "booked"  # the time is free
     with pytest.raises(NotAllowed):
         appointments.mark_in_error(appointment, by=surgery.manager, reason="again", now=NOW)

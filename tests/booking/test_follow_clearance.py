@@ -292,6 +292,14 @@ def test_put_back_at_the_chair_and_booked_again_the_same_day(surgery, minutes):
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
+def test_of_a_visit_that_has_begun_nobody_is_written_to(surgery):
+    appointment = steps.booked(surgery)
+    steps.sent()
+    steps.answered(surgery, appointment.patient, now=appointment.starts_at + timedelta(minutes=5))
+    appointment.refresh_from_db()
+    assert (appointment.status, steps.messages(appointment)) == ("pending", [])
+
+
 def test_nothing_of_yesterday_is_booked_again(surgery):
     appointment = steps.arrived(surgery)
     late = appointment.starts_at + timedelta(minutes=5)

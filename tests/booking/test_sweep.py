@@ -137,6 +137,14 @@ def test_a_question_is_repeated_after_two_days_and_the_time_released_after_five(
     assert steps.messages(appointment) == ["cancelled"]
 
 
+def test_a_question_that_stands_open_two_hours_before_is_not_called_our_delay(surgery):
+    appointment = steps.asked(surgery)
+    steps.decide(appointment, "needs-information", now=appointment.starts_at - timedelta(days=1))
+    assert sweep(appointment.starts_at - timedelta(hours=2)) == {"no_answer": 1}
+    appointment.refresh_from_db()
+    assert appointment.cancel_reason == "no-answer"
+
+
 def test_somebody_who_replied_is_not_reminded(surgery):
     from screening import reviews
 
@@ -159,6 +167,14 @@ def test_a_form_is_asked_for_again_and_the_time_released_when_it_does_not_come(s
     appointment.refresh_from_db()
     assert (appointment.status, appointment.cancel_reason) == ("cancelled", "form-missing")
     assert steps.messages(appointment) == ["cancelled"]
+
+
+def test_who_was_sent_the_form_just_now_is_not_reminded_of_it(surgery):
+    surgery.questionnaire  # noqa: B018 - in force
+    appointment = steps.phoned(surgery, slot=steps.slot(surgery, NOW.date() + timedelta(days=2)))
+    assert appointment.form_due_by - timedelta(hours=24) < NOW + timedelta(hours=12)
+    assert "reminded" not in sweep(NOW + timedelta(hours=12) - timedelta(seconds=1))
+    assert sweep(NOW + timedelta(hours=12)) == {"reminded": 1}
 
 
 def test_a_form_that_came_goes_to_the_clinicians(surgery):
