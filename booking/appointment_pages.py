@@ -29,10 +29,8 @@ from booking.choosing import (
     not_now,
     places,
     several_areas,
-    several_zones,
     times_form,
     too_close,
-    zone_beside,
 )
 from booking.forms import ChosenTimeForm
 from booking.models import Appointment
@@ -42,6 +40,7 @@ from booking.times import Finder, Week, Wish, read_wish
 from booking.visitors import not_yours, open_for_a_while, patient_of, visible
 from clinic import accounts
 from clinic.models import Clinic, Patient, today_at
+from clinic.zones import several_zones, zone_beside
 from screening import clearance
 
 # Whoever holds the link of a message reads nothing about health: not why a day is not possible, nor from when on.

@@ -15,7 +15,6 @@ from booking.availability import Slot
 from booking.changing import TooClose
 from booking.models import Appointment
 from booking.templatetags.booking_words import day as day_in_words
-from booking.templatetags.booking_words import zone_words
 from booking.times import Week, Wish
 from booking.visitors import patient_of
 from clinic.ages import is_adult
@@ -26,16 +25,6 @@ from screening import clearance
 def places() -> list[Location]:
     """Where patients are seen; the footer of the page shows them as well."""
     return list(Location.objects.filter(is_active=True))
-
-
-def several_zones(locations: list[Location]) -> bool:
-    """Whether a time needs its zone beside it."""
-    return len({location.time_zone for location in locations}) > 1
-
-
-def zone_beside(place: Location, locations: list[Location]) -> str:
-    """What stands behind a clock at this place where the clinic has places in several zones: ` (Lisbon time)`."""
-    return f" ({zone_words(place)})" if several_zones(locations) else ""
 
 
 def several_areas(visit: Appointment) -> bool:

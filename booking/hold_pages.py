@@ -22,10 +22,8 @@ from booking.choosing import (
     not_now,
     places,
     several_areas,
-    several_zones,
     times_form,
     too_close,
-    zone_beside,
 )
 from booking.forms import ChosenTimeForm, DetailsForm
 from booking.models import Appointment
@@ -48,6 +46,7 @@ from booking.visitors import (
 from clinic import accounts
 from clinic.ages import is_adult
 from clinic.models import Clinic, today_at
+from clinic.zones import several_zones, zone_beside
 from screening import clearance
 
 

@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 
 from booking import ics, links
 from booking.models import Appointment
-from clinic.models import Clinic
+from clinic.models import Clinic, Location
+from clinic.zones import zone_beside
 from outbox import messages
 from outbox.models import Message
 
@@ -66,7 +67,12 @@ def _queue(
 def _answer_by(appointment: Appointment) -> str:
     if appointment.answer_by is None or appointment.information_asked_at is not None:
         return ""  # while we wait for them, we promise nothing
-    return local_text(appointment.answer_by, appointment.room.location)
+    return _by(appointment.answer_by, appointment.room.location)
+
+
+def _by(moment: datetime, place: Location) -> str:
+    """Until when, with whose clock it is: the place that the message names may be in another zone than its reader."""
+    return local_text(moment, place) + zone_beside(place)
 
 
 def asked_for(appointment: Appointment, *, now: datetime) -> Message | None:
@@ -191,7 +197,7 @@ def form_due(appointment: Appointment, *, now: datetime, reminder: bool = False,
         appointment,
         now=now,
         purpose=links.FORM,
-        form_due_by="" if reminder else local_text(appointment.form_due_by, appointment.room.location),
+        form_due_by="" if reminder else _by(appointment.form_due_by, appointment.room.location),
     )
 
 

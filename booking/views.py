@@ -34,7 +34,6 @@ from booking.choosing import (
     times_form,
     too_close,
     with_answered_area,
-    zone_beside,
 )
 from booking.forms import ChosenTimeForm
 from booking.models import Appointment, WorkingHours
@@ -51,6 +50,7 @@ from booking.visitors import (
     wanted,
 )
 from clinic.models import Clinic, Location, Practitioner, Treatment, TreatmentPrice, today_at
+from clinic.zones import zone_beside
 from screening import clearance
 
 

@@ -5,11 +5,13 @@ from datetime import datetime
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from clinic.models import Clinic, Treatment, today_at
+from clinic.models import Clinic, Location, Treatment, today_at
 from clinic.panels import on_page_of
 from clinic.registry import Missing, Panel, as_read_by
+from clinic.zones import zone_beside
 from screening import finished, reading, reviews
 from screening.models import Effect, Questionnaire, QuestionnaireResponse, Review
 
@@ -101,11 +103,12 @@ def _rows(response: QuestionnaireResponse) -> list[Mine]:
     reviews_here = response.reviews.latest_each().select_related("treatment", "area", "reply")
     requests = response.requests.waiting().select_related("treatment", "area", "location")
     waiting = {(found.treatment_id, found.area_id): found for found in requests}
+    places = list(Location.objects.filter(is_active=True))
     rows = [
         Mine(
             found.what_for,
             _("A clinician has your answers"),
-            _("We answer by %(when)s.") % {"when": reading.moment(found.answer_by, found.location, "l j F, H:i")}
+            _("We answer by %(when)s.") % {"when": _by(found.answer_by, found.location, places)}
             if found.answer_by
             else "",
             counts=True,
@@ -113,6 +116,13 @@ def _rows(response: QuestionnaireResponse) -> list[Mine]:
         for found in waiting.values()
     ]
     return rows + [_decided(one) for one in reviews_here if (one.treatment_id, one.area_id) not in waiting]
+
+
+def _by(moment: datetime, place: Location | None, places: list[Location]) -> str:
+    """Until when, for a patient, by the clock of the place; whose it is where there are several."""
+    if place is None:
+        return reading.moment(moment, None, "l j F, H:i")
+    return date_format(moment.astimezone(place.zone), "l j F, H:i") + zone_beside(place, places)
 
 
 def _decided(review: Review) -> Mine:

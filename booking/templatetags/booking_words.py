@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.dateformat import format as written
 from django.utils.translation import gettext as _
 
+from clinic import zones
 from clinic.models import Location
 
 register = template.Library()
@@ -39,8 +40,7 @@ def clock(moment: datetime, place: "Location | str") -> str:
 @register.filter
 def zone_words(place: "Location | str") -> str:
     """`Lisbon time`, for where a clinic has places in several time zones."""
-    city = str(_zone(place)).rsplit("/", 1)[-1].replace("_", " ")
-    return _("%(city)s time") % {"city": city}
+    return zones.zone_words(_zone(place))
 
 
 @register.filter

@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from booking import choosing, visitors
 from booking.holding import EXTENSIONS
+from clinic.zones import zone_beside
 
 register = template.Library()
 
@@ -17,7 +18,7 @@ def kept_time(context: Context) -> dict:
     return {
         "held": held,
         "expired": held is not None and visitors.has_run_out(held, timezone.now()),
-        "zone": choosing.zone_beside(held.location, choosing.places()) if held else "",
+        "zone": zone_beside(held.location, choosing.places()) if held else "",
         "more_time_left": held is not None and held.hold_extensions < EXTENSIONS,
         "csrf_token": context.get("csrf_token"),
     }

@@ -276,7 +276,11 @@ def test_every_clock_says_whose_it_is_where_places_have_several_zones(client, su
     assert "We answer by Tuesday 2 March, 17:00 (London time)" in text
     assert "for you until 09:10 (London time)" in words(client.get(times_of(surgery.treatment)))
     done = client.post(page, {"action": "confirm"}, follow=True)
-    assert "We answer by Tuesday 2 March, 17:00 (London time)." in words(done)
+    said = "answer by Tuesday 2 March, 17:00 (London time)."
+    assert said in words(done) and said in words(client.get(reverse("my")))
+    phoned = steps.phoned(surgery, slot=steps.slot(surgery, clock="14:00"))
+    for visit, by in ((held, "answer by Tuesday 2 March 2027, 17:00"), (phoned, "by Wednesday 3 March 2027, 09:00")):
+        assert f"{by} (London time)." in Message.objects.filter(subject_uuid=visit.uuid).latest("pk").text
 
 
 def test_the_first_free_time_far_away_is_said_instead_of_nothing(client, surgery):
