@@ -223,7 +223,7 @@ def test_the_pages_of_the_editor_in_every_state(house, someone, look):
         press(page, "Save as a draft")
         look(page, "Saved as version")
         draft = article.latest_revision()
-        page.goto(f"{place}versions/{draft.version}/")
+        page.goto(f"{place}versions/{draft.version}/phone/")
         look(page, "One more sentence.")
         page.goto(f"{place}versions/{draft.version}/review/")
         look(page, "You wrote this version")
