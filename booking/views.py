@@ -190,7 +190,7 @@ def week_of_times(
         "choosable": leave.state != "area",
     }
     if leave.state == "questions":
-        context["button"] = _("Go on with the time I chose")
+        context |= {"button": _("Go on with the time I chose"), "one_button": _("Go on with this time")}
     return context
 
 

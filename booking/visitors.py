@@ -17,7 +17,7 @@ from booking.availability import Slot
 from booking.models import Appointment, HoldDetails
 from booking.times import Wish
 from clinic import accounts
-from clinic.models import Patient
+from clinic.models import Patient, Treatment
 from screening import clearance
 
 HOLD = accounts.HOLD
@@ -183,24 +183,29 @@ def own_key(request: HttpRequest, sent: UUID) -> UUID:
     return uuid5(sent, request.META["CSRF_COOKIE"])
 
 
-def wanted_before(request: HttpRequest, wish: Wish) -> dict | None:
+def wanted_before(request: HttpRequest, treatment: Treatment) -> dict | None:
     """What somebody chose before the questions for this treatment."""
     chosen = request.session.get(WANTED)
-    return chosen if isinstance(chosen, dict) and chosen.get("treatment") == wish.treatment.slug else None
+    return chosen if isinstance(chosen, dict) and chosen.get("treatment") == treatment.slug else None
+
+
+def wanted_slot(chosen: dict) -> Slot | None:
+    """The time in it."""
+    try:
+        return Slot.from_key(str(chosen.get("start")))
+    except (ValueError, OverflowError):
+        return None
 
 
 def near_wanted(request: HttpRequest, wish: Wish) -> Wish:
     """The wish with the day, and the practitioner, of the time chosen before the questions; as it is for whoever has
     looked at another week or for somebody else since."""
-    chosen = wanted_before(request, wish)
+    chosen = wanted_before(request, wish.treatment)
     if chosen is None or request.method == "POST" or wish.first or wish.practitioner or wish.location:
         return wish
-    try:
-        slot = Slot.from_key(str(chosen.get("start")))
-    except (ValueError, OverflowError):
-        return wish
-    there = next((place for place in wish.locations if place.pk == slot.location_id), None)
-    if there is None:
+    slot = wanted_slot(chosen)
+    there = next((place for place in wish.locations if slot and place.pk == slot.location_id), None)
+    if slot is None or there is None:
         return wish
     with_whom = next((who for who in wish.practitioners if who.slug == chosen.get("practitioner")), None)
     return replace(wish, first=there.day_of(slot.starts_at), practitioner=with_whom)
@@ -208,7 +213,7 @@ def near_wanted(request: HttpRequest, wish: Wish) -> Wish:
 
 def wanted(request: HttpRequest, wish: Wish, week) -> dict | None:
     """The time somebody chose before the questions: `time` where it is still free, else None in its place."""
-    chosen = wanted_before(request, wish)
+    chosen = wanted_before(request, wish.treatment)
     if chosen is None:
         return None
     return {"time": week.find(str(chosen.get("start")))}

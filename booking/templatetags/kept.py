@@ -1,4 +1,4 @@
-"""The time that this browser holds, for pages that are not booking's own."""
+"""The time that this browser holds, or has chosen, for pages that are not booking's own."""
 
 from django import template
 from django.template.context import Context
@@ -22,3 +22,16 @@ def kept_time(context: Context) -> dict:
         "more_time_left": held is not None and held.hold_extensions < EXTENSIONS,
         "csrf_token": context.get("csrf_token"),
     }
+
+
+@register.inclusion_tag("booking/wanted.html", takes_context=True)
+def wanted_time(context: Context) -> dict:
+    """The time that was chosen before the questions about this treatment: remembered, and not kept."""
+    treatment, request = context.get("treatment"), context["request"]
+    chosen = visitors.wanted_before(request, treatment) if treatment else None
+    slot = visitors.wanted_slot(chosen) if chosen else None
+    if slot is None or slot.starts_at <= timezone.now():
+        return {}
+    places = choosing.places()
+    place = next((one for one in places if one.pk == slot.location_id), None)
+    return {"slot": slot, "place": place, "zone": zone_beside(place, places)} if place else {}

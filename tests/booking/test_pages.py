@@ -104,10 +104,18 @@ def test_looking_at_times_needs_no_screening(client, surgery):
 
 
 def test_choosing_before_the_questions_leads_to_them_and_comes_back_to_the_time(client, surgery):
-    key = keys_on(client.get(times_of(surgery.treatment)))[3]
+    page = client.get(times_of(surgery.treatment))
+    key = keys_on(page)[3]
+    text = words(page)
+    assert "the questions come next. We remember the time, but we do not keep it yet." in text
+    assert "Go on with this time" in text and "Take th" not in text
     response = choose(client, surgery.treatment, key)
     assert response.url == f"{reverse('screening:start')}?treatment={surgery.treatment.slug}"
     assert not Appointment.objects.exists()
+    said = f"{surgery.location.name}. We remember it, but we do not keep it yet."
+    before = words(client.get(response.url))
+    assert "You chose Wednesday 3 March, " in before and said in before
+    assert said not in words(client.get(reverse("screening:start")))
     put(client, screening=str(steps.answered(surgery).uuid))
     page = client.get(times_of(surgery.treatment))
     assert "You chose this time before, and it is free" in words(page)
