@@ -108,4 +108,4 @@ def test_somebody_is_an_adult_when_it_is_their_birthday_there(surgery, client):
     type(young).objects.filter(pk=young.pk).update(user=user)
     browser = Client()
     browser.force_login(user)
-    assert "Please call us, together with somebody" in words(browser.get(times_of(surgery.consultation)))
+    assert "Please come back when you are 18" in words(browser.get(times_of(surgery.consultation)))
