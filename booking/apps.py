@@ -1,10 +1,12 @@
 """When: the app, its roles, its records."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class BookingConfig(AppConfig):
     name = "booking"
+    verbose_name = _("appointments")
     default_auto_field = "django.db.models.BigAutoField"
     role_permissions = {
         "Front desk": [

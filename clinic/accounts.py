@@ -11,7 +11,13 @@ from datetime import date, datetime, timedelta
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
-from allauth.account.forms import LoginForm, RequestLoginCodeForm, ResetPasswordForm
+from allauth.account.forms import (
+    ChangePasswordForm,
+    LoginForm,
+    RequestLoginCodeForm,
+    ResetPasswordForm,
+    ResetPasswordKeyForm,
+)
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.account.internal.flows.login_by_code import LoginCodeVerificationProcess
 from allauth.account.internal.stagekit import LOGIN_SESSION_KEY, clear_login
@@ -25,6 +31,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
@@ -117,6 +124,33 @@ class PasswordForm(LoginForm):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.fields["login"].label = _("E-mail address")
+
+
+class NewPassword(forms.Form):
+    """What is asked of a new password, in words; allauth and Django say it as programs do, also within the boxes."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        labels = {
+            "oldpassword": _("The password you have now"),
+            "password1": _("New password"),
+            "password2": _("New password once more"),
+        }
+        for name, field in self.fields.items():
+            field.label = labels.get(name, field.label)
+            field.widget.attrs.pop("placeholder", None)
+        self.fields["password1"].help_text = _(
+            "At least 12 letters, figures or signs, and not figures alone. Leave out your name and your address, and "
+            "do not take one that many people have."
+        )
+
+
+class OtherPasswordForm(NewPassword, ChangePasswordForm):
+    """Whoever is signed in as staff chooses another password."""
+
+
+class FirstPasswordForm(NewPassword, ResetPasswordKeyForm):
+    """Staff choose a password through the link in a message."""
 
 
 class PasswordLinkForm(ResetPasswordForm):

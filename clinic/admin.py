@@ -199,6 +199,19 @@ class ClinicAdmin(KeptAdmin):
             return redirect("admin:index")
         return redirect("admin:clinic_clinic_change", 1)
 
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        """Under a name of its own: there is no other clinic to change."""
+        title = {"title": _("Settings of the clinic")}
+        return super().changeform_view(request, object_id, form_url, {**title, **(extra_context or {})})
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        """A time as one writes it, without seconds and without Django's clock."""
+        if db_field.name == "promise_time":
+            kwargs["widget"] = forms.TimeInput(format="%H:%M", attrs={"size": 6})
+            kwargs["error_messages"] = {"invalid": _("Write the time with hours and minutes, such as 17:00.")}
+            return db_field.formfield(**kwargs)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
         """A lead clinician is somebody with that role."""
         if db_field.name == "lead_clinician":
@@ -346,9 +359,11 @@ class TreatmentAdmin(KeptAdmin):
 
     @admin.display(description=_("price today"))
     def price_today(self, treatment) -> str:
-        """In force today."""
-        price = treatment.price_on(treatment.today)
-        return str(price.amount) if price else gettext("none yet")
+        """In force today, in the clinic's currency."""
+        price, clinic = treatment.price_on(treatment.today), Clinic.get()
+        if price is None:
+            return gettext("none yet")
+        return f"{price.amount} {clinic.currency if clinic else ''}" if price.amount else gettext("No charge")
 
 
 def warn_without_sign_in(request, person: Practitioner | None) -> None:

@@ -241,4 +241,7 @@ class AnsweredOnce(OneAnswer, forms.Form):
 
 
 class RecordAnsweredOnce(OneAnswer, forms.ModelForm):
-    """A form of a row that takes one answer where it asks for one."""
+    """A form of a row that takes one answer where it asks for one. Its labels end without a colon, as on every page."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})

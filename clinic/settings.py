@@ -257,6 +257,8 @@ ACCOUNT_FORMS = {
     "login": "clinic.accounts.PasswordForm",
     "request_login_code": "clinic.accounts.CodeForm",
     "reset_password": "clinic.accounts.PasswordLinkForm",
+    "change_password": "clinic.accounts.OtherPasswordForm",
+    "reset_password_from_key": "clinic.accounts.FirstPasswordForm",
 }
 MFA_ADAPTER = "clinic.accounts.MFAAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None

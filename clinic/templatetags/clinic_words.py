@@ -1,10 +1,11 @@
 """What a machine says, as a person would say it."""
 
+import re
 from collections.abc import Iterable
 
 from django import template
 from django.forms import BoundField
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -31,6 +32,7 @@ SYSTEMS = (
     ("CrOS", "Chromebook"),
     ("Linux", "Linux"),
 )
+PICTURES = re.compile(r'<img [^>]*icon-[^>]*alt="(True|False|None)">')
 # Errors whose words do not tell what they are about.
 NAMELESS = ("max_length", "once", "far_year", "null_characters_not_allowed")
 
@@ -56,8 +58,18 @@ def device(user_agent: str) -> str:
 
 @register.filter
 def under(cells: Iterable[SafeString], headers: Iterable[dict]) -> list[SafeString]:
-    """The cells of a row of a staff list, each told its heading, for a page where none stands above it."""
+    """The cells of a row of a staff list, each told its heading, for a page where none stands above it; with words in
+    place of Django's pictures of yes and no."""
     return [
-        mark_safe(cell.replace(" ", format_html(' data-heading="{}" ', capfirst(str(header["text"]))), 1))  # noqa: S308
+        mark_safe(  # noqa: S308
+            PICTURES.sub(
+                in_words, cell.replace(" ", format_html(' data-heading="{}" ', capfirst(str(header["text"]))), 1)
+            )
+        )
         for cell, header in zip(cells, headers, strict=True)
     ]
+
+
+def in_words(picture: re.Match) -> str:
+    """Yes, no, or a dash where nobody knows."""
+    return {"True": escape(_("Yes")), "False": escape(_("No"))}.get(picture[1], "–")

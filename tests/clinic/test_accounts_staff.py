@@ -77,6 +77,8 @@ def test_somebody_new_gets_from_the_invitation_to_the_staff_pages(client, boss):
     theirs = Client()
     link = Message.objects.get(to="new@example.org").text.split("http://testserver")[1].split()[0]
     choose = theirs.get(link, follow=True).request["PATH_INFO"]
+    page = theirs.get(choose).content.decode()
+    assert "At least 12 letters" in page and "entirely numeric" not in page and "New Password" not in page
     theirs.post(choose, {"password1": PASSWORD, "password2": PASSWORD})
     # whoever knows the address may ask for a link to it at any time: it changes nothing
     Client().post("/accounts/password/reset/", {"email": "new@example.org"})

@@ -131,6 +131,10 @@ def test_the_clinic_is_one_page_with_the_rules_in_words(client):
     assert client.get(reverse("admin:clinic_clinic_changelist")).url == reverse("admin:clinic_clinic_change", args=[1])
     page = words(client, "clinic_clinic_change", 1)
     assert "At most 90" in page and "is_demo" not in page and "_delete" not in page
+    assert 'value="17:00"' in page and "vTimeField" not in page and "Change clinic" not in page
+    assert ">Name</label>" in page, "labels end without a colon"
+    index = words(client, "index")
+    assert all(f">{title}</h3>" in index for title in ("Appointments", "Messages")) and "Outbox" not in index
     assert client.get(reverse("admin:clinic_clinic_add")).status_code == 403
 
 
@@ -162,7 +166,9 @@ def test_the_kind_of_a_treatment_is_chosen_once(client):
     assert 'name="kind"' in words(client, "clinic_treatment_add")
     page = words(client, "clinic_treatment_change", treatment.pk)
     assert 'name="kind"' not in page and "150.00" in page
-    assert "150.00" in words(client, "clinic_treatment_changelist")
+    TreatmentPrice.objects.create(treatment=make.make_treatment(price=None), amount=0, valid_from=date(2020, 1, 1))
+    page = words(client, "clinic_treatment_changelist")
+    assert "150.00 GBP" in page and "No charge" in page
 
 
 def treatment_form(treatment, **changes):

@@ -49,6 +49,13 @@ def test_forms_have_no_small_icons_that_open_others(client, db):
     assert "related-widget-wrapper-link" not in html
 
 
+def test_a_list_says_yes_and_no_in_words_and_one_order(client, db):
+    make.make_user("Front desk", is_active=False)
+    html = read(client, "Manager", "clinic_user_changelist")
+    assert set(re.findall(r'data-heading="Active" class="field-is_active">([^<]*)<', html)) == {"Yes", "No"}
+    assert "icon-yes" not in html and html.count("sortoptions") == 1
+
+
 def test_filters_and_counts_speak_plainly(client, db):
     make.make_treatment()
     html = read(client, "Manager", "clinic_treatment_changelist")
