@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from booking import appointments, links
+from booking import appointments, links, notices
 from booking import ics as calendars
 from booking.appointments import allows, check_cancel, check_talk
 from booking.availability import Slot
@@ -174,6 +174,7 @@ def about(visit: Appointment, whole: bool, now: datetime) -> dict:
         "place": visit.location,
         "state": state_of(visit, clinic, now),
         "overdue": visit.answer_by is not None and visit.answer_by < now,
+        "let_go": notices.is_let_go_then(visit),
         "clinic": clinic,
         "locations": locations,
         "several_zones": several_zones(locations),

@@ -13,6 +13,7 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 
 from booking import ics, links
+from booking.availability import RELEASED_BEFORE
 from booking.models import Appointment
 from clinic.models import Clinic, Location
 from clinic.zones import zone_beside
@@ -70,6 +71,13 @@ def _answer_by(appointment: Appointment) -> str:
     return _by(appointment.answer_by, appointment.room.location)
 
 
+def is_let_go_then(appointment: Appointment) -> bool:
+    """Whether the time is released at the moment by which we promise an answer: `changing.answer_by_for` cut it."""
+    if appointment.answer_by is None or appointment.information_asked_at is not None:
+        return False
+    return appointment.answer_by >= appointment.starts_at - RELEASED_BEFORE
+
+
 def _by(moment: datetime, place: Location) -> str:
     """Until when, with whose clock it is: the place that the message names may be in another zone than its reader."""
     return local_text(moment, place) + zone_beside(place)
@@ -83,6 +91,7 @@ def asked_for(appointment: Appointment, *, now: datetime) -> Message | None:
         appointment,
         now=now,
         answer_by=_answer_by(appointment),
+        let_go=is_let_go_then(appointment),
     )
 
 
@@ -113,6 +122,7 @@ def moved(appointment: Appointment, *, now: datetime) -> Message | None:
         is_waiting=not is_booked,
         needs_answer=appointment.form_due_by is not None or appointment.information_asked_at is not None,
         answer_by="" if is_booked else _answer_by(appointment),
+        let_go=is_let_go_then(appointment),
         calendar=ics.calendar_file(appointment, method=ics.PUBLISH, now=now) if with_file else "",
     )
 
@@ -177,6 +187,7 @@ def back_to_pending(appointment: Appointment, *, call_first: bool = False, now: 
         appointment,
         now=now,
         answer_by=_answer_by(appointment),
+        let_go=is_let_go_then(appointment),
         call_first=call_first,
         is_read=appointment.form_due_by is None,
     )

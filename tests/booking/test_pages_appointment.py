@@ -15,6 +15,7 @@ from django.urls import reverse
 from booking import appointments, links
 from booking.availability import Slot
 from booking.models import Appointment, WorkingHours
+from booking.sweep import sweep
 from outbox.models import Message
 from tests import make
 from tests.booking import steps
@@ -53,6 +54,21 @@ def test_asked_for_says_until_when_and_not_to_travel(client, surgery, patient):
     assert client.get(page_of(visit, "calendar")).status_code == 404
     for said in (surgery.treatment.name, surgery.location.address.splitlines()[0], "£150", visit.reference):
         assert said in text
+
+
+def test_a_promise_that_ends_with_the_release_says_what_happens_then(client, surgery, patient, clock):
+    said = "If nobody can look before then, we let the time go and tell you. Please ring us if you can."
+    visit = steps.asked(surgery, patient=patient)
+    assert said not in words(client.get(page_of(visit))) + Message.objects.latest("pk").text
+    steps.decide(visit)
+    clock.now = make.at(steps.VISIT - timedelta(days=1), "15:00")
+    steps.answered(surgery, patient, now=clock.now)
+    client.force_login(patient.user)
+    text = words(client.get(page_of(visit)))
+    assert "We answer by Thursday 11 March, 08:00." in text and said in text
+    message = Message.objects.filter(subject_uuid=visit.uuid).latest("pk")
+    assert message.kind == "back_to_pending" and said in message.text and said in message.html
+    assert sweep(now=make.at(steps.VISIT, "08:00"))["released"] == 1
 
 
 def test_booked_says_when_where_and_what_next(client, surgery, patient):
