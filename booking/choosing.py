@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from django.db.models import prefetch_related_objects
+from django.db.models import Q, prefetch_related_objects
 from django.forms import Form
 from django.http import HttpRequest
 from django.urls import reverse
@@ -18,7 +18,7 @@ from booking.templatetags.booking_words import day as day_in_words
 from booking.times import Week, Wish
 from booking.visitors import patient_of
 from clinic.ages import is_adult
-from clinic.models import Location, Treatment, today_at
+from clinic.models import Location, Room, Treatment, today_at
 from screening import clearance
 
 
@@ -134,16 +134,23 @@ def not_now(treatment: Treatment) -> dict:
     }
 
 
+def is_taken(
+    practitioner_id: int, location_id: int, begins: datetime, ends: datetime, *, but: Appointment | None = None
+) -> bool:
+    """Whether visits, `but` one, are in the way of a time: the practitioner's own, or one in each room of the place."""
+    visits = Appointment.objects.occupying().overlapping(begins, ends).exclude(pk=but.pk if but else None)
+    there = visits.filter(Q(practitioner=practitioner_id) | Q(room__location=location_id)).order_by()
+    busy = list(there.values_list("practitioner_id", "room_id"))
+    rooms = set(Room.objects.filter(location=location_id, is_active=True).values_list("pk", flat=True))
+    return any(who == practitioner_id for who, _room in busy) or bool(rooms) and rooms <= {room for _who, room in busy}
+
+
 def not_free(treatment: Treatment, slot: Slot, now: datetime) -> dict:
-    """How a page says that a chosen time is not free: `taken` by somebody there, or a `sentence` that it is past, or
-    not offered."""
+    """How a page says that a chosen time is not free: `taken`, or a `sentence` that it is past, or not offered."""
     until = slot.starts_at + timedelta(minutes=treatment.duration_minutes + treatment.buffer_minutes)
-    somebody = (
-        Appointment.objects.occupying().overlapping(slot.starts_at, until).filter(room__location=slot.location_id)
-    )
     if slot.starts_at <= now:
         return {"sentence": _("That time is over. Please choose another one.")}
-    if not somebody.exists():
+    if not is_taken(slot.practitioner_id, slot.location_id, slot.starts_at, until):
         return {"sentence": _("That time is not offered. Please choose one of the times on this page.")}
     return {"taken": True}
 

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods
 from booking import holding
 from booking.changing import NotAllowed, Taken, TalkFirst, TooClose
 from booking.choosing import (
+    is_taken,
     leave_to_choose,
     not_now,
     places,
@@ -262,11 +263,11 @@ def gone(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponse
 
 def not_kept(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponse:
     """Says whether somebody else has the time, with other times; what was typed is kept for the next one."""
-    there = Appointment.objects.occupying().overlapping(held.starts_at, held.busy_until)
-    somebody = there.filter(practitioner=held.practitioner_id)
+    place = held.location.pk
+    taken = is_taken(held.practitioner_id, place, held.starts_at, held.busy_until, but=held)
     context = {
         "held": held,
-        "taken": held.starts_at <= now or somebody.exclude(pk=held.pk).exists(),
+        "taken": held.starts_at <= now or taken,
         "other_times": times_like(held),
         "kept": bool(kept_details(request, now)),
         **times_instead(request, held, now),

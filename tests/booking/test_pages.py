@@ -210,6 +210,15 @@ def test_the_loser_sees_just_taken_and_other_times(client, surgery):
     assert key not in keys_on(page)
     assert keys_on(page)
     assert "hold" not in client.session
+    mine, other = surgery.practitioners
+    theirs = steps.slot(surgery, clock="12:00", practitioner=other, room=surgery.rooms[0])
+    steps.held(surgery, slot=theirs, treatment=surgery.consultation)
+    wanted = steps.slot(surgery, clock="12:00", practitioner=mine)
+    make.make_time_off(mine, wanted.starts_at, wanted.starts_at + timedelta(hours=1))
+    assert "That time is not offered" in words(choose(client, surgery.consultation, wanted.key))
+    surgery.rooms[1].is_active = False
+    surgery.rooms[1].save()
+    assert "That time has just been taken" in words(choose(client, surgery.consultation, wanted.key))  # the last room
 
 
 def test_sending_the_form_twice_holds_one_time(client, surgery):
@@ -597,6 +606,8 @@ def test_a_time_that_was_let_go_and_that_nobody_took_is_not_said_to_be_taken(cli
     client.post(page, DETAILS)
     clock.now += timedelta(minutes=75)
     assert sweep(now=clock.now)["holds"] == 1
+    other = {"practitioner": surgery.practitioners[1], "room": surgery.rooms[1]}  # at the same time, in nobody's way
+    steps.held(surgery, slot=steps.slot(surgery, **other), treatment=surgery.consultation, now=clock.now)
     for response in (client.get(page), client.post(page, {"action": "more-time"}), client.post(page, DETAILS)):
         text = words(response)
         assert "It may still be free" in text and "not free now" not in text
