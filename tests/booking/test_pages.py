@@ -654,7 +654,7 @@ def lose(client, surgery, clock) -> str:
     return page
 
 
-@pytest.mark.parametrize("changes", [{}, {"phone": "12", "birth_date_year": ""}])
+@pytest.mark.parametrize("changes", [{}, {"phone": "12"}, {"phone": "12", "birth_date_year": ""}])
 def test_a_time_lost_while_the_details_are_typed_loses_none_of_them(client, surgery, clock, changes):
     typed = DETAILS | changes
     lost = client.post(lose(client, surgery, clock), typed)
@@ -830,6 +830,8 @@ def test_signing_out_gives_back_a_time_that_was_held_in_somebodys_name(client, s
 
 def test_staff_are_told_to_sign_out_first(client, surgery):
     client.force_login(surgery.desk)
+    assert client.post(reverse("booking:hold", args=[uuid.uuid4()]), DETAILS).status_code == 404
+    assert "hold_details" not in client.session
     page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))])
     assert "as a member of staff" in words(client.get(page))
     for action in ("details", "confirm"):
@@ -850,6 +852,19 @@ def test_a_hold_opens_only_for_the_browser_that_made_it(client, surgery, django_
     for url in (page, nowhere):
         assert client.get(url).status_code == 404
         assert client.post(url, {"action": "release"}).status_code == 404
+    held.refresh_from_db()
+    assert held.status == "proposed"
+
+
+def test_a_hold_with_a_patient_behind_it_opens_for_them_only_whatever_the_browser_remembers(client, surgery):
+    held = steps.held(surgery, treatment=surgery.consultation, patient=make.make_patient())
+    page = reverse("booking:hold", args=[held.uuid])
+    for sign_in in (None, lambda: patient_who_signs_in(client)):
+        if sign_in:
+            sign_in()
+        put(client, hold=str(held.uuid))
+        assert client.get(page).status_code == (404 if sign_in else 302)
+        assert client.post(page, {"action": "release"}).status_code == (404 if sign_in else 302)
     held.refresh_from_db()
     assert held.status == "proposed"
 
