@@ -55,3 +55,4 @@ class BookingConfig(AppConfig):
         for panel in (panels.MINE, panels.NOBODY_YET, panels.DESK, panels.MY_DAY, panels.FIGURES, panels.OPENING):
             register_panel(panel)
         register_panel(panels.VISITS_OF)
+        register_panel(panels.USUAL_HOURS)

@@ -2,14 +2,14 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Exists, Max, OuterRef, Q
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q
 from django.db.models.functions import TruncMonth
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from booking import desk, lines, todo
+from booking import desk, todo
 from booking.appointment_pages import my_appointments
 from booking.models import Appointment, WorkingHours
 from booking.staff_pages import sees_all
@@ -141,6 +141,30 @@ def visits_of(request: HttpRequest, now: datetime, patient: Patient) -> dict:
     return {"patient": patient, "groups": [(_("To come"), coming[::-1]), (_("Before"), before[:LAST])]}
 
 
+def usual_hours(request: HttpRequest, now: datetime) -> dict | None:
+    """On the page with the addresses: from when until when somebody is at each place, by the days of the week, as the
+    working hours of the next four weeks have it. Time off and closed days are not in it. None without any."""
+    today = today_at(now)
+    found = (
+        WorkingHours.objects.counting(today, today + timedelta(weeks=4))
+        .filter(location__is_active=True, practitioner__is_active=True)
+        .order_by("location__name", "weekday")
+        .values_list("location__name", "weekday")
+        .annotate(Min("starts"), Max("ends"))
+    )
+    places: dict[str, list[dict]] = {}
+    for place, weekday, *hours in found:
+        days = places.setdefault(place, [])
+        if days and days[-1]["hours"] == hours and days[-1]["last"] == weekday - 1:
+            days[-1]["last"] = weekday  # the same as the day before: one line
+        else:
+            days.append({"first": weekday, "last": weekday, "hours": hours})
+    for day in (day for days in places.values() for day in days):
+        first, last = (WorkingHours.Weekday(day[end]).label for end in ("first", "last"))
+        day["name"] = first if first == last else _("%(first)s to %(last)s") % {"first": first, "last": last}
+    return {"places": places} if places else None
+
+
 MINE = Panel("my", 10, "booking/my_appointments.html", my_appointments)
 NOBODY_YET = Panel("dashboard", 1, "admin/booking/panels/nobody_yet.html", nobody_yet)
 DESK = Panel("dashboard", 10, "admin/booking/panels/desk.html", desk_today, "booking.run_desk")
@@ -148,3 +172,4 @@ MY_DAY = Panel("dashboard", 11, "admin/booking/panels/my_day.html", own_day, "bo
 FIGURES = Panel("dashboard", 20, "admin/booking/panels/figures.html", figures, "clinic.change_clinic")
 OPENING = Panel("opening", 20, "admin/booking/panels/opening.html", before_opening)
 VISITS_OF = Panel("patient", 10, "admin/booking/panels/visits_of.html", visits_of, "booking.view_appointment")
+USUAL_HOURS = Panel("contact", 10, "booking/panels/usual_hours.html", usual_hours)

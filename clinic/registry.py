@@ -18,7 +18,7 @@ class Panel:
     """A part of a gathered page. `context(request, now)` gives the template its data, or None to show nothing; on the
     page of a patient in the staff site it is `context(request, now, patient)`."""
 
-    page: str  # "dashboard", "opening" (what must happen before opening), "home", "my" or "patient"
+    page: str  # "dashboard", "opening" (what must happen before opening), "home", "contact", "my" or "patient"
     order: int
     template: str
     context: Callable[..., dict | None]

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from clinic.views import drawn_panels
 from education import blocks, rendering
 from education.models import FOUND_END, FOUND_START, Article, Picture, Source
 from education.readability import readability
@@ -168,7 +169,7 @@ def complaints(request: HttpRequest) -> HttpResponse:
 @require_safe
 def contact(request: HttpRequest) -> HttpResponse:
     """Where we are, when we are closed, and what to do in an emergency: all from the locations."""
-    return render(request, "education/contact.html")
+    return render(request, "education/contact.html", {"panels": drawn_panels("contact", request, timezone.now())})
 
 
 @require_safe
