@@ -218,7 +218,7 @@ def test_a_new_person_becomes_a_patient_once():
 
 
 def test_a_record_made_at_the_desk_is_linked_by_address_and_birth_date():
-    desk = make.make_patient(email="Ada@Example.org")
+    desk = make.make_patient(email="Ada@Example.org", name="Ada Example")
     user = make.make_user(email="ada@example.org")
     assert holding.patient_for(user, details()) == desk
     desk.refresh_from_db()
