@@ -81,6 +81,8 @@ for p in /proc/[0-9]*; do
 done 2>/dev/null
 exit 0
 """
+# The same for a cluster that was at $1 and has been deleted.
+OF_DELETED = PROCESSES.replace('"$p/cwd" -ef "$1"', '"$(readlink "$p/cwd")" = "$1 (deleted)"')
 
 
 class LocalDatabaseError(RuntimeError):
@@ -329,6 +331,7 @@ def _create(project_dir: Path) -> Cluster:
         ) from error
     cluster = Cluster(home, _binaries(), uid, gid)
     _check_reachable(cluster)
+    _end_server_of_deleted_data(cluster)
     for leftover in home.glob("new-*"):
         shutil.rmtree(leftover)
     new = Path(tempfile.mkdtemp(prefix="new-", dir=home))
@@ -360,6 +363,16 @@ def _create(project_dir: Path) -> Cluster:
         shutil.rmtree(new, ignore_errors=True)
         raise
     return cluster
+
+
+def _end_server_of_deleted_data(cluster: Cluster) -> None:
+    """End the server of an earlier cluster at this path, deleted while it ran (a clone that was made anew): it notices
+    within a minute, and would take the new server's socket with it. Nothing where there is no /proc."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while pids := [int(pid) for pid in cluster.run("/bin/sh", "-c", OF_DELETED, "sh", cluster.data).stdout.split()]:
+        for pid in _without_parent_in(pids):
+            _signal(pid, signal.SIGQUIT if time.monotonic() > deadline else signal.SIGINT)
+        time.sleep(0.05)
 
 
 def _system_user() -> tuple[int, int]:

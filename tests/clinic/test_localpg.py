@@ -130,6 +130,14 @@ def test_cold_start_makes_a_server_with_two_roles_and_a_database(project):
         ask(cluster, "SET ROLE clinic_owner", "web")
 
 
+def test_the_server_of_a_clone_that_was_deleted_does_not_take_the_next_ones_socket(project):
+    old = localpg.ensure_running(project)
+    first = postmaster(old)
+    shutil.rmtree(old.home)
+    new = localpg.ensure_running(project)
+    assert new.answers() and not Path(f"/proc/{first}/cwd").exists()
+
+
 def test_a_running_server_is_left_alone_and_outlives_the_process_that_started_it(project):
     ((out, err, code),) = in_another_process(project)
     assert code == 0, err
