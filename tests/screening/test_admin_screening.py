@@ -747,10 +747,10 @@ def test_a_second_press_is_not_a_colleague(waiting):
     assert "You signed that yourself" in page and "talk to your colleague" not in page
 
 
-def test_what_an_outcome_needs_is_said_beside_its_box(waiting):
+def test_what_an_outcome_needs_is_marked_at_its_box(waiting):
     page = post(waiting, outcome="needs-information").content.decode()
-    assert 'id="id_question_error">Write the question to the patient.' in page
-    assert 'aria-describedby="id_question_error"' in page
+    assert '<li id="error-id_question"><a href="#id_question">Write the question to the patient.' in page
+    assert 'aria-invalid="true" aria-describedby="error-id_question"' in page
 
 
 def test_a_closed_request_leads_to_the_answers(waiting):
