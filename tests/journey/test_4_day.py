@@ -7,6 +7,7 @@ import pytest
 import time_machine
 from playwright.sync_api import Page, expect
 
+from booking import lines
 from booking.models import Appointment
 from clinic.models import CallBack
 from tests.journey.conftest import last_message, sign_in
@@ -22,9 +23,11 @@ def clock() -> None:
 @pytest.fixture
 def visit(site):
     """A booked treatment of the demonstration; the clocks are set to twenty minutes before it."""
+    made_at = CallBack.objects.latest("pk").created_at
     visit = (
         Appointment.objects.with_names()
-        .filter(status="booked", treatment__kind="treatment", starts_at__gt=CallBack.objects.latest("pk").created_at)
+        .filter(status="booked", treatment__kind="treatment", starts_at__gt=made_at)
+        .exclude(pk__in=lines.cannot_stand(now=made_at).values("pk"))
         .order_by("starts_at")
         .first()
     )
