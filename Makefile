@@ -47,7 +47,7 @@ env: .env
 	@touch $@ .venv/.installed
 
 test: .venv/.installed-dev
-	@chromium="$$(bin/chromium)" && echo "Browser: $$chromium" && CHROMIUM="$$chromium" $(PYTHON) -m pytest -n 2 --dist worksteal
+	@chromium="$$(bin/chromium)" && echo "Browser: $$chromium" && CHROMIUM="$$chromium" $(PYTHON) -m pytest -n 3 --dist worksteal
 
 check: .venv/.installed-dev .env
 	$(PYTHON) -m ruff check .

@@ -71,16 +71,16 @@ def sign_in_as(hand: Hand, eyes, visit: Appointment) -> None:
     eyes.check(page)
 
 
-def test_a_clinician_asks_back_and_the_patient_replies(site, someone, eyes, by):
+def test_a_clinician_asks_back_and_the_patient_replies(site, someone, eyes, by_keyboard):
     visit = waiting_visit()
-    clinician = by(someone())
+    clinician = by_keyboard(someone())
     open_review(clinician, eyes, visit)
     decide(clinician, eyes, visit, "needs-information", question="Which cream do you use at night?")
     visit.refresh_from_db()
     assert visit.status == "pending"
     assert "cream" not in last_message(visit.patient.email, "information_needed").text
 
-    patient = by(someone(width=360, height=740))
+    patient = by_keyboard(someone(width=360, height=740))
     page = patient.page
     sign_in_as(patient, eyes, visit)
     page.goto(f"/appointments/{visit.uuid}/")
@@ -127,9 +127,9 @@ def test_a_clinician_says_no_and_the_patient_reads_why(site, someone, eyes, by, 
     expect(page.locator("main").get_by_role("link", name=re.compile(r"\+\d"))).not_to_have_count(0)
 
 
-def test_a_clinician_wants_to_see_somebody_first(site, someone, eyes, by):
+def test_a_clinician_wants_to_see_somebody_first(site, someone, eyes, by_keyboard):
     visit = waiting_visit()
-    clinician = by(someone())
+    clinician = by_keyboard(someone())
     open_review(clinician, eyes, visit)
     decide(clinician, eyes, visit, "consultation-required", explanation="We would like to see your skin.")
     visit.refresh_from_db()

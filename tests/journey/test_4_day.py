@@ -46,8 +46,8 @@ def line_of(page: Page, visit: Appointment):
     return page.locator(".visit").filter(has=page.get_by_role("link", name=visit.patient.name)).first
 
 
-def test_the_front_desk_runs_the_day(visit, someone, eyes, by):
-    hand = by(someone())
+def test_the_front_desk_runs_the_day(visit, someone, eyes, by_keyboard):
+    hand = by_keyboard(someone())
     page = hand.page
     sign_in(page, "desk", hand)
     eyes.check(page)
@@ -92,9 +92,9 @@ def test_the_front_desk_runs_the_day(visit, someone, eyes, by):
     eyes.check(page)
 
 
-def test_somebody_does_not_come(visit, someone, eyes, by):
+def test_somebody_does_not_come(visit, someone, eyes, by_keyboard):
     with time_machine.travel(visit.starts_at + timedelta(minutes=16), tick=True):
-        hand = by(someone())
+        hand = by_keyboard(someone())
         sign_in(hand.page, "desk", hand)
         hand.page.goto(f"/admin/booking/appointment/desk/?at={visit.location.slug}")
         hand.press(line_of(hand.page, visit).get_by_role("button", name=re.compile("Did not come")))
@@ -103,8 +103,8 @@ def test_somebody_does_not_come(visit, someone, eyes, by):
         eyes.check(hand.page)
 
 
-def test_somebody_phones_and_is_booked(site, someone, eyes, by):
-    hand = by(someone())
+def test_somebody_phones_and_is_booked(site, someone, eyes, by_keyboard):
+    hand = by_keyboard(someone())
     page = hand.page
     sign_in(page, "desk", hand)
     page.goto("/admin/booking/appointment/phone/")
@@ -160,14 +160,14 @@ def test_the_front_desk_finds_no_answer_by_any_door(visit, someone, eyes):
         assert answer.status in (403, 404) or "/admin/screening/" not in page.url, path
 
 
-def test_a_practitioner_checks_in_and_closes_the_visit(visit, someone, eyes, by):
-    desk = by(someone())
+def test_a_practitioner_checks_in_and_closes_the_visit(visit, someone, eyes, by_keyboard):
+    desk = by_keyboard(someone())
     sign_in(desk.page, "desk", desk)
     desk.page.goto(f"/admin/booking/appointment/desk/?at={visit.location.slug}")
     desk.press(line_of(desk.page, visit).get_by_role("button", name=re.compile("Arrived")))
     desk.page.wait_for_load_state()
 
-    hand = by(someone())
+    hand = by_keyboard(someone())
     page = hand.page
     sign_in(page, visit.practitioner.user.email.split("@")[0], hand)
     eyes.check(page)

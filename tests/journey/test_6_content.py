@@ -22,12 +22,12 @@ def open_staff_page(hand, short, path):
     page.wait_for_url(lambda address: address.split("?")[0].endswith(path.split("?")[0]))
 
 
-def test_an_editor_changes_a_page_and_a_clinician_signs_it(site, someone, eyes, by):
+def test_an_editor_changes_a_page_and_a_clinician_signs_it(site, someone, eyes, by_keyboard):
     phone = someone(width=360, height=740)
     article = Article.objects.get(slug="sessions")
     before = article.published_revision.version
 
-    hand = by(someone())
+    hand = by_keyboard(someone())
     editor = hand.page
     open_staff_page(hand, "editor", "/admin/education/article/")
     eyes.check(editor)
@@ -73,7 +73,7 @@ def test_an_editor_changes_a_page_and_a_clinician_signs_it(site, someone, eyes, 
     editor.get_by_text("A clinician is asked to review").wait_for()
     expect(editor.get_by_role("button", name="Publish", exact=True)).to_have_count(0)
 
-    signer = by(someone())
+    signer = by_keyboard(someone())
     clinician = signer.page
     open_staff_page(signer, "clinician", "/admin/education/article/?work=sign")
     signer.press(clinician.get_by_role("link", name="How many sessions, and how far apart"))
