@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 class OutboxConfig(AppConfig):
     name = "outbox"
-    verbose_name = _("all messages")
+    verbose_name = _("messages")
     default_auto_field = "django.db.models.BigAutoField"
     role_permissions = {
         "Front desk": ["outbox.view_message", "outbox.change_message"],
