@@ -12,6 +12,18 @@ from tests.kept import MADE, kept
 gc.set_threshold(100_000, 50, 50)
 
 
+LONG = ("test_states_", "test_1_patient", "test_memory", "test_6_content")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Of the browser's tests the long ones begin: else one of them runs on alone when everything else is over."""
+    places = [place for place, item in enumerate(items) if "/journey/" in item.nodeid]
+    longest_first = sorted((items[place] for place in places), key=lambda item: not any(x in item.nodeid for x in LONG))
+    for place, item in zip(places, longest_first, strict=True):
+        items[place] = item
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """The transaction around a test that begins with what is kept; no other test runs inside it."""

@@ -337,7 +337,7 @@ def posts(draw):
 
 
 @given(posts(), st.booleans())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_is_posted_a_valid_form_holds_only_readable_answers(post, lenient):
     from django.http import QueryDict
 
