@@ -1,6 +1,8 @@
 """What every test gets: the web role instead of the owner, and a cast with names."""
 
 import gc
+import os
+import shutil
 
 import pytest
 from django.core.cache import cache
@@ -22,6 +24,27 @@ def pytest_collection_modifyitems(items):
     longest_first = sorted((items[place] for place in places), key=lambda item: not any(x in item.nodeid for x in LONG))
     for place, item in zip(places, longest_first, strict=True):
         items[place] = item
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict:
+    """The system's Chromium, quiet, and asking nothing of the network; a missing one is a failure, never a skip."""
+    names = ("chromium-headless-shell", "chromium", "chromium-browser")
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    assert path or os.environ.get("PLAYWRIGHT_BROWSERS_PATH"), "No Chromium: `make test` installs one."
+    return {
+        **({"executable_path": path} if path else {}),
+        "args": [
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            # No page lives long enough to be worth compiling: the browser would do little else.
+            "--js-flags=--no-opt --no-maglev --always-sparkplug",
+        ],
+    }
 
 
 @pytest.hookimpl(tryfirst=True)

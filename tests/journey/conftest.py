@@ -2,9 +2,7 @@
 
 import io
 import json
-import os
 import re
-import shutil
 import threading
 from collections.abc import Callable
 from datetime import date
@@ -28,8 +26,9 @@ from tests.journey.ways import lost_in_forced_colours, sideways
 from tests.make import NOW
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-# Style sheets are of this site and can be read as they are: fetching them again takes a third of the time.
-AXE = {"runOnly": {"type": "tag", "values": WCAG}, "resultTypes": ["violations"], "preload": False}
+# Style sheets are of this site and can be read as they are: fetching them again takes a third of the time. The page in
+# a frame is a document of its own, and looked at by itself.
+AXE = {"runOnly": {"type": "tag", "values": WCAG}, "resultTypes": ["violations"], "preload": False, "iframes": False}
 
 
 # What a page is made of, without its words: every kind of element with what it stands in, the headings in their order,
@@ -42,25 +41,6 @@ SHAPE = """() => {
   return [...new Set(all.map(path))].sort().join("\\n") + [...all].filter((e) => /^h[1-6]$/.test(e.localName)).map(
     (e) => e.localName + e.id).join();
 }"""
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args() -> dict:
-    """The system's Chromium; a missing one is a failure, never a skip."""
-    names = ("chromium-headless-shell", "chromium", "chromium-browser")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    assert path or os.environ.get("PLAYWRIGHT_BROWSERS_PATH"), "No Chromium: `make test` installs one."
-    return {
-        **({"executable_path": path} if path else {}),
-        "args": [
-            "--no-sandbox",
-            "--disable-gpu",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-        ],
-    }
 
 
 @pytest.fixture(scope="session")
@@ -147,7 +127,7 @@ class Eyes:
     def __init__(self, site: str) -> None:
         self.site = site
         self.by: type[Hand] = Mouse
-        self.ways = True  # off for a story that is walked with another hand as well: that one looks
+        self.ways = True  # off where another walk of the same pages looks
         self.complaints: list[str] = []
 
     def watch(self, page: Page) -> Page:
@@ -188,7 +168,6 @@ class Eyes:
             Keyboard(page).walk(but_not=self.walked)
         if scripts and self.ways and shape not in self.known:
             complaints = list(self.complaints)
-            page.evaluate(AXE_SCRIPT)
             found = page.evaluate(f"axe.run({json.dumps(AXE)}).then((found) => found.violations)")
             self.complaints[:] = complaints  # axe injects styles itself, which the policy rightly reports
             assert not found, f"{page.url}\n{json.dumps(found, indent=1)}"
@@ -214,6 +193,8 @@ def someone(browser, browser_context_args, eyes) -> Callable[..., Page]:
             **more,
         )
         context.set_default_timeout(10_000)
+        # With the page, not after it: then the browser knows the script again, and need not read it anew on every page.
+        context.add_init_script(AXE_SCRIPT)
         opened.append(context)
         page = eyes.watch(context.new_page())
         page.scripts_are_off = not scripts
@@ -228,13 +209,6 @@ def someone(browser, browser_context_args, eyes) -> Callable[..., Page]:
 def phone(someone) -> Page:
     """A patient with a small phone and JavaScript off."""
     return someone(width=360, height=740, scripts=False)
-
-
-@pytest.fixture(params=[Mouse, Keyboard], ids=["mouse", "keyboard"])
-def by(request, eyes) -> type[Hand]:
-    """A story that asks for this is walked twice: `hand = by(someone())`."""
-    eyes.by, eyes.ways = request.param, request.param is Mouse
-    return request.param
 
 
 @pytest.fixture

@@ -201,18 +201,17 @@ def ask_for_another(hand: Hand, eyes) -> None:
     expect(page.locator("main")).to_contain_text("We see you on")
 
 
-def test_learn_answer_ask_be_reviewed_move_cancel_and_ask_again(someone, eyes, by):
-    """With a finger on a small phone; with the keyboard alone on a desktop."""
-    window = {"width": 360, "height": 740} if by is Mouse else {}
-    hand = by(someone(**window))
+def test_learn_answer_ask_be_reviewed_move_cancel_and_ask_again(someone, eyes, by_keyboard):
+    """With the keyboard alone on a desktop; test_memory.py walks the same with a finger on a small phone."""
+    hand = by_keyboard(someone())
     read_and_look(hand, eyes)
     answer_the_questions(hand, eyes)
     visit = ask_for_a_time(hand, eyes)
-    read_and_sign(by(someone()), eyes, visit)
+    read_and_sign(by_keyboard(someone()), eyes, visit)
     hand.page.reload()
     expect(hand.page.locator("main")).to_contain_text("We see you on")
     eyes.check(hand.page)
-    move_and_cancel_from_the_link(by(someone(**window)), eyes, visit)
+    move_and_cancel_from_the_link(by_keyboard(someone()), eyes, visit)
     ask_for_another(hand, eyes)
     assert Appointment.objects.filter(patient=visit.patient, status="booked").count() == 1
     for message in Message.objects.filter(to="maya@demo.example"):

@@ -101,12 +101,10 @@ def test_a_clinician_asks_back_and_the_patient_replies(site, someone, eyes, by_k
 
 
 @pytest.mark.parametrize(
-    ("by", "outcome", "status"),
-    [(Keyboard, "not-suitable", "cancelled"), (Mouse, "deferred", "cancelled")],
-    indirect=["by"],
+    ("by", "outcome", "status"), [(Keyboard, "not-suitable", "cancelled"), (Mouse, "deferred", "cancelled")]
 )
 def test_a_clinician_says_no_and_the_patient_reads_why(site, someone, eyes, by, outcome, status):
-    eyes.ways = True
+    eyes.by = by
     visit = waiting_visit()
     clinician = by(someone())
     open_review(clinician, eyes, visit)

@@ -1,5 +1,6 @@
 """What one web process weighs when people have walked through the site: gunicorn as `make run` starts it, in a process
-of its own, on the database of the test."""
+of its own, on the database of the test. The first story is walked here with a finger on a small phone; how its pages
+look there is seen in test_states_*.py."""
 
 import os
 import re
@@ -18,7 +19,14 @@ from django.core.management import call_command
 from tests.elsewhere import address_of_database
 from tests.journey.conftest import sign_in
 from tests.journey.hands import Mouse
-from tests.journey.test_1_patient import answer_the_questions, ask_for_a_time, read_and_look, read_and_sign
+from tests.journey.test_1_patient import (
+    answer_the_questions,
+    ask_for_a_time,
+    ask_for_another,
+    move_and_cancel_from_the_link,
+    read_and_look,
+    read_and_sign,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -96,12 +104,15 @@ def site(served) -> str:
 
 
 def test_a_web_process_stays_small_after_the_journey(served, someone, eyes):
-    eyes.axe = eyes.ways = False
-    patient, clinician, desk = Mouse(someone(width=360, height=740)), Mouse(someone()), someone()
+    eyes.ways = False
+    small = {"width": 360, "height": 740, "has_touch": True}
+    patient, clinician, desk = Mouse(someone(**small)), Mouse(someone()), someone()
     read_and_look(patient, eyes)
     answer_the_questions(patient, eyes)
     visit = ask_for_a_time(patient, eyes)
     read_and_sign(clinician, eyes, visit)
+    move_and_cancel_from_the_link(Mouse(someone(**small)), eyes, visit)
+    ask_for_another(patient, eyes)
     sign_in(desk, "desk")
     for link in ("booking/appointment/", "booking/appointment/desk/", "clinic/patient/", "outbox/message/"):
         desk.goto(f"/admin/{link}")

@@ -1,19 +1,6 @@
-"""Chromium of the system, or Playwright's own where there is none."""
-
-import shutil
+"""What the tests of the frame share."""
 
 import pytest
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args):
-    """Quiet, and without asking anything of the network."""
-    arguments = [
-        "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync",
-    ]  # fmt: skip
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    return browser_type_launch_args | {"args": arguments} | ({"executable_path": found} if found else {})
 
 
 @pytest.fixture

@@ -1,17 +1,12 @@
-"""The steps in a real browser: follow-ups come and go with their parent's answer, by keyboard; axe finds nothing."""
+"""The steps in a real browser: follow-ups come and go with their parent's answer, by keyboard."""
 
 # ruff: noqa: F401, F811 (fixtures of another folder)
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.look.conftest import browser_type_launch_args, page
+from tests.look.conftest import page
 from tests.make import make_clinic, make_consultation, make_location, make_treatment
 from tests.screening.conftest import publish
-
-RULES = {
-    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-}
 
 
 @pytest.fixture
@@ -67,28 +62,3 @@ def test_without_javascript_every_follow_up_stands_there(site, browser):
     expect(page.locator("[name=active-acne-treatment-what]")).to_be_visible()
     expect(page.locator("#if-active-skin-infection-what")).to_have_text("If yes:")
     context.close()
-
-
-def test_axe_finds_nothing_and_nothing_scrolls_sideways(site, page):
-    page.set_viewport_size({"width": 320, "height": 640})
-
-    def look() -> None:
-        page.wait_for_load_state()
-        results = Axe().run(page, options=RULES)
-        assert results.violations_count == 0, results.generate_report()
-        assert page.evaluate("document.documentElement.scrollWidth") <= 320
-
-    page.goto(f"{site}/screening/?treatment=acne")
-    look()
-    begin(page, site)
-    page.locator("[name=active-skin-infection][value=yes]").check()
-    look()
-    page.get_by_role("button", name="Continue").click()
-    expect(page).to_have_title("Error: Step 3 of 8 – The Scar Clinic")
-    look()
-    page.get_by_role("button", name="Save and leave").click()
-    expect(page.get_by_role("heading", name="Please read this first")).to_be_visible()
-    look()
-    for place in ("screening/birth-date/", "screening/leave/", "call-back/", "call-back/thanks/"):
-        page.goto(f"{site}/{place}")
-        look()
