@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from clinic import idle, views
+from clinic.registry import panels_for
 
 
 class ClinicAdminSite(admin.AdminSite):
@@ -37,10 +38,12 @@ class ClinicAdminSite(admin.AdminSite):
 
     def opening(self, request: HttpRequest) -> HttpResponse:
         """What must happen before patients may come."""
+        panels = panels_for("opening", request, timezone.now())
         context = {
             **self.each_context(request),
             "title": _("Before opening"),
-            "panels": views.drawn_panels("opening", request, timezone.now()),
+            "is_ready": not any(context["missing"] for _template, context in panels),
+            "panels": views.drawn(panels, request),
         }
         return TemplateResponse(request, "admin/opening.html", context)
 

@@ -32,10 +32,13 @@ class BirthDateForm(AnsweredOnce):
 
 
 def drawn_panels(page: str, request: HttpRequest, now: datetime, *about) -> list[str]:
-    """The panels of a gathered page as HTML, each drawn with its own context and nothing of its neighbours'."""
-    return [
-        render_to_string(template, context, request) for template, context in panels_for(page, request, now, *about)
-    ]
+    """The panels of a gathered page as HTML."""
+    return drawn(panels_for(page, request, now, *about), request)
+
+
+def drawn(panels: list[tuple[str, dict]], request: HttpRequest) -> list[str]:
+    """Each panel as HTML, with its own context and nothing of its neighbours'."""
+    return [render_to_string(template, context, request) for template, context in panels]
 
 
 @require_safe

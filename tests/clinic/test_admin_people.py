@@ -828,6 +828,7 @@ def test_everybody_sees_all_that_is_missing_and_a_link_only_to_what_they_may_ope
         assert ("To be done by: " in item) == (role not in roles), item
         assert role in roles or all(each in item for each in roles), item
     assert "Patients are promised an answer" in page
+    assert "Nothing is missing. Patients can come." not in page
     for link in re.findall(r'<li><a href="([^"]+)', page):
         assert client.get(link, follow=True).status_code == 200, link
 

@@ -6,7 +6,7 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 
 from booking.models import Appointment
-from clinic.models import Clinic, Location, Patient, Practitioner, Room, Treatment
+from clinic.models import Clinic, Location, Patient, Practitioner, Room, Treatment, User
 from education.models import Article
 from screening import finished, reviews
 from screening.models import Assessment, Effect, Questionnaire, QuestionnaireResponse, Review
@@ -54,7 +54,7 @@ def test_what_an_editor_changed_is_neither_touched_nor_made_again():
         call_command("demo", verbosity=0)
 
 
-def test_the_demonstration_is_believable_shows_every_state_holds_every_rule_and_is_made_once():
+def test_the_demonstration_is_believable_shows_every_state_holds_every_rule_and_is_made_once(client):
     call_command("demo", verbosity=0)
     assert Clinic.get().is_demo
     assert Location.objects.values("time_zone").distinct().count() == Location.objects.count() == 2
@@ -66,6 +66,8 @@ def test_the_demonstration_is_believable_shows_every_state_holds_every_rule_and_
     assert rang == set(Patient.objects.filter(user=None).values_list("pk", flat=True)), "who asks online has signed in"
     assert not any(patient.user.has_usable_password() for patient in Patient.objects.exclude(user=None))
     screenings_in_every_state()
+    client.force_login(User.objects.get(email="manager@demo.example"))
+    assert "Nothing is missing. Patients can come." in client.get("/admin/opening/").content.decode()
     call_command("check_invariants", verbosity=0)
     before = rows()
     call_command("demo", verbosity=0)
