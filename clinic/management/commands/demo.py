@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from booking import appointments, availability, holding
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
+from clinic.management.alone import alone
 from clinic.models import Area, CallBack, Clinic, Location, Patient, Practitioner, Room, Treatment, TreatmentPrice, User
 from education.models import Article
 from outbox.models import Message
@@ -180,10 +181,16 @@ class Command(BaseCommand):
     def handle(self, *args, patients: int, verbosity: int, **options) -> None:
         if not settings.DEBUG:
             raise CommandError("The demonstration has open passwords: it is only made where DEBUG is true.")
+        with alone("demo", self.stderr):
+            if self.make(patients) and verbosity:
+                self.stdout.write(f"A demonstration with {Patient.objects.count()} invented patients was made.")
+        self.who_can_sign_in(verbosity)
+
+    def make(self, patients: int) -> bool:
+        """Makes it where there is none. Whether it did."""
         clinic = Clinic.get()
         if clinic is not None and clinic.is_demo:
-            self.who_can_sign_in(verbosity)
-            return
+            return False
         if Patient.objects.exists():
             raise CommandError("This database holds patients and is not a demonstration. Nothing was changed.")
         if clinic is not None and set(PRICES) - set(Treatment.objects.values_list("slug", flat=True)):
@@ -193,9 +200,7 @@ class Command(BaseCommand):
             if clinic is None:
                 call_command("setup_clinic", stdout=self.stdout)
             Maker(now).make(patients)
-        if verbosity:
-            self.stdout.write(f"A demonstration with {Patient.objects.count()} invented patients was made.")
-        self.who_can_sign_in(verbosity)
+        return True
 
     def who_can_sign_in(self, verbosity: int) -> None:
         """Prints the invented staff and their password."""

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from clinic.management.alone import alone
 from clinic.models import Area, Clinic, Treatment
 from education.content import load_default_articles
 from screening.models import Questionnaire
@@ -83,11 +84,12 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def handle(self, *args, **options) -> None:
-        _clinic, made = Clinic.objects.get_or_create(pk=1, defaults={"name": _("The clinic")})
-        treatments = self.treatments()
-        for name in ("microneedling", "microneedling-recheck"):
-            self.load(DEFINITIONS / f"{name}.yaml")
-        articles = load_default_articles()
+        with alone("setup_clinic", self.stderr):
+            _clinic, made = Clinic.objects.get_or_create(pk=1, defaults={"name": _("The clinic")})
+            treatments = self.treatments()
+            for name in ("microneedling", "microneedling-recheck"):
+                self.load(DEFINITIONS / f"{name}.yaml")
+            articles = load_default_articles()
         if made or treatments or articles:
             self.stdout.write(
                 f"The clinic is set up: {treatments} treatments, the questionnaires and {len(articles)} articles,"
