@@ -716,14 +716,21 @@ def test_a_practitioner_sees_the_patients_of_about_now_only(client):
     elsewhere = make.make_appointment(patient=mine, **other_room, **times)
     times["starts_at"] = starts + timedelta(days=1)
     gone = make.make_appointment(patient=mine, **other_room | {"status": "cancelled"}, **times)
+    times["starts_at"] = starts + timedelta(days=3)
+    later = make.make_appointment(patient=mine, **other_room, **times)
+    older = []
+    for days in range(31, 36):
+        times["starts_at"] = starts - timedelta(days=days)
+        older.append(make.make_appointment(patient=mine, **other_room, **times))
     address = reverse("admin:clinic_patient_change", args=[mine.pk])
     assert str(elsewhere.uuid) not in client.get(address).content.decode(), "of others they see none"
     client.force_login(surgery.desk)
     with CaptureQueriesContext(connection) as captured:
         page = client.get(address).content.decode()
     assert len(captured) <= 12
-    order = ["To come", str(coming.uuid), ">Before<", str(gone.uuid), str(elsewhere.uuid)]
-    assert re.findall("|".join(order), page) == order
+    shown = [str(visit.uuid) for visit in (coming, later, gone, elsewhere, *older[:3])]
+    order = ["To come", *shown[:2], ">Before<", *shown[2:]]
+    assert re.findall("|".join([*order, *(str(visit.uuid) for visit in older[3:])]), page) == order
     assert "Microneedling" not in page and surgery.consultation.name not in page
     assert reverse("admin:booking_appointment_phone_times", args=[mine.uuid]) in page
     client.force_login(surgery.practitioner.user)
