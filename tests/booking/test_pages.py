@@ -350,6 +350,9 @@ def test_a_second_session_that_begins_weeks_later_says_why_to_its_patient_only(c
     page = client.get(times_of(surgery.treatment))
     assert said in words(page) and min(keys_on(page)) >= "20270408"
     assert "You have a visit" not in words(client.get(times_of(surgery.consultation)))
+    surgery.treatment.areas.add(make.area("chest"))
+    elsewhere = client.get(times_of(surgery.treatment) + "?area=chest")
+    assert "chest" in words(elsewhere) and "You have a visit" not in words(elsewhere)
     client.logout()
     client.get(links.make_link(visit, links.SEE, NOW))
     for here in (times_of(surgery.treatment), reverse("booking:move", args=[visit.uuid])):
@@ -792,6 +795,19 @@ def test_a_twin_with_the_same_address_is_somebody_else_until_the_name_is_written
     response.refresh_from_db()
     assert (response.patient, Appointment.objects.get().patient) == (rosa, rosa)
     assert not CallBack.objects.exists()
+
+
+def test_answers_of_another_name_and_birth_date_are_somebody_elses_and_nobody_is_rung(client, surgery):
+    user = make.make_user(email="rosa@example.org")
+    make.make_patient(email="rosa@example.org", birth_date=date(1961, 3, 2), name="Rosa Example", user=user)
+    response = steps.answered(surgery)
+    put(client, screening=str(response.uuid))
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.treatment))])
+    client.post(page, DETAILS | {"name": "Iris Example"})
+    client.force_login(user)
+    client.get(page)
+    response.refresh_from_db()
+    assert response.patient is None and not CallBack.objects.exists()
 
 
 def test_answers_with_another_birth_date_are_refused_kindly_and_the_hold_stays(client, surgery):
