@@ -20,6 +20,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from booking import (
     hours_admin,  # noqa: F401 (registers its lists)
     lines,
+    standing,
 )
 from booking.desk_pages import DeskPages
 from booking.models import Appointment
@@ -77,7 +78,7 @@ class DayFilter(admin.SimpleListFilter):
             messages.warning(request, _("We did not understand that day, so these are all days."))
 
         def day(days: int = 0):
-            return lines.today_there(now, "room__location__time_zone", days=days)
+            return standing.today_there(now, "room__location__time_zone", days=days)
 
         return {
             "today": queryset.filter(local_date=day()),

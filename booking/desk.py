@@ -18,8 +18,9 @@ from django.db.models.functions import JSONObject, Least
 from django.utils import formats
 from django.utils.translation import gettext as _
 
-from booking.lines import Line, for_lines, lines, today_there
+from booking.lines import Line, for_lines, lines
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
+from booking.standing import today_there
 from clinic.models import Location, Patient, Practitioner, User, today_at
 from clinic.names import as_reference
 from screening.clearance import READY

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from booking import appointments, desk, lines, past, todo
+from booking import appointments, desk, lines, past, standing, todo
 from booking.changing import Refusal
 from booking.models import Appointment
 from booking.staff_pages import HIT, SearchForm, StaffPages, StaffRequest, day_asked, said, sees_all
@@ -140,7 +140,7 @@ class DeskPages(StaffPages):
         """Upcoming visits that time off, closed days or changed hours hit, those of one's own last change first."""
         if not sees_all(request.user):
             raise PermissionDenied
-        visits = list(lines.with_why(lines.cannot_stand(now=timezone.now())))
+        visits = list(standing.with_why(standing.cannot_stand(now=timezone.now())))
         hit = set(request.session.get(HIT, ()))
         last, before = [one for one in visits if one.pk in hit], [one for one in visits if one.pk not in hit]
         parts = [(_("Hit by your last change"), last), (_("Hit before"), before)] if last and before else [("", visits)]

@@ -21,7 +21,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from booking import lines
+from booking import standing
 from booking.changing import constraint_of
 from booking.models import Closure, TimeOff, WorkingHours
 from booking.staff_pages import HIT, WhoFilter
@@ -81,9 +81,9 @@ class HitsAppointments(KeptAdmin):
         gets the way to the list."""
         if request.method != "POST":
             return view(request, *args)
-        before = set(lines.cannot_stand(now=timezone.now()).values_list("pk", flat=True))
+        before = set(standing.cannot_stand(now=timezone.now()).values_list("pk", flat=True))
         response = view(request, *args)
-        hit = set(lines.cannot_stand(now=timezone.now()).values_list("pk", flat=True)) - before
+        hit = set(standing.cannot_stand(now=timezone.now()).values_list("pk", flat=True)) - before
         if not hit:
             return response
         request.session[HIT] = sorted(hit)
@@ -109,7 +109,7 @@ class ComingFirst(NeedsFirst):
 
     def needing(self, queryset):
         """The last day, if there is one, has not passed there."""
-        today = lines.today_there(timezone.now(), "location__time_zone")
+        today = standing.today_there(timezone.now(), "location__time_zone")
         return queryset.exclude(**{f"{self.last_day}__lt": today})
 
 

@@ -1,4 +1,4 @@
-"""Visits as lines of a day: each with one word, what to say, what to do next, and whether it can stand.
+"""Visits as lines of a day: each with one word, what to say, what to do next, and of which nothing came.
 
 Whether a patient is ready comes as one word from `screening.clearance.readiness`; why not is never known here.
 """
@@ -6,37 +6,28 @@ Whether a patient is ready comes as one word from `screening.clearance.readiness
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import reduce
-from operator import or_
-from typing import Any
 
 from django.db.models import (
     BooleanField,
     Case,
-    CharField,
     Count,
-    DateField,
-    DateTimeField,
     Exists,
     ExpressionWrapper,
     F,
-    Func,
     OuterRef,
     Q,
     QuerySet,
     Subquery,
-    TimeField,
-    Value,
     When,
 )
-from django.db.models.functions import Cast
 from django.templatetags.tz import do_timezone
 from django.utils.translation import gettext as _
 
 from booking.appointments import NO_SHOW_AFTER, allows, check_cancel, check_undo, is_not_today
 from booking.changing import in_the_house
-from booking.models import Appointment, Closure, TimeOff, WorkingHours
+from booking.models import Appointment
 from booking.notices import local_text
+from booking.standing import day_there, nobody_there
 from clinic.models import User
 from screening.clearance import CANNOT, READY, UPDATE_DUE, WAITING, readiness
 
@@ -45,7 +36,6 @@ Status = Appointment.Status
 SOON = timedelta(hours=1)
 # How long the desk looks for another time for who was not treated.
 FIND_ANOTHER_WITHIN = timedelta(days=14)
-AT_TIME_ZONE: dict[str, Any] = {"arg_joiner": " AT TIME ZONE ", "template": "(%(expressions)s)"}
 STATUS_CLASS: dict[str, str] = {
     Status.PENDING: "wait",
     Status.ARRIVED: "information",
@@ -260,7 +250,7 @@ def for_lines(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
     is_none = Q(interval_days=0) | Q(status__in=[*Appointment.FREED, Status.PROPOSED])
     return visits.annotate(
         session=Case(When(is_none, then=None), default=Subquery(so_far)),
-        is_hit=ExpressionWrapper(_nobody_there(), BooleanField()),
+        is_hit=ExpressionWrapper(nobody_there(), BooleanField()),
     )
 
 
@@ -287,16 +277,6 @@ def desk_verbs(line: Line, user: User) -> list[Verb]:
     return verbs
 
 
-def day_there(moment: Any, time_zone: str) -> Cast:
-    """The local day of an instant where each row is: `time_zone` is the path to its zone."""
-    return Cast(Func(moment, F(time_zone), **AT_TIME_ZONE), DateField())
-
-
-def today_there(now: datetime, time_zone: str, *, days: int = 0) -> ExpressionWrapper:
-    """The local day at `now`, or so many days after it, where each row is."""
-    return ExpressionWrapper(day_there(Value(now, DateTimeField()), time_zone) + Value(days), DateField())
-
-
 # --- visits of which nothing came
 
 
@@ -316,65 +296,3 @@ def not_treated(*, now: datetime) -> QuerySet[Appointment]:
         .exclude(Exists(later))
         .order_by("starts_at", "pk")
     )
-
-
-# --- visits that cannot stand
-
-
-def cannot_stand(*, now: datetime) -> QuerySet[Appointment]:
-    """Upcoming visits (with names) for which somebody or some place is not there, nearest first: the practitioner is
-    off or has no hours then, the place is closed, or one of them is no longer in use. The cleaning belongs to a visit.
-    """
-    upcoming = Appointment.objects.with_names().filter(status__in=Appointment.OPEN, starts_at__gt=now)
-    return upcoming.filter(_nobody_there()).order_by("starts_at", "pk")
-
-
-def with_why(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
-    """Visits that cannot stand, each with `why` in words: the first reason there is."""
-    reasons = [When(condition, Value(words)) for words, condition in _missing().items()]
-    return visits.annotate(why=Case(*reasons, output_field=CharField()))
-
-
-def _nobody_there() -> Q:
-    """A condition on visits, whenever they are."""
-    return reduce(or_, _missing().values())
-
-
-def _missing() -> dict[str, Q]:
-    """Each reason in words, as a condition on visits, whenever they are."""
-    off = TimeOff.objects.filter(
-        practitioner=OuterRef("practitioner"), starts_at__lt=OuterRef("busy_until"), ends_at__gt=OuterRef("starts_at")
-    )
-    closed = Closure.objects.filter(
-        location=OuterRef("room__location"),
-        first_day__lte=OuterRef("local_date"),
-        last_day__gte=OuterRef("local_date"),
-    )
-    return {
-        _("the place is no longer in use"): Q(room__location__is_active=False),
-        _("the room is no longer in use"): Q(room__is_active=False),
-        _("the practitioner no longer works here"): Q(practitioner__is_active=False),
-        _("closed on that day"): Q(Exists(closed)),
-        _("the practitioner is away"): Q(Exists(off)),
-        _("outside working hours, or in a break"): ~Q(Exists(_hours_around())),
-    }
-
-
-def _hours_around() -> QuerySet[WorkingHours]:
-    """Working hours that hold the whole of the outer visit, by the clock on the wall there: none of it in the break."""
-    day = OuterRef("local_date")
-    counting = WorkingHours.objects.counting(day, day)
-    return counting.alias(begins=_on_the_wall("starts_at"), until=_on_the_wall("busy_until")).filter(
-        Q(break_starts=None) | Q(break_ends__lte=F("begins")) | Q(break_starts__gte=F("until")),
-        practitioner=OuterRef("practitioner"),
-        location=OuterRef("room__location"),
-        weekday=Func(day, template="EXTRACT(ISODOW FROM %(expressions)s) - 1"),
-        starts__lte=F("begins"),
-        ends__gte=F("until"),
-        until__gt=F("begins"),  # no hours go past midnight
-    )
-
-
-def _on_the_wall(instant: str) -> Cast:
-    """An instant of the outer visit as the clock where the hours are shows it."""
-    return Cast(Func(OuterRef(instant), F("location__time_zone"), **AT_TIME_ZONE), TimeField())

@@ -12,8 +12,9 @@ from django.db.models import (
 )
 from django.utils.translation import gettext as _
 
-from booking.lines import cannot_stand, not_treated, today_there
+from booking.lines import not_treated
 from booking.models import Appointment
+from booking.standing import cannot_stand, today_there
 from booking.sweep import WARNINGS
 from clinic.models import CallBack, User
 from outbox.models import Message

@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from booking import appointments, holding, lines, past, todo
+from booking import appointments, holding, past, standing, todo
 from booking.changing import constraint_of
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from clinic.models import Location, Patient
@@ -499,15 +499,15 @@ def test_hours_that_just_hold_a_visit_with_its_cleaning_list_nothing(manager, su
     answer = change_hours(manager, surgery, **change)
     assert answer.redirect_chain[-1][0] == reverse("admin:booking_workinghours_changelist")
     assert "cannot stand" not in words_of(answer)
-    assert not lines.cannot_stand(now=NOW).exists()
+    assert not standing.cannot_stand(now=NOW).exists()
 
 
 def test_a_visit_past_midnight_is_outside_all_hours(surgery):
     visit = steps.booked(surgery, clock="14:00")
     WorkingHours.objects.filter(practitioner=surgery.practitioner).update(starts=time(0), ends=time(23, 59))
-    assert not lines.cannot_stand(now=NOW).exists()
+    assert not standing.cannot_stand(now=NOW).exists()
     Appointment.objects.filter(pk=visit.pk).update(busy_until=make.at(VISIT + timedelta(days=1), "00:15"))
-    assert list(lines.cannot_stand(now=NOW)) == [visit]
+    assert list(standing.cannot_stand(now=NOW)) == [visit]
 
 
 def test_hours_that_are_deleted_list_the_visits_they_held(manager, surgery):
@@ -520,7 +520,7 @@ def test_hours_that_are_deleted_list_the_visits_they_held(manager, surgery):
     assert not WorkingHours.objects.filter(pk=row.pk).exists()
     assert answer.redirect_chain[-1][0] == Staff.address("to_move")
     assert "One upcoming appointment cannot stand any more." in words_of(answer)
-    assert list(lines.cannot_stand(now=NOW)) == [hit]
+    assert list(standing.cannot_stand(now=NOW)) == [hit]
 
 
 @pytest.mark.parametrize("button", ["_addanother", "_continue"])
@@ -542,7 +542,7 @@ def test_only_what_this_change_hits_is_counted(manager, surgery):
     assert "cannot stand" not in words_of(answer)
     url = reverse("admin:booking_timeoff_delete", args=[TimeOff.objects.earliest("starts_at").pk])
     assert "cannot stand" not in words_of(manager.client.post(url, {"post": "yes"}, follow=True))
-    assert not lines.cannot_stand(now=NOW).exists()
+    assert not standing.cannot_stand(now=NOW).exists()
 
 
 def test_time_off_lists_the_visits_it_hits(manager, front, surgery):
@@ -716,9 +716,9 @@ def test_hours_are_compared_on_the_wall_of_the_place(db, clock):
     surgery = ScreeningSurgery(time_zone="Pacific/Auckland")
     steps.talk(surgery, clock="09:00")
     steps.talk(surgery, clock="16:15")
-    assert list(lines.cannot_stand(now=NOW)) == []
+    assert list(standing.cannot_stand(now=NOW)) == []
     WorkingHours.objects.filter(practitioner=surgery.practitioner).update(starts=time(10))
-    assert [visit.local_start.hour for visit in lines.cannot_stand(now=NOW)] == [9]
+    assert [visit.local_start.hour for visit in standing.cannot_stand(now=NOW)] == [9]
 
 
 @pytest.mark.parametrize("noun", ["workinghours", "timeoff", "closure"])

@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from playwright.sync_api import Page, expect
 
-from booking import lines
+from booking import standing
 from booking.models import Appointment
 from clinic.models import CallBack
 from tests.journey.conftest import last_message, sign_in
@@ -27,7 +27,7 @@ def visit(site):
     visit = (
         Appointment.objects.with_names()
         .filter(status="booked", treatment__kind="treatment", starts_at__gt=made_at)
-        .exclude(pk__in=lines.cannot_stand(now=made_at).values("pk"))
+        .exclude(pk__in=standing.cannot_stand(now=made_at).values("pk"))
         .order_by("starts_at")
         .first()
     )

@@ -1,0 +1,101 @@
+"""Whether a visit can stand: whether somebody is there, and some place open, when it is to be. And days on the wall."""
+
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.db.models import (
+    Case,
+    CharField,
+    DateField,
+    DateTimeField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    Func,
+    OuterRef,
+    Q,
+    QuerySet,
+    TimeField,
+    Value,
+    When,
+)
+from django.db.models.functions import Cast
+from django.utils.translation import gettext as _
+
+from booking.models import Appointment, Closure, TimeOff, WorkingHours
+
+AT_TIME_ZONE: dict[str, Any] = {"arg_joiner": " AT TIME ZONE ", "template": "(%(expressions)s)"}
+
+
+def cannot_stand(*, now: datetime) -> QuerySet[Appointment]:
+    """Upcoming visits (with names) for which somebody or some place is not there, nearest first: the practitioner is
+    off or has no hours then, the place is closed, or one of them is no longer in use. The cleaning belongs to a visit.
+    """
+    upcoming = Appointment.objects.with_names().filter(status__in=Appointment.OPEN, starts_at__gt=now)
+    return upcoming.filter(nobody_there()).order_by("starts_at", "pk")
+
+
+def with_why(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
+    """Visits that cannot stand, each with `why` in words: the first reason there is."""
+    reasons = [When(condition, Value(words)) for words, condition in _missing().items()]
+    return visits.annotate(why=Case(*reasons, output_field=CharField()))
+
+
+def nobody_there() -> Q:
+    """A condition on visits, whenever they are."""
+    return reduce(or_, _missing().values())
+
+
+def _missing() -> dict[str, Q]:
+    """Each reason in words, as a condition on visits, whenever they are."""
+    off = TimeOff.objects.filter(
+        practitioner=OuterRef("practitioner"), starts_at__lt=OuterRef("busy_until"), ends_at__gt=OuterRef("starts_at")
+    )
+    closed = Closure.objects.filter(
+        location=OuterRef("room__location"),
+        first_day__lte=OuterRef("local_date"),
+        last_day__gte=OuterRef("local_date"),
+    )
+    return {
+        _("the place is no longer in use"): Q(room__location__is_active=False),
+        _("the room is no longer in use"): Q(room__is_active=False),
+        _("the practitioner no longer works here"): Q(practitioner__is_active=False),
+        _("closed on that day"): Q(Exists(closed)),
+        _("the practitioner is away"): Q(Exists(off)),
+        _("outside working hours, or in a break"): ~Q(Exists(_hours_around())),
+    }
+
+
+def _hours_around() -> QuerySet[WorkingHours]:
+    """Working hours that hold the whole of the outer visit, by the clock on the wall there: none of it in the break."""
+    day = OuterRef("local_date")
+    counting = WorkingHours.objects.counting(day, day)
+    return counting.alias(begins=_on_the_wall("starts_at"), until=_on_the_wall("busy_until")).filter(
+        Q(break_starts=None) | Q(break_ends__lte=F("begins")) | Q(break_starts__gte=F("until")),
+        practitioner=OuterRef("practitioner"),
+        location=OuterRef("room__location"),
+        weekday=Func(day, template="EXTRACT(ISODOW FROM %(expressions)s) - 1"),
+        starts__lte=F("begins"),
+        ends__gte=F("until"),
+        until__gt=F("begins"),  # no hours go past midnight
+    )
+
+
+def _on_the_wall(instant: str) -> Cast:
+    """An instant of the outer visit as the clock where the hours are shows it."""
+    return Cast(Func(OuterRef(instant), F("location__time_zone"), **AT_TIME_ZONE), TimeField())
+
+
+# --- days where each row is
+
+
+def day_there(moment: Any, time_zone: str) -> Cast:
+    """The local day of an instant where each row is: `time_zone` is the path to its zone."""
+    return Cast(Func(moment, F(time_zone), **AT_TIME_ZONE), DateField())
+
+
+def today_there(now: datetime, time_zone: str, *, days: int = 0) -> ExpressionWrapper:
+    """The local day at `now`, or so many days after it, where each row is."""
+    return ExpressionWrapper(day_there(Value(now, DateTimeField()), time_zone) + Value(days), DateField())
