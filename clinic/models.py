@@ -417,8 +417,8 @@ class Treatment(models.Model):
     minimum_interval_days = models.PositiveSmallIntegerField(
         _("days between two sessions on the same area"),
         default=28,
-        validators=[MinValueValidator(1), MaxValueValidator(365)],  # 0 would be no session: see the walls of booking
-        help_text=_("At least 1. Counts for everybody, staff included. It does not apply to consultations."),
+        validators=[MinValueValidator(28), MaxValueValidator(365)],  # fewer is for two clinicians to sign (CLINICAL 3.7)
+        help_text=_("At least 28. Counts for everybody, staff included. It does not apply to consultations."),
     )
     sessions_min = models.PositiveSmallIntegerField(
         _("usual sessions, from"),

@@ -189,6 +189,9 @@ def test_a_treatment_is_for_a_part_of_the_body(client):
         page = client.post(address, treatment_form(treatment, slug="another", name="Another")).content.decode()
         assert "Tick at least one area" in page
     assert client.post(change, treatment_form(treatment, areas=[make.area().pk])).status_code == 302
+    for fewer in (27, 1, 0):  # nobody runs the house and shortens what skin needs
+        answer = client.post(change, treatment_form(treatment, areas=[make.area().pk], minimum_interval_days=fewer))
+        assert "greater than or equal to 28" in answer.content.decode()
     same = reverse("admin:clinic_treatment_change", args=[talk.pk])
     assert client.post(same, treatment_form(talk)).status_code == 302, "a talk is about anything"
     public = reverse("booking:slots", args=[treatment.slug])
