@@ -111,6 +111,10 @@ class Message(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
+                condition=Q(state__in=["queued", "sending", "sent", "failed", "dropped"]),
+                name="outbox_message_state_is_known",
+            ),
+            models.CheckConstraint(
                 condition=Q(state="sent", sent_at__isnull=False) | (~Q(state="sent") & Q(sent_at__isnull=True)),
                 name="outbox_message_sent_has_a_time",
             ),

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, transaction
 
 from clinic.models import Clinic, Location, User
 from outbox import messages, worker
@@ -227,6 +228,33 @@ def test_who_is_no_patient_yet_reads_of_no_messages(client, clinic):
     client.force_login(make.make_user())
     page = client.get("/my/?messages=all").content.decode()
     assert "Our messages to you" not in page and "Word to nobody" not in page
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE outbox_message SET state = 'queued', sent_at = NULL, claimed_at = NULL",
+        "UPDATE outbox_message SET sent_at = now()",
+        "UPDATE outbox_message SET key = key || '-again'",
+        "DELETE FROM outbox_message",
+    ],
+)
+def test_what_was_sent_stays_sent_under_its_key(clinic, sql):
+    message = told(1, make.make_patient(), uuid4())
+    with pytest.raises(IntegrityError, match="keeps its key"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Message.objects.filter(pk=message.pk).update(state="queued", sent_at=None)
+    Message.objects.filter(pk=message.pk).update(text="", html="")  # its words may go
+    message.refresh_from_db()
+    assert (message.state, message.text) == ("sent", "")
+
+
+def test_a_message_is_in_a_state_that_the_worker_knows(clinic):
+    message = queued(key="event:1")
+    with pytest.raises(IntegrityError, match="state_is_known"), transaction.atomic():
+        Message.objects.filter(pk=message.pk).update(state="waiting")
+    Message.objects.filter(pk=message.pk).update(state="dropped")
 
 
 def test_a_copy_goes_to_the_address_of_now(clinic):
