@@ -1,4 +1,5 @@
-"""A date in three boxes: what it understands, refuses and says, and that nothing typed is lost; one answer a field."""
+"""A date in three boxes: what it understands, refuses and says, and that nothing typed is lost; one answer a field;
+a name that can be read."""
 
 from datetime import date
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinic.forms import AnsweredOnce, ThreePartDateField, month_number
+from clinic.visible import NameField
 
 WHOLE = ThreePartDateField(label="Date")
 PARTIAL = ThreePartDateField(label="Date", allow_partial=True)
@@ -202,3 +204,44 @@ def test_of_two_answers_none_is_shown_as_chosen_and_what_was_typed_stays():
     assert not form.is_valid()
     assert "checked" not in str(form["is_well"])
     assert (form["words"].value(), form["where"].value(), form["when"].value()["year"]) == ("b", ["face"], "1990")
+
+
+# ---------------------------------------------------------------- a name
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "\u200b",
+        "Ada\u202e",
+        "\u2060Ada",
+        "A\u00adda",
+        "\u3164",
+        "\u115f\u1160",
+        "\u2800",
+        "Ada\uffa0",
+        "\u200d",
+        "Ada\u200c",
+    ]
+    + ["Ada \u200dLow", "Ada\u2028Low", "Ada\nLow", "Ada\tLow", "Ada\x07", "Ada\ufffd"],
+    ids=ascii,
+)
+def test_a_name_holds_nothing_that_cannot_be_seen(typed):
+    with pytest.raises(forms.ValidationError, match="invisible character in this name"):
+        NameField().clean(typed)
+
+
+@pytest.mark.parametrize("typed", [".", "123", "@@@", "\u0301"], ids=ascii)
+def test_a_name_has_a_letter(typed):
+    with pytest.raises(forms.ValidationError, match="with letters"):
+        NameField().clean(typed)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["Ada O’Brien-Low, Jr.", "X Æ A-12", "Zoe\u0308", "李", "김민준", "Ẹ̀ṣọ́"]
+    # Persian with a joiner that keeps letters apart; Malayalam, whose words may end with one behind a mark.
+    + ["علی\u200cرضا", "സുരേന്ദ്രന\u0d4d\u200d", "ක්\u200dරිස්"],
+)
+def test_a_name_may_be_written_in_any_script(typed):
+    assert NameField().clean(typed) == typed
