@@ -35,6 +35,14 @@ LABELS = {"medicine": _("Your medicines"), "sun": _("Sun"), "disclaimer": _("Ple
 
 NAMES = sorted([*SENTENCES, *TEMPLATES])
 
+# By address: what a page is refused without. Patients are sent there for exactly this.
+NEEDED = {
+    "who-should-wait": {"who-should-wait", "medicine"},
+    "preparing": {"medicine"},
+    "aftercare": {"when-to-call", "medicine"},
+    "risks-and-when-to-call": {"when-to-call", "medicine"},
+}
+
 
 def sentence_html(name: str) -> SafeString:
     """The notice around a fixed sentence: a word for its kind, an icon, a colour."""

@@ -29,7 +29,7 @@ from django.utils.translation import gettext_lazy as _
 
 from clinic.models import User
 from clinic.registry import headings_needed_on
-from education import pictures, rendering
+from education import blocks, pictures, rendering
 from education.synonyms import in_our_words
 
 REVIEW_LASTS_DAYS = 365  # at most; a clinician may choose a shorter time
@@ -166,14 +166,14 @@ class ArticleQuerySet(models.QuerySet):
         query = SearchQuery(words, config=SEARCH_CONFIG, search_type="websearch")
         if (ours := in_our_words(words)) != words:
             query |= SearchQuery(ours, config=SEARCH_CONFIG, search_type="websearch")
-        blocks = [
+        said_now = [
             Case(
                 When(published_revision__body__regex=rf"\{{\{{\s*block\s*:\s*{name}\s*\}}\}}", then=Value(f"\n{said}")),
                 default=Value(""),
             )
             for name, said in (block_words or {}).items()
         ]
-        all_blocks = Concat(Value(""), Value(""), *blocks, output_field=models.TextField())
+        all_blocks = Concat(Value(""), Value(""), *said_now, output_field=models.TextField())
         # The address names the subject in one word, which the page itself may say in others ("aftercare").
         address = SearchVector("slug", weight="B", config=SEARCH_CONFIG)
         more = address + SearchVector(all_blocks, weight="C", config=SEARCH_CONFIG)
@@ -274,7 +274,8 @@ class Article(models.Model):
         `short_answer`: one to three lines. `sources`: dicts of key, title, kind, year, url, strength, in order.
         `by`: the author, who needs `change_article`; None only for the content shipped with the software.
         Raises PermissionDenied, or ValidationError with one message for each problem of the body, with its line; also
-        for a heading that is missing though findings of the active questions lead to it (`clinic.registry`).
+        for a heading that is missing though findings of the active questions lead to it (`clinic.registry`), and for a
+        block that this page is not to lose (`blocks.NEEDED`).
         Writes one revision and its sources; saving the very same words again writes nothing and returns the newest.
         """
         if by is not None:
@@ -291,6 +292,7 @@ class Article(models.Model):
             pictures_known=set(Picture.objects.values_list("name", flat=True)),
             # A shipped text knows only the shipped questions; whoever writes the next version is told.
             headings_needed=headings_needed_on(self.slug) if by is not None else (),
+            blocks_needed=blocks.NEEDED.get(self.slug, ()),
         )
         if found:
             raise ValidationError({"body": [str(problem) for problem in found]})

@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 from education import blocks, pictures
 
 PLACEHOLDER = re.compile(r"\{\{\s*(?P<kind>[a-z]+)\s*:\s*(?P<name>[a-z0-9, -]*?)\s*\}\}")
+ALONE = rf"<p>\s*(?P<alone>{PLACEHOLDER.pattern})\s*</p>"  # in a paragraph of its own, where blocks are put in
 ANY_BRACES = re.compile(r"\{\{.*?(?:\}\}|$)")
 HEADING_ID = re.compile(r"\s*\{#(?P<id>[^}]*)\}\s*$")
 HEADING = re.compile(r"<(h[2-4])\b.*?</\1>", re.DOTALL)
@@ -116,16 +117,23 @@ def _prepare(body: str):
     return tokens, headings
 
 
+def _html(tokens) -> str:
+    """The cleaned HTML of a body, its placeholders still in it."""
+    return clean(_markdown().renderer.render(tokens, _markdown().options, {}))
+
+
 def problems(
     body: str,
     *,
     sources: Sequence[str] = (),
     pictures_known: Collection[str] = (),
     headings_needed: Collection[str] = (),
+    blocks_needed: Collection[str] = (),
 ) -> list[Problem]:
     """What stops a body from being saved: unknown placeholders, sources or pictures, missing or doubled heading ids,
     headings of level 1, links that are neither https nor inside this site. `sources` are the keys of the revision's
-    sources; `pictures_known` the names of uploaded pictures; `headings_needed` ids that something else leads to.
+    sources; `pictures_known` the names of uploaded pictures; `headings_needed` ids that something else leads to;
+    `blocks_needed` names of blocks that have to show.
     """
     found = []
     lines = body.replace("\r\n", "\n").split("\n")
@@ -164,6 +172,12 @@ def problems(
     for identifier in sorted(set(headings_needed) - seen.keys()):
         message = _("The questions lead to #%(id)s on this page: keep a heading with {#%(id)s}.")
         found.append(Problem(0, message % {"id": identifier}))
+    shown = {match["name"] for match in re.finditer(ALONE, _html(tokens)) if match["kind"] == "block"}
+    for name in sorted(set(blocks_needed) - shown):
+        message = _(
+            "Patients count on %(block)s on this page: keep it, on a line of its own, with empty lines around it."
+        )
+        found.append(Problem(0, message % {"block": f"{{{{ block: {name} }}}}"}))
     for token in tokens:
         for child in token.children or []:
             number = (token.map or [0])[0] + 1
@@ -189,7 +203,7 @@ def render(body: str, *, sources: Sequence[str] = (), uploads: dict | None = Non
     pictures to objects with `html()`. An unknown name, which saving refuses, shows nothing here rather than failing.
     """
     tokens, headings = _prepare(body)
-    html = clean(_markdown().renderer.render(tokens, _markdown().options, {}))
+    html = _html(tokens)
     # Tables scroll by themselves on a phone, and can be reached by keyboard to do so.
     html = html.replace(
         "<table>", f'<div class="table-scroll" tabindex="0" role="region" aria-label="{_("Table")}"><table>'
@@ -205,7 +219,7 @@ def render(body: str, *, sources: Sequence[str] = (), uploads: dict | None = Non
         else:
             page.parts.append(Part(html=mark_safe(piece)))  # noqa: S308 cleaned or ours
 
-    for match in re.finditer(rf"<p>\s*(?P<alone>{PLACEHOLDER.pattern})\s*</p>|\s*(?:{_SOURCE})", html):
+    for match in re.finditer(rf"{ALONE}|\s*(?:{_SOURCE})", html):
         add(html[position : match.start()])
         words.append(html[position : match.start()])
         position = match.end()

@@ -236,7 +236,8 @@ def test_a_page_that_others_lead_to_is_not_taken_down(staff, editor, clinician, 
     needed = {"led-to-by-a-finding": {"keloid"}}
     monkeypatch.setattr("education.models.headings_needed_on", lambda of: needed.get(of, set()))
     article = Article.objects.create(slug=slug)
-    published(article, editor, clinician, body="## Keloid {#keloid}\n\nWords. {{ source: derm }}\n")
+    body = "## Keloid {#keloid}\n\nWords. {{ source: derm }}\n\n{{ block: who-should-wait }}\n\n{{ block: medicine }}\n"
+    published(article, editor, clinician, body=body)
     page = staff(editor).get(address(article, "take-down")).content.decode()
     assert "so this page stays up" in page
     assert "Take it down" not in page
@@ -336,7 +337,10 @@ def test_a_picture_is_uploaded_listed_and_put_into_a_text(staff, editor, article
 
 
 @pytest.mark.parametrize(
-    "changes", [{"alt": ""}, {"name": "Not a name"}, {"name": "skin"}, {"file": ""}, {"alt": "a\x01"}]
+    "changes",
+    [{"name": "Not a name"}, {"name": "skin"}, {"file": ""}]
+    + [{"alt": alt} for alt in ("", "a\x01", "\u200b", "A\u00adroom", "…")],
+    ids=ascii,
 )
 def test_an_upload_that_is_refused_is_told(staff, editor, changes):
     data = {"name": "room", "alt": "A quiet room.", "file": picture_file("PNG"), **changes}

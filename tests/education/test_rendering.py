@@ -97,6 +97,15 @@ def test_says_what_is_wrong_and_in_which_line(body, line, words):
     assert words in problem
 
 
+@pytest.mark.parametrize("body", ["Words.\n\n{{ block: sun }}", "    {{ block: sun }}", "Words.\n{{ block: sun }}"])
+def test_a_block_that_a_page_needs_has_to_show(body):
+    needed = {"sun", "medicine"}
+    missing = [name for name in sorted(needed) if str(blocks.SENTENCES[name]) not in html(body)]
+    assert missing
+    for name, problem in zip(missing, told(body, blocks_needed=needed), strict=True):
+        assert problem.startswith(f"Patients count on {{{{ block: {name} }}}}")
+
+
 def test_says_nothing_about_a_good_text():
     body = "## A {#a}\n\nText {{ source: x, y }}\n\n{{ block: sun }}\n\n{{ picture: mine }}\n\n[in](/learn/b/#c)\n"
     assert told(body, sources=["x", "y"], pictures_known={"mine"}) == []

@@ -181,6 +181,9 @@ def test_every_paragraph_that_findings_point_to_is_there(name):
     assert anchors or "recheck" in name
 
 
+BLOCKS = "{{ block: who-should-wait }}\n\n{{ block: medicine }}\n\n"
+
+
 def saved(article, editor, body):
     return article.save_draft(
         title="Who should wait", summary="x", short_answer="x", body=body, sources=[], by=editor, now=timezone.now()
@@ -190,7 +193,7 @@ def saved(article, editor, body):
 def test_a_heading_that_findings_lead_to_is_not_taken_out(article, questionnaire, editor):
     needed = registry.headings_needed_on("who-should-wait")
     assert len(needed) > 20
-    kept = "".join(f"## Heading {{#{one}}}\n\nWords.\n\n" for one in sorted(needed - {"rosacea"}))
+    kept = BLOCKS + "".join(f"## Heading {{#{one}}}\n\nWords.\n\n" for one in sorted(needed - {"rosacea"}))
     with pytest.raises(ValidationError) as refused:
         saved(article, editor, kept)
     assert refused.value.messages == ["The questions lead to #rosacea on this page: keep a heading with {#rosacea}."]
@@ -201,4 +204,14 @@ def test_only_active_questions_and_only_this_page_need_a_heading(article, questi
     assert registry.headings_needed_on("aftercare") == set()
     publishing.retire(questionnaire, by=User.objects.get(email="lea@clinic.example"), now=timezone.now())
     assert registry.headings_needed_on("who-should-wait") == set()
-    assert saved(article, editor, "Nobody has to wait.\n")
+    assert saved(article, editor, BLOCKS + "Nothing else to know.\n")
+
+
+def test_the_list_and_the_line_about_medicines_are_not_taken_off_their_page(article, editor):
+    with pytest.raises(ValidationError) as refused:
+        saved(article, editor, "Nobody has to wait.\n")
+    assert refused.value.messages == [
+        f"Patients count on {{{{ block: {name} }}}} on this page: keep it, on a line of its own, with empty lines "
+        "around it."
+        for name in ("medicine", "who-should-wait")
+    ]
