@@ -8,7 +8,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from clinic.forms import AnsweredOnce, RecordAnsweredOnce
-from clinic.visible import all_visible
+from clinic.visible import INVISIBLE, all_visible, legible
 from education.models import REVIEW_LASTS_DAYS, Article, ArticleRevision, Picture, Source
 
 MAX_SOURCES = 80
@@ -158,4 +158,8 @@ class PictureForm(RecordAnsweredOnce):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        plain(self.fields["alt"])
+        alt = self.fields["alt"]
+        alt.validators = [
+            *alt.validators,
+            legible(unseen=INVISIBLE, no_letter=_("Say in words what the picture shows.")),
+        ]
