@@ -120,15 +120,26 @@ def _birth_date_or_none(response: QuestionnaireResponse) -> date | None:
 
 def adopt_from_browser(request, user: User, *, now: datetime) -> None:
     """Ties the anonymous answers of this browser to the patient who has just signed in, or whose record has just been
-    linked to who is signed in, if the birth date is theirs.
-
-    Otherwise somebody could tell us of a pregnancy, and a visit booked on older answers would stand. Never in the way
-    of signing in. Under another name they may be a twin's, who shares the address: they stay where they are, and the
-    desk is asked to ring. Consequences: those of `adopt_response`.
+    linked to who is signed in (`tie_from_browser`). Never in the way of signing in.
     """
     patient = Patient.objects.filter(user=user).first()
-    key = uuid_of(request.session.get("screening")) if request is not None else None
-    if patient is None or key is None:
+    if request is None or patient is None:
+        return
+    try:
+        tie_from_browser(request, patient, now=now)
+    except Exception:  # whoever cannot sign in can tell us even less
+        log.exception("Answers could not be tied to who signed in.")
+
+
+def tie_from_browser(request, patient: Patient, *, now: datetime) -> None:
+    """Ties the finished anonymous answers of this browser to the patient who is signed in, if the birth date is theirs.
+
+    Otherwise somebody could tell us of a pregnancy, and a visit booked on older answers would stand. Under another name
+    they may be a twin's, who shares the address: they stay where they are, and the desk is asked to ring. Consequences:
+    those of `adopt_response`; a fault in what follows from them is the caller's.
+    """
+    key = uuid_of(request.session.get("screening"))
+    if key is None:
         return
     for response in QuestionnaireResponse.objects.filter(uuid=key, patient=None, status__in=FINISHED):
         try:
@@ -139,8 +150,6 @@ def adopt_from_browser(request, user: User, *, now: datetime) -> None:
                 CallBack.objects.get_or_create(request_key=response.uuid, defaults=whom)
         except (AnswersOfAnother, BirthDateDiffers, NotFinished, sealing.SealBroken):
             pass  # another person's, or nobody's: they stay where they are
-        except Exception:  # whoever cannot sign in can tell us even less
-            log.exception("Answers could not be tied to who signed in.")
 
 
 def uuid_of(text: Any) -> uuid.UUID | None:

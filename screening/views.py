@@ -27,7 +27,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods
 
 from clinic.models import Treatment, today_at
-from screening import clearance, finished, responses, results, reviews, sealing
+from screening import adopting, clearance, finished, responses, results, reviews, sealing
 from screening.forms import (
     DECLARATION,
     BirthDateForm,
@@ -345,10 +345,17 @@ def check(request: HttpRequest, here: Here) -> HttpResponse:
 
 
 def _send(request: HttpRequest, here: Here) -> HttpResponse:
+    """Sends them. Whoever signed in after beginning gets them tied to their record, or nothing is sent."""
+    patient = _patient(request)
     try:
-        sent = responses.complete(
-            here.response, today=here.today, now=here.now, declaration=str(DECLARATION), declared=here.answers
-        )
+        with transaction.atomic():
+            if patient is not None:
+                adopting.lock_patient(patient.pk)  # before the response's row, as everywhere
+            sent = responses.complete(
+                here.response, today=here.today, now=here.now, declaration=str(DECLARATION), declared=here.answers
+            )
+            if patient is not None:
+                adopting.tie_from_browser(request, patient, now=here.now)
     except responses.AnswersChanged:
         return redirect("screening:check")
     except responses.TooYoung:

@@ -6,9 +6,9 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.urls import reverse
 
-from clinic.models import Patient
+from clinic.models import CallBack, Patient
 from screening import clearance, finished, reading, responses
-from screening.models import QuestionnaireResponse
+from screening.models import QuestionnaireResponse, ReviewRequest
 from tests.make import NOW, TODAY, area, make_appointment, make_patient, make_user
 from tests.screening.decisions import VISIT, answer, ask, decide, heard
 
@@ -194,12 +194,72 @@ def test_signing_in_takes_nobody_elses_answers(walker, booked, harmless, patient
     assert booked.status == "booked"
 
 
-def test_signing_in_with_unfinished_answers_changes_nothing(walker, booked, harmless, patient):
-    walker.fill_in({**harmless, **PREGNANT}, until=8)
+def sign_in_half_way(walker, patient, answers):
+    """Begins signed out, signs in in another window, and comes to "check your answers"."""
+    walker.fill_in(answers, until=4)
     walker.client.force_login(patient.user)
+    for step in walker.steps[3:]:
+        assert walker.step(step.number, answers).status_code == 302
+
+
+def test_news_of_somebody_who_signs_in_half_way_reaches_the_visit(walker, booked, harmless, patient, clock):
+    clock.forward(hours=1)
+    sign_in_half_way(walker, patient, {**harmless, **PREGNANT})
     assert (walker.response.status, walker.response.patient) == ("in-progress", None)
     booked.refresh_from_db()
     assert booked.status == "booked"
+
+    def fails(**_arguments):
+        raise RuntimeError("the visit could not be moved")
+
+    clearance.clearance_changed.connect(fails)
+    try:
+        with pytest.raises(RuntimeError):
+            walker.send()
+    finally:
+        clearance.clearance_changed.disconnect(fails)
+    assert (walker.response.status, walker.response.patient) == ("in-progress", None)  # all of it, or nothing
+
+    assert walker.send().url == "/screening/result/"
+    assert walker.response.patient == patient
+    booked.refresh_from_db()
+    assert booked.status == "pending"
+    assert "You sent your answers on" in walker.client.get("/screening/result/").content.decode()
+
+
+@pytest.mark.parametrize("whose", ["another birth date", "another name"])
+def test_somebody_elses_answers_stay_theirs_whoever_signs_in_half_way(walker, booked, harmless, patient, clock, whose):
+    clock.forward(hours=1)
+    other = {"age-date-of-birth": "1971-05-04"} if whose == "another birth date" else {}
+    sign_in_half_way(walker, patient, {**harmless, **PREGNANT, **other})
+    if whose == "another name":
+        session = walker.client.session
+        session["name_given"] = "Zelda Quux"
+        session.save()
+    walker.send()
+    assert (walker.response.status, walker.response.patient) == ("completed", None)
+    booked.refresh_from_db()
+    assert booked.status == "booked"
+    asked_to_ring = CallBack.objects.filter(request_key=walker.response.uuid).exists()
+    assert asked_to_ring == (whose == "another name")
+
+
+def test_a_second_form_is_not_lost_when_a_time_was_asked_for_on_the_first(walker, harmless, patient, treatment, clock):
+    walker.send(harmless)
+    one = walker.response
+    clock.forward(minutes=2)
+    walker.fill_in({**harmless, **KELOID})  # in a second window; the first asks for a time
+    walker.client.force_login(patient.user)
+    clearance.adopt_response(one.pk, patient=patient, now=clock.now)
+    row = ask(patient, treatment, now=clock.now)
+    clock.forward(minutes=1)
+
+    walker.send()
+
+    row.refresh_from_db()
+    assert (walker.response.patient, row.closed_at) == (patient, clock.now)
+    assert ReviewRequest.objects.waiting().get().response == walker.response
+    assert one in reading.earlier_responses(walker.response)
 
 
 def test_staff_and_new_people_sign_in_as_ever(walker, harmless, clock):
