@@ -137,6 +137,17 @@ def test_the_medicine_line_comes_from_the_block(slug):
     assert "Do not stop your medicine." in TEXT[slug]
 
 
+@pytest.mark.parametrize("slug", ["preparing", "who-should-wait", "aftercare"])
+def test_nobody_stops_a_cream_that_a_doctor_prescribed_without_asking(slug):
+    article = ARTICLES[slug]
+    said = [
+        line
+        for line in f"{article.short_answer}\n{article.body}".splitlines()
+        if re.search("retinol|strong cream", line, re.I)
+    ]
+    assert said and [line for line in said if not re.search(r"prescribed.*ask|ask.*prescribed", line)] == []
+
+
 def test_the_sun_line_is_word_for_word():
     assert str(blocks.SUN) == (
         "Your skin is easier to harm by the sun after treatment. Stay out of strong sun and put sunscreen on again "

@@ -288,6 +288,16 @@ def test_banned_words_are_nowhere_a_patient_reads(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_nobody_is_told_to_stop_a_cream_that_a_doctor_prescribed(name):
+    advice = [rule.advice for rule in shipped(name).rules if rule.id.startswith("active-skincare")]
+    told = [words for words in advice if re.search(r"[Ss]top using|do not use", words)]
+    assert (
+        told
+        and [words for words in told if "If a doctor prescribed them, ask us or the doctor first." not in words] == []
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_sentences_for_patients_are_short(name):
     long = [
         (where, sentence)
