@@ -1,14 +1,15 @@
 """What a patient fills in while booking: a chosen time, and who they are."""
 
 from datetime import date
+from typing import cast
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
-from phonenumber_field.formfields import PhoneNumberField
 
 from booking.availability import Slot
-from clinic.forms import AnsweredOnce, ThreePartDateField
+from clinic.forms import AnsweredOnce, PhoneField, ThreePartDateField
+from clinic.models import Location
 from clinic.visible import NameField
 
 
@@ -35,7 +36,8 @@ class ChosenTimeForm(AnsweredOnce):
 
 
 class DetailsForm(AnsweredOnce):
-    """Who comes. The birth date is asked only where no screening has asked it: with `ask_birth_date`."""
+    """Who comes, to `place` if that is known. The birth date is asked only where no screening has asked it: with
+    `ask_birth_date`."""
 
     name = NameField(
         label=_("Your full name"),
@@ -43,14 +45,11 @@ class DetailsForm(AnsweredOnce):
         error_messages={"required": _("Write your full name.")},
         widget=forms.TextInput(attrs={"autocomplete": "name", "spellcheck": "false"}),
     )
-    phone = PhoneNumberField(
+    phone = PhoneField(
         label=_("Your phone number"),
         max_length=60,
         help_text=_("We ring you only about this appointment."),
-        error_messages={
-            "required": _("Write a phone number, so that we can reach you."),
-            "invalid": _("Write a phone number such as 020 7946 0018, or with + and the country’s code."),
-        },
+        error_messages={"required": _("Write a phone number, so that we can reach you.")},
         widget=forms.TextInput(attrs={"autocomplete": "tel", "inputmode": "tel", "class": "input-middle"}),
     )
     email = forms.EmailField(
@@ -70,9 +69,10 @@ class DetailsForm(AnsweredOnce):
         error_messages={"year": _("Please check the year of your date of birth: four figures, such as 1985.")},
     )
 
-    def __init__(self, *args, ask_birth_date: bool, today: date, **kwargs) -> None:
+    def __init__(self, *args, ask_birth_date: bool, today: date, place: Location | None = None, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.today = today
+        cast(PhoneField, self.fields["phone"]).place = place
         if not ask_birth_date:
             del self.fields["birth_date"]
         for name, field in self.fields.items():

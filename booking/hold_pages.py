@@ -99,6 +99,7 @@ def details_form(request: HttpRequest, held: Appointment | None, now: datetime, 
         initial=initial,
         ask_birth_date=held is None or known_birth_date(request, held, now) is None,
         today=today_for(held, now),
+        place=held.location if held is not None else None,
     )
 
 

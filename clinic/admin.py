@@ -31,7 +31,7 @@ from django.views.decorators.http import require_POST
 
 from clinic import accounts
 from clinic.ages import is_adult
-from clinic.forms import RecordAnsweredOnce
+from clinic.forms import PhoneField, RecordAnsweredOnce
 from clinic.models import (
     Area,
     CallBack,
@@ -661,7 +661,7 @@ class PatientForm(RecordAnsweredOnce):
     class Meta:
         model = Patient
         fields = ["name", "birth_date", "phone", "email"]
-        field_classes = {"name": NameField}
+        field_classes = {"name": NameField, "phone": PhoneField}
         error_messages = {"name": {"required": _("Give the full name.")}}
         help_texts = {"email": _("Leave it empty if they have none. Without it no message is sent.")}
 

@@ -12,9 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
-from phonenumber_field.formfields import PhoneNumberField
 
-from clinic.forms import AnsweredOnce
+from clinic.forms import AnsweredOnce, PhoneField
 from clinic.models import CallBack
 from clinic.visible import NameField
 
@@ -28,15 +27,12 @@ class CallBackForm(AnsweredOnce):
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
         error_messages={"required": _("Please write your name.")},
     )
-    phone = PhoneNumberField(
+    phone = PhoneField(
         label=_("Your phone number"),
         help_text=_("With the country code if it is not a number from here."),
         max_length=40,
         widget=forms.TextInput(attrs={"autocomplete": "tel", "inputmode": "tel", "class": "input-middle"}),
-        error_messages={
-            "required": _("Please write your phone number."),
-            "invalid": _("Please check the number. Write it with all its digits, such as 020 7946 0000."),
-        },
+        error_messages={"required": _("Please write your phone number.")},
     )
     about = forms.ChoiceField(
         label=_("What is it about?"),

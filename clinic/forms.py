@@ -1,15 +1,23 @@
-"""What the forms of several apps share: a date in three boxes, and one answer to what takes one."""
+"""What the forms of several apps share: a date in three boxes, a phone number of any of our places, and one answer to
+what takes one."""
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
+import phonenumbers
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.datastructures import MultiValueDict
 from django.utils.dates import MONTHS
 from django.utils.translation import gettext_lazy as _
+from phonenumber_field.formfields import PhoneNumberField
+from phonenumber_field.phonenumber import PhoneNumber
+from phonenumber_field.phonenumber import to_python as read_number
 
 from clinic.days import month_number
+from clinic.models import Location
 
 PARTS = ("day", "month", "year")
 # Long enough for every month's name; longer input is never a date, and is cut before it is shown again.
@@ -194,6 +202,43 @@ class ThreePartDateField(forms.Field):
 
     def _wrong(self, code: str, **params) -> ValidationError:
         return ValidationError(self.error_messages[code], code=code, params=params or None)
+
+
+# ---------------------------------------------------------------- a phone number
+
+
+class PhoneField(PhoneNumberField):
+    """A phone number as people write it at one of our places, or with + and the country's code.
+
+    It is read as one of the country of `place`, where that is known, then of the site's, then of those of the open
+    places: the first in which there is such a number. The places are asked for only when it is none before.
+    """
+
+    default_error_messages = {
+        "invalid": _("Write a phone number such as 020 7946 0018, or with + and the country’s code.")
+    }
+    place: Location | None = None
+
+    def to_python(self, value: Any) -> Any:
+        typed = forms.CharField.to_python(self, value)
+        for region in self._regions() if typed else ():
+            number = read_number(typed, region=region)
+            if number.is_valid():
+                return number
+        return read_number(typed, region=self.region)
+
+    def _regions(self) -> Iterator[str | None]:
+        if self.place is not None:
+            yield region_of(self.place.phone)
+        yield settings.PHONENUMBER_DEFAULT_REGION
+        yield from dict.fromkeys(
+            map(region_of, Location.objects.filter(is_active=True).values_list("phone", flat=True))
+        )
+
+
+def region_of(number: PhoneNumber) -> str | None:
+    """The country a number belongs to, as two capitals."""
+    return phonenumbers.region_code_for_number(number)
 
 
 # ---------------------------------------------------------------- one answer

@@ -737,14 +737,15 @@ def test_whoever_comes_back_with_another_phone_sees_it_and_it_is_kept(client, su
     patient = make.make_patient(**rosa, phone="+442079460999")
     user = make.make_user(email="rosa@example.org")
     Patient.objects.filter(pk=patient.pk).update(user=user)
+    Location.objects.filter(pk=surgery.location.pk).update(phone="+12125552368")
     page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation))])
-    client.post(page, DETAILS)
+    client.post(page, DETAILS | {"phone": "207 946 0018"})  # as it is written where they come to, and in London too
     client.force_login(user)
     text = words(client.get(page))
-    assert "+44 20 7946 0018" in text and "7946 0999" not in text
+    assert "+1 207-946-0018" in text and "7946 0999" not in text
     client.post(page, {"action": "confirm"})
     patient.refresh_from_db()
-    assert patient.phone == "+442079460018"
+    assert patient.phone == "+12079460018"
 
 
 def test_a_second_person_with_the_same_address_is_refused_kindly_and_the_hold_stays(client, surgery):

@@ -1,5 +1,5 @@
 """A date in three boxes: what it understands, refuses and says, and that nothing typed is lost; one answer a field;
-a name that can be read."""
+a name that can be read; a phone number of any of our places."""
 
 from datetime import date
 
@@ -9,8 +9,9 @@ from django.http import QueryDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinic.forms import AnsweredOnce, ThreePartDateField, month_number
+from clinic.forms import AnsweredOnce, PhoneField, ThreePartDateField, month_number
 from clinic.visible import NameField
+from tests.make import make_location
 
 WHOLE = ThreePartDateField(label="Date")
 PARTIAL = ThreePartDateField(label="Date", allow_partial=True)
@@ -245,3 +246,31 @@ def test_a_name_has_a_letter(typed):
 )
 def test_a_name_may_be_written_in_any_script(typed):
     assert NameField().clean(typed) == typed
+
+
+# ---------------------------------------------------------------- a phone number
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("typed", "place", "number"),
+    [
+        ("9949 1234", None, "+35699491234"),
+        ("21 123456", None, "+35621123456"),
+        ("+356 7912 3456", None, "+35679123456"),
+        ("207 946 0018", None, "+442079460018"),  # in London as in Maine: the site's country comes first
+        ("207 946 0018", "+12125552368", "+12079460018"),  # but that of the place first of all
+        ("020 7946 0018", "+12125552368", "+442079460018"),
+        ("212 555 2368", None, None),  # that place is closed
+    ],
+)
+def test_a_number_is_one_of_the_place_or_of_the_site_or_of_any_open_place(typed, place, number):
+    make_location(phone="+35621234567")
+    make_location(phone="+12125552368", is_active=False)
+    field = PhoneField()
+    field.place = make_location(phone=place) if place else None
+    if number is not None:
+        assert field.clean(typed).as_e164 == number
+        return
+    with pytest.raises(forms.ValidationError, match="or with \\+ and the country’s code"):
+        field.clean(typed)
