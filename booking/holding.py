@@ -41,6 +41,7 @@ from booking.placing import (
     times_of,
     with_a_room,
 )
+from booking.standing import can_stand
 from clinic.models import Clinic, Patient, Treatment, User
 from clinic.names import may_be_one_person, same_name
 from screening.clearance import adopt_response, clearance_for
@@ -170,10 +171,10 @@ def hold_instead(
 def extend(appointment: Appointment, *, now: datetime) -> Appointment:
     """ "I need more time": five minutes more, up to ten times. Also a hold that ran out, as long as nobody took it.
 
-    Raises Taken when it is no longer kept, NotAllowed the eleventh time.
+    Raises Taken when it is no longer kept, or nobody is there then any more; NotAllowed the eleventh time.
     """
     appointment = locked(appointment)
-    if appointment.status != Status.PROPOSED:
+    if appointment.status != Status.PROPOSED or not can_stand(appointment):
         raise Taken()
     if appointment.hold_extensions >= EXTENSIONS:
         raise NotAllowed(_("We cannot keep this time any longer. Please call us if you need help."))
@@ -283,8 +284,8 @@ def confirm(appointment: Appointment, *, patient: Patient, now: datetime) -> App
 
     `booked` is a consultation, or a treatment with a valid clearance for that day. `pending` goes on the clinicians'
     worklist, with the moment by which we answer. Twice changes nothing. A hold that ran out may be confirmed as long as
-    nobody took it. Consequences: the anonymous answers become the patient's (and may put other visits back to pending);
-    the typed details are deleted; a message with, when booked, the calendar file.
+    nobody took it and somebody is still there then. Consequences: the anonymous answers become the patient's (and may
+    put other visits back to pending); the typed details are deleted; a message with, when booked, the calendar file.
     Raises Taken, TooClose, NotAllowed; screening.clearance.BirthDateDiffers, AnswersOfAnother from the answers.
     """
     try:
@@ -306,7 +307,7 @@ def _confirm(appointment: Appointment, *, patient: Patient, now: datetime) -> Ap
         raise NotAllowed(_("This time is kept for somebody else."))
     if appointment.patient_id == patient.pk and appointment.status in Appointment.OPEN:
         return appointment
-    if appointment.status != Status.PROPOSED or appointment.starts_at <= now:
+    if appointment.status != Status.PROPOSED or appointment.starts_at <= now or not can_stand(appointment):
         raise Taken()
     treatment, area = appointment.treatment, appointment.area
     check_adult(patient.birth_date, appointment.room.location, now=now)

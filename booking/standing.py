@@ -43,6 +43,11 @@ def with_why(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
     return visits.annotate(why=Case(*reasons, output_field=CharField()))
 
 
+def can_stand(visit: Appointment) -> bool:
+    """Whether somebody and some place are there for this one, a held time as well. One query; verbs ask it."""
+    return not Appointment.objects.filter(nobody_there(), pk=visit.pk).exists()
+
+
 def nobody_there() -> Q:
     """A condition on visits, whenever they are."""
     return reduce(or_, _missing().values())

@@ -120,6 +120,23 @@ def test_an_expired_hold_somebody_took_is_taken_and_others_are_offered(surgery):
     assert refused.value.alternatives[0].starts_at <= hold.starts_at <= refused.value.alternatives[-1].starts_at
 
 
+@pytest.mark.parametrize("why", ["off", "closed", "gone", "room"])
+def test_a_hold_whose_practitioner_or_place_went_away_meanwhile_is_taken(surgery, why):
+    hold = steps.held(surgery, treatment=surgery.consultation)
+    if why == "off":
+        make.make_time_off(surgery.practitioner, hold.starts_at, hold.ends_at)
+    elif why == "closed":
+        make.make_closure(surgery.location, hold.local_date)
+    else:
+        one = {"gone": surgery.practitioner, "room": hold.room}[why]
+        type(one).objects.filter(pk=one.pk).update(is_active=False)
+    for verb in (holding.extend, lambda hold, now: holding.confirm(hold, patient=make.make_patient(), now=now)):
+        with pytest.raises(Taken):
+            verb(hold, now=NOW)
+    hold.refresh_from_db()
+    assert (hold.status, hold.hold_extensions, Message.objects.count()) == ("proposed", 0, 0)
+
+
 def test_what_was_typed_is_forgotten(surgery):
     hold = steps.held(surgery, treatment=surgery.consultation)
     holding.take_details(
