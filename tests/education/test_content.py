@@ -86,6 +86,7 @@ CLINICAL_FACTS = {
     "first hours": ("aftercare", "first 4 hours"),
     "4 to 24": ("aftercare", "4 to 24 hours"),
     "24 to 48": ("aftercare", "24 to 48 hours"),
+    "nor on the second day": ("aftercare", "Still no pool, sauna, peel, hair removal, fake tan or hard exercise"),
     "48 to 72": ("aftercare", "No hard exercise for 72 hours"),
     "pool": ("aftercare", "No pool, sauna, peel, hair removal or fake tan"),
     "days 3 to 7": ("aftercare", "every 2 hours"),
