@@ -149,6 +149,14 @@ def test_nobody_stops_a_cream_that_a_doctor_prescribed_without_asking(slug):
     assert said and [line for line in said if not re.search(r"prescribed.*ask|ask.*prescribed", line)] == []
 
 
+def test_the_wait_after_isotretinoin_rests_on_its_own_label():
+    """The label of the device bars only its use at the same time."""
+    [said] = re.findall(r"## Isotretinoin .*?\n\n(.*?)\n", ARTICLES["who-should-wait"].body)
+    [cited] = re.findall(r"6 months.*?\{\{ source: (.*?) \}\}", said.split("Two groups")[0])
+    assert cited == "isotretinoin-label"
+    assert "skinpen-label" in said
+
+
 def test_the_sun_line_is_word_for_word():
     assert str(blocks.SUN) == (
         "Your skin is easier to harm by the sun after treatment. Stay out of strong sun and put sunscreen on again "
