@@ -64,7 +64,7 @@ class Day:
         return [
             (_("Visits"), len(open_lines)),
             (_("Still to come"), sum(line.is_to_come for line in open_lines)),
-            (_("Here"), sum(line.visit.status in (Status.ARRIVED, Status.CHECKED_IN) for line in open_lines)),
+            (_("Here"), sum(line.is_here for line in open_lines)),
             (_("Not ready"), sum(line.must_move or line.readiness not in ("", READY) for line in open_lines)),
         ]
 

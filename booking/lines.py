@@ -5,7 +5,7 @@ Whether a patient is ready comes as one word from `screening.clearance.readiness
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.db.models import (
     BooleanField,
@@ -64,6 +64,7 @@ class Line:
     now: datetime
     session: int = 0  # see `for_lines`
     is_hit: bool = False  # the same
+    was_here_on: date | None = None  # the same
     readiness: str = ""
     is_next: bool = False  # the first that is expected now: the likeliest to arrive
     verbs: list[Verb] = field(default_factory=list)
@@ -108,9 +109,10 @@ class Line:
 
     @property
     def must_move(self) -> bool:
-        """Whether it is to come and cannot stand: see `cannot_stand`. What cannot be treated needs other words."""
+        """Whether it is to come and cannot stand: see `cannot_stand`. What cannot be treated needs other words, and so
+        does who is here."""
         is_upcoming = self.visit.status in Appointment.OPEN and self.visit.starts_at > self.now
-        return self.is_hit and is_upcoming and self.readiness != CANNOT
+        return self.is_hit and is_upcoming and not self.is_here and self.readiness != CANNOT
 
     @property
     def is_over(self) -> bool:
@@ -120,7 +122,17 @@ class Line:
     @property
     def is_to_come(self) -> bool:
         """Whether they may still come: neither here, nor over."""
-        return self.visit.status in Appointment.OPEN and self.visit.ends_at > self.now
+        return self.visit.status in Appointment.OPEN and self.visit.ends_at > self.now and not self.is_here
+
+    @property
+    def is_back(self) -> bool:
+        """Whether they are here and were booked anew while they waited: their arrival has to be marked again."""
+        return self.may_arrive and self.was_here_on == self.visit.day
+
+    @property
+    def is_here(self) -> bool:
+        """Whether they are in the house, also where a clinician has to look once more, or has just done so."""
+        return self.is_back or in_the_house(self.visit)
 
     @property
     def may_arrive(self) -> bool:
@@ -130,12 +142,13 @@ class Line:
     @property
     def is_expected(self) -> bool:
         """Whether an arrival is the likeliest thing to happen with it."""
-        return self.may_arrive and not self.must_move and self.visit.starts_at - SOON <= self.now < self.visit.ends_at
+        is_about_now = self.visit.starts_at - SOON <= self.now < self.visit.ends_at
+        return self.is_back or (self.may_arrive and not self.must_move and is_about_now)
 
     @property
     def is_ready(self) -> bool:
         """Whether nothing is asked of anybody."""
-        return self.readiness == READY and not self.must_move
+        return self.readiness == READY and not self.must_move and not self.is_back
 
     @property
     def is_up_to_patient(self) -> bool:
@@ -163,6 +176,8 @@ class Line:
             return _("“Thank you, please take a seat. %(name)s comes to fetch you.”") % {"name": visit.practitioner}
         if visit.status == Status.CHECKED_IN:
             return _("With %(name)s now.") % {"name": visit.practitioner}
+        if self.is_back:
+            return _("They are here, and booked again: please mark them as arrived.")
         if visit.status != Status.BOOKED:
             return ""  # cleared when its day was over: it was never booked
         when = f"{self.start:%H:%M}" if self.may_arrive else local_text(visit.starts_at, visit.location)
@@ -180,14 +195,18 @@ class Line:
             return _("“Please fill in the form we sent you by %(when)s. Then a clinician looks at it.”") % {
                 "when": local_text(visit.form_due_by, visit.location)
             }
+        if visit.information_asked_at and self.is_here:
+            return _("“A clinician has a question for you. Please answer it on your page; we are here to help.”")
         if visit.information_asked_at:
             return _("“A clinician has a question for you. Please open the link we sent you and answer it.”")
-        if in_the_house(visit):
+        if self.is_here:
             return _("“Please answer all the questions again, on your page. Then a clinician looks at what is new.”")
         return _("“Please answer the questions again before you come. You find them on your page.”")
 
     def _say_waiting(self) -> str:
         visit = self.visit
+        if self.is_here:
+            return _("“Your answers are with a clinician. Please take a seat: we tell you here as soon as we know.”")
         if visit.answer_by is None:
             return _("“Your answers are with a clinician. Please do not travel until you hear from us.”")
         if visit.answer_by < self.now:
@@ -216,7 +235,16 @@ class Line:
 def lines(visits: Iterable[Appointment], *, now: datetime, user: User) -> list[Line]:
     """The visits (with names and numbers) as lines, with readiness and the verbs this person has. The look-ups are
     those of `readiness`, however many visits; nothing is written. `visits` are those of `for_lines`."""
-    made = [Line(visit, now, getattr(visit, "session", None) or 0, getattr(visit, "is_hit", False)) for visit in visits]
+    made = [
+        Line(
+            visit,
+            now,
+            session=getattr(visit, "session", None) or 0,
+            is_hit=getattr(visit, "is_hit", False),
+            was_here_on=getattr(visit, "was_here_on", None),
+        )
+        for visit in visits
+    ]
     waiting = [line for line in made if not line.is_over]
     words = readiness(
         [
@@ -228,7 +256,8 @@ def lines(visits: Iterable[Appointment], *, now: datetime, user: User) -> list[L
     for line in made:
         line.readiness = words.get(line.visit.pk, "")
     runs_desk = user.has_perm("booking.run_desk")
-    expected = next((line for line in made if line.is_expected), None)
+    # Who sits there comes before who may be about to arrive.
+    expected = max((line for line in made if line.is_expected), key=lambda line: line.is_back, default=None)
     for line in made:
         line.is_next = runs_desk and line is expected
         line.verbs = desk_verbs(line, user) if runs_desk else []
@@ -237,7 +266,8 @@ def lines(visits: Iterable[Appointment], *, now: datetime, user: User) -> list[L
 
 def for_lines(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
     """Each with `session`: which session on its area it is, counting those that took or keep their time; None for
-    what is no session. And with `is_hit`: whether somebody or some place is not there then."""
+    what is no session. With `is_hit`: whether somebody or some place is not there then. And, where it is booked anew,
+    with `was_here_on`: the day on which it had been put back to pending while its patient was here, if they were."""
     so_far = (
         Appointment.objects.occupying()
         .exclude(status=Status.PROPOSED)
@@ -247,10 +277,20 @@ def for_lines(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
         .values("patient")
         .values(count=Count("pk"))
     )
+    history = Appointment.events.rel.related_model.objects.filter(pgh_obj=OuterRef("pk"))
+    put_back = history.filter(status=Status.PENDING).order_by("-pgh_id")
+    day_of_it = Case(
+        When(
+            previous_status__in=Appointment.IN_THE_HOUSE,
+            then=day_there(F("status_changed_at"), "room__location__time_zone"),
+        )
+    )
+    is_anew = Q(status=Status.BOOKED, previous_status=Status.PENDING)
     is_none = Q(interval_days=0) | Q(status__in=[*Appointment.FREED, Status.PROPOSED])
     return visits.annotate(
         session=Case(When(is_none, then=None), default=Subquery(so_far)),
         is_hit=ExpressionWrapper(nobody_there(), BooleanField()),
+        was_here_on=Case(When(is_anew, then=Subquery(put_back.values(day=day_of_it)[:1]))),
     )
 
 
@@ -263,7 +303,7 @@ def desk_verbs(line: Line, user: User) -> list[Verb]:
     if visit.status == Status.BOOKED:
         if line.may_arrive:
             verbs.append(Verb("arrive", _("Arrived"), is_first=line.is_next))
-        if now >= visit.starts_at + NO_SHOW_AFTER:
+        if now >= visit.starts_at + NO_SHOW_AFTER and not line.is_back:
             verbs.append(Verb("no-show", _("Did not come")))
     if visit.status == Status.PENDING and visit.form_due_by and visit.whose.email:
         verbs.append(Verb("send-form", _("Send the form link")))

@@ -37,19 +37,24 @@ class Task:
 def attention(now: datetime) -> dict[str, QuerySet[Appointment]]:
     """What somebody should do something about, for "to do": each a QuerySet with names, nearest first.
 
-    form_due: a form we wait for; to_move: see `cannot_stand`; not_treated: see there; review_soon: less than a day away
-    and not confirmed; not_closed: visits still open whose local day is over.
+    form_due: a form we wait for; to_move: see `cannot_stand`; not_treated: see there; review_soon: not confirmed, and
+    less than a day away or begun today; not_closed: visits still open whose local day is over.
     """
     visits = Appointment.objects.with_names().order_by("starts_at", "pk")
-    upcoming = visits.filter(status__in=Appointment.OPEN, starts_at__gt=now)
+    today = today_there(now, "room__location__time_zone")
     return {
         "form_due": visits.filter(status=Status.PENDING, form_due_by__isnull=False).order_by("form_due_by", "pk"),
         "to_move": cannot_stand(now=now),
         "not_treated": not_treated(now=now),
-        "review_soon": upcoming.filter(status=Status.PENDING, starts_at__lte=now + WARNINGS[0]),
+        "review_soon": visits.filter(
+            # Its patient may sit in the waiting room: it stays until its day is over, and is in `not_closed` after it.
+            status=Status.PENDING,
+            local_date__gte=today,
+            starts_at__lte=now + WARNINGS[0],
+        ),
         "not_closed": visits.filter(
             status__in=[Status.PENDING, *Appointment.ON_A_REVIEW],
-            local_date__lt=today_there(now, "room__location__time_zone"),
+            local_date__lt=today,
         ),
     }
 
@@ -72,7 +77,7 @@ def _tasks(rows: dict[str, list]) -> list[Task]:
     is over."""
     titles = {
         "to_move": _("Time to be moved"),
-        "review_soon": _("Soon, and not confirmed yet"),
+        "review_soon": _("Today or soon, and not confirmed yet"),
         "call-back": _("Call back"),
         "message": _("Message unclear: sent or not?"),
         "not_treated": _("Not treated: find another time"),

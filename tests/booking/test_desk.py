@@ -413,6 +413,39 @@ def test_arrived_and_undone_from_the_desk(desk, surgery, clock):
     assert appointment.status == "booked"
 
 
+def test_who_waits_here_for_a_clinician_is_here_until_the_arrival_is_marked_again(desk, surgery, clock):
+    steps.booked(surgery, clock="09:30", practitioner=surgery.practitioners[1])  # about to arrive, and not here
+    visit = steps.arrived(surgery)
+    on_the_day(clock, visit, -4)
+    steps.answered(surgery, visit.patient, now=clock.now)
+    for minutes in (-3, 5, 90):
+        on_the_day(clock, visit, minutes)
+        page = desk.read("desk")
+        assert "Please take a seat: we tell you here as soon as we know." in page
+        assert "<dt>Here</dt><dd>1</dd>" in page and "do not travel" not in page, "they sit there"
+        assert "Today or soon, and not confirmed yet" in page and visit.patient.name in page.split('id="to-do"')[1]
+    steps.decide(visit, "needs-information", now=clock.now)
+    assert "Please answer it on your page; we are here to help." in desk.read("change", visit.uuid)
+    steps.answered(surgery, visit.patient, now=clock.now)
+    steps.decide(visit, now=clock.now)
+    assert visit.status == "booked"
+    for minutes in (-2, 20, 91):
+        on_the_day(clock, visit, minutes)
+        page = desk.read("desk")
+        assert "They are here, and booked again: please mark them as arrived." in page
+        assert "<dt>Here</dt><dd>1</dd>" in page
+        assert filled_buttons(page) == ["Arrived"]
+        assert Staff.address("arrive", visit.uuid) in page.split("verb-first")[0].rsplit("<form", 1)[1]
+        page = desk.read("change", visit.uuid)
+        assert "Did not come" not in page and "on your way" not in page and "five minutes early" not in page
+    page = Staff(surgery.practitioner.user).read("visit", visit.uuid)
+    assert "They are here, and booked again. The check-in opens when the front desk has marked the arrival." in page
+    for verb, is_here in (("arrive", True), ("undo", False)):
+        desk.post(verb, visit.uuid)
+        page = desk.read("desk")
+        assert ("<dt>Here</dt><dd>1</dd>" in page) == is_here and "They are here" not in page
+
+
 def test_who_ends_a_visit_of_a_past_day_is_said(desk, surgery, clock):
     appointment = steps.arrived(surgery)
     words = f"{surgery.practitioner} opens it and chooses “End this visit without treating”"
