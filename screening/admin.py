@@ -286,6 +286,7 @@ class ReviewRequestAdmin(OwnPages):
         # One press only where there is nothing at all to stop at.
         simple = not (blocked or read["changed"] or replied or refusals or to_address)
         statements = _statements(wanted, found)
+        covers = reviews.days_covered(wanted.response, found, now=now)
         return self.page(
             request,
             "review",
@@ -302,8 +303,9 @@ class ReviewRequestAdmin(OwnPages):
                 "replied": replied,
                 "refusals": refusals,
                 "statement": statements[Review.Outcome.CLEARED],
+                "covers": covers if covers[0] <= covers[1] else None,
                 "statement_otherwise": statements[Review.Outcome.NOT_SUITABLE],
-                "shown": fingerprint(statements),
+                "shown": _shown(statements, covers),
                 "form": form,
                 "outcomes": _offered(blocked=bool(blocked), simple=simple),
                 "chosen": form["outcome"].value() or "",
@@ -339,7 +341,7 @@ class ReviewRequestAdmin(OwnPages):
                 raise reviews.Refused({f"reason-{rule}": ONCE for rule in twice})
             if request.POST.get("day") != reviews.assessed_day(wanted, now).isoformat():
                 raise reviews.Refused(_("The visit has been moved meanwhile. Please look at the findings again."))
-            if request.POST.get("shown") != fingerprint(statements):
+            if request.POST.get("shown") != _shown(statements, reviews.days_covered(wanted.response, found, now=now)):
                 raise reviews.Refused(_("What you sign has changed meanwhile. Please read it again."))
             assessment = reviews.stored_assessment(wanted.response, on=reviews.assessed_day(wanted, now), now=now)
             reviews.decide(
@@ -451,6 +453,11 @@ def _offered(*, blocked: bool, simple: bool) -> list[dict[str, Any]]:
 def _statements(wanted: ReviewRequest, found: rules.Assessment) -> dict[str, str]:
     """What is signed, by outcome."""
     return {outcome: reviews.statement_for(wanted, outcome, found) for outcome in Review.Outcome.values}
+
+
+def _shown(statements: dict[str, str], covers: tuple[date, date]) -> str:
+    """A mark of all that is signed: the sentences, and the days that a yes covers."""
+    return fingerprint(statements | {"covers": [day.isoformat() for day in covers]})
 
 
 def _also_wrong(

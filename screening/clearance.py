@@ -48,6 +48,7 @@ from screening.finished import (
     says,
     still_stands,
     unaddressed,
+    waits,
 )
 from screening.models import Questionnaire, QuestionnaireResponse, Review, ReviewRequest
 
@@ -230,6 +231,8 @@ class Clearances:
         found = self._says(response, on, now)
         if not same_area or found.effect == rules.INCOMPLETE or unaddressed(found, reasons):
             return not_now("blocked")
+        if on < review.assessment.on and waits(found):  # accepted for a later day
+            return no("blocked")
         return Clearance(True, review.pk, review.valid_from, last, "cleared")
 
 

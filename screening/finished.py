@@ -257,6 +257,11 @@ def unaddressed(assessment: rules.Assessment, reasons: dict[str, str]) -> list[r
     ]
 
 
+def waits(assessment: rules.Assessment) -> list[rules.Finding]:
+    """The findings that are waits, with a date or without: accepted for one day, one is accepted for no earlier day."""
+    return [finding for finding in assessment.findings if finding.effect == "defer" or finding.until]
+
+
 def needs_consultation(assessment: rules.Assessment, clinic: Clinic | None) -> bool:
     """Whether these findings may be cleared only for somebody who was seen in a consultation; the clinic's policy."""
     if clinic is not None and clinic.consultation_first == Clinic.ConsultationFirst.NEVER:

@@ -365,7 +365,7 @@ def _decide(
 
     valid_from = valid_until = None
     if outcome in Review.CLEARING:
-        valid_from, valid_until = days_covered(response, found, words["reasons"], now=now)
+        valid_from, valid_until = days_covered(response, found, now=now)
     review_uuid = uuid.uuid4()
     review = Review.objects.create(
         uuid=review_uuid,
@@ -454,7 +454,7 @@ def why_not(
         wrong[f"reason-{finding.rule}"] = _("Say why this finding does not stop you.")
     if request.area.code not in finished.answered_areas(request.response):
         wrong["outcome"] = _("These answers are about another part of the body. New answers are needed.")
-    if not wrong and days_covered(request.response, found, words["reasons"], now=now)[1] < found.on:
+    if not wrong and days_covered(request.response, found, now=now)[1] < found.on:
         wrong["outcome"] = _("These answers are too old for that day. New answers are needed.")
     return wrong
 
@@ -481,15 +481,13 @@ def _missing_words(
     return wrong
 
 
-def days_covered(
-    response: QuestionnaireResponse, found: rules.Assessment, reasons: dict[str, str], *, now: datetime
-) -> tuple[date, date]:
+def days_covered(response: QuestionnaireResponse, found: rules.Assessment, *, now: datetime) -> tuple[date, date]:
     """First and last treatment day that a clearing review covers.
 
     The last is the day of answering plus the clinic's policy (90 days at most), and no later than a consultation that
-    a finding needs still counts. The first is the earliest day, back from the day that was assessed, on which no
-    finding speaks that the clinician has not addressed: waits that are over by the visit still count for the days
-    before.
+    a finding needs still counts. The first is the earliest day, back from the day that was assessed, on which nothing
+    speaks but what was found on that day too: waits that are over by the visit still count for the days before. Past an
+    accepted wait it never goes back: "three days short" is said of one day, not of the day of the procedure.
     """
     clinic = Clinic.get()
     last = finished.last_day(response, clinic)
@@ -497,9 +495,10 @@ def days_covered(
         until = finished.consultation_counts_until(whose(response).pk, now=now)
         last = min(last, until) if until else last
     first = found.on
-    while first > finished.answered_day(response):
+    while first > finished.answered_day(response) and not finished.waits(found):
         before = finished.says(response, first - timedelta(days=1), now=now)
-        if before.effect == rules.INCOMPLETE or finished.unaddressed(before, reasons):
+        news = [finding for finding in finished.unaddressed(before, {}) if finding not in found.findings]
+        if before.effect == rules.INCOMPLETE or news:
             break
         first -= timedelta(days=1)
     return first, last

@@ -535,11 +535,28 @@ def test_with_nothing_found_it_is_one_statement_and_one_button(patient, treatmen
     request = ask(patient, treatment)
     page = review_page(request).content.decode()
     assert "I have read every answer of Ada Whitlock, born 4 May 1990, and see no reason against" in page
+    assert page.count("It covers 1 March 2027 to 30 May 2027.") == 2  # the single press, and all other decisions
     user = make_user(role="Clinician")
     done = post(request, user, outcome="cleared")
     assert (done.status_code, done["Location"]) == (302, reverse("admin:screening_reviewrequest_changelist"))
     review = Review.objects.get()
     assert (review.outcome, review.decided_by, review.valid_until) == ("cleared", user, TODAY + 90 * DAY)
+
+
+def test_the_days_that_an_accepted_wait_covers_stand_beside_what_is_signed(patient, treatment, questionnaire, harmless):
+    filled = {"recent-procedures": ["filler"], "recent-procedures-filler-on": TODAY.isoformat()}
+    response = answer(questionnaire, {**harmless, **filled}, patient)
+    request = ask(patient, treatment, on=TODAY + 25 * DAY)
+    page = review_page(request).content.decode()
+    assert page.index("on the days this covers.") < page.index("It covers 26 March 2027 to 30 May 2027.")
+    user = make_user(role="Clinician")
+    read = {"day": "2027-03-26", "shown": shown_to(signed_in(user), request)}
+    make_clinic(screening_valid_days=30)  # meanwhile
+    said = {f"reason-{finding.rule}": "Fine." for finding in finished.says(response, VISIT, now=NOW).findings}
+    assert "has changed meanwhile" in post(request, user, outcome="cleared", **read, **said).content.decode()
+    make_clinic(screening_valid_days=20)
+    page = review_page(request).content.decode()
+    assert "on the days this covers." in page and "It covers" not in page  # no day is left
 
 
 NOTHING_AGAINST = "and see no reason against Microneedling: acne scars, face on the days this covers."

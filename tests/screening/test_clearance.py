@@ -189,13 +189,42 @@ def test_a_wait_that_speaks_on_an_earlier_day_blocks_that_day(patient, treatment
     assert not clears_in_sql(review, waxed + 6 * DAY)
 
 
-def test_a_wait_that_a_clinician_accepted_does_not_block(patient, treatment, questionnaire, harmless):
-    waxed = TODAY - 2 * DAY
-    answers = {**harmless, "recent-procedures": ["waxing"], "recent-procedures-waxing-on": waxed.isoformat()}
-    answer(questionnaire, answers, patient)
-    review = decide(ask(patient, treatment, on=TODAY + DAY))
-    assert review.valid_from == TODAY
-    assert clearance_on(patient, treatment, TODAY).cleared
+FILLER = {"recent-procedures": ["filler"], "recent-procedures-filler-on": TODAY.isoformat()}  # until 29 March
+SPOTS = {"active-acne": "many", "active-acne-treatment": "no"}  # a wait without a date
+LOOK = {"diabetes": "yes", "diabetes-controlled": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("said", "first"),
+    [
+        (FILLER, date(2027, 3, 26)),
+        (SPOTS, date(2027, 3, 26)),
+        (FILLER | LOOK, date(2027, 3, 26)),
+        (LOOK, TODAY),  # nothing to wait for: the same on every day
+    ],
+)
+def test_a_wait_is_accepted_for_the_day_that_was_looked_at_and_for_no_earlier_one(
+    patient, treatment, questionnaire, harmless, said, first
+):
+    """Three days short of four weeks after a filler is fine; the day of the filler is not (H07, H08)."""
+    answer(questionnaire, {**harmless, **said}, patient)
+    review = decide(ask(patient, treatment, on=date(2027, 3, 26)))
+    assert review.valid_from == first
+    for day in (TODAY, date(2027, 3, 4), date(2027, 3, 25), date(2027, 3, 26), date(2027, 3, 27)):
+        cleared = day >= first
+        assert clearance_on(patient, treatment, day).cleared is cleared, day
+        assert clears_in_sql(review, day) is cleared, day
+
+
+def test_a_decision_that_reaches_back_past_an_accepted_wait_clears_no_earlier_day(
+    patient, treatment, questionnaire, harmless, monkeypatch
+):
+    """One of before, when accepted waits still reached back to the day of the answers."""
+    answer(questionnaire, {**harmless, **FILLER}, patient)
+    monkeypatch.setattr(finished, "waits", lambda found: [])
+    assert decide(ask(patient, treatment, on=date(2027, 3, 26))).valid_from == TODAY
+    assert clearance_on(patient, treatment, date(2027, 3, 25)).why == "blocked"
+    assert clearance_on(patient, treatment, date(2027, 3, 26)).cleared
 
 
 def test_a_finding_that_first_speaks_on_another_day_has_to_be_read_first(patient, treatment, questionnaire, harmless):
