@@ -210,7 +210,8 @@ class Clearances:
         ):
             return not_now(SUPERSEDED)
         if review.outcome not in Review.CLEARING:
-            return not_now(review.outcome)
+            is_over = review.deferred_until is not None and on >= review.deferred_until
+            return not_now("none" if is_over else review.outcome)
         if review.valid_from is None or review.valid_until is None:
             return no("blocked")
         last = min(review.valid_until, last_day(response, self.clinic))

@@ -409,6 +409,19 @@ def test_a_clinicians_wait_counts_too(patient, treatment, questionnaire, harmles
     assert asking(response, treatment).earliest == TODAY + 20 * DAY
 
 
+def test_a_clinicians_wait_that_is_over_by_the_day_refuses_nobody_and_clears_nobody(
+    patient, treatment, questionnaire, harmless
+):
+    """The phone asks this door, and offers what the patient is offered online."""
+    answer(questionnaire, harmless, patient)
+    decide(ask(patient, treatment), "deferred", deferred_until=TODAY + 5 * DAY)
+    for day, why, is_refused in ((4, "deferred", True), (5, "none", False), (21, "none", False)):
+        found = clearance_on(patient, treatment, TODAY + day * DAY)
+        assert (found.cleared, found.why, found.is_refused) == (False, why, is_refused), day
+    ask(patient, treatment, on=TODAY + 5 * DAY)
+    assert clearance_on(patient, treatment, TODAY + 5 * DAY).why == "waiting"
+
+
 def test_under_18_may_not_even_ask_for_a_talk(patient, treatment, questionnaire, harmless):
     """Such answers are not kept; should some exist all the same, nothing may be asked for with them."""
     response = answer(questionnaire, harmless)
