@@ -34,10 +34,11 @@ from booking.choosing import (
 )
 from booking.forms import ChosenTimeForm
 from booking.models import Appointment
+from booking.standing import can_stand
 from booking.templatetags.booking_words import clock
 from booking.templatetags.booking_words import day as day_in_words
 from booking.times import Finder, Week, Wish, read_wish
-from booking.visitors import not_yours, open_for_a_while, patient_of, visible
+from booking.visitors import kept_by, not_yours, open_for_a_while, patient_of, visible
 from clinic import accounts
 from clinic.models import Clinic, Patient, today_at
 from clinic.zones import several_zones, zone_beside
@@ -52,8 +53,8 @@ CHANGED = _lazy("Your appointment has changed meanwhile, so we did nothing. This
 class State:
     """How an appointment stands, for its patient: a code that the templates know, and what may be done now.
 
-    code: question, form, asked, booked, here, done, missed, refused, ended (by the practitioner; there is no decision
-    to read), cancelled, void. prepare: whether the pages about preparing and aftercare belong to it. near: "here",
+    code: question, form, asked, booked, other-time (asked for or booked, and nobody is there then), here, done, missed,
+    refused, ended (by the practitioner; there is no decision to read), cancelled, void. prepare: whether the pages about preparing and aftercare belong to it. near: "here",
     somebody who waits in the house; "call", it began to wait so late that they call before they travel; else empty.
     """
 
@@ -68,11 +69,11 @@ class State:
     @property
     def is_open(self) -> bool:
         """Whether it is still to come or being attended."""
-        return self.code in ("question", "form", "asked", "booked", "here")
+        return self.code in ("question", "form", "asked", "booked", "other-time", "here")
 
 
-def state_of(visit: Appointment, clinic: Clinic | None, now: datetime) -> State:
-    """A pure function of the record, the clinic's notice and the clock."""
+def state_of(visit: Appointment, clinic: Clinic | None, now: datetime, *, is_hit: bool = False) -> State:
+    """A pure function of the record, the clinic's notice, the clock and whether nobody is there then (`is_hit`)."""
     status = Appointment.Status
     codes: dict[str, str] = {
         status.BOOKED: "booked",
@@ -87,6 +88,8 @@ def state_of(visit: Appointment, clinic: Clinic | None, now: datetime) -> State:
         code = "question" if visit.information_asked_at else "form" if visit.form_due_by else "asked"
     if visit.status == status.CANCELLED and visit.cancel_reason == Appointment.Reason.CLINICAL:
         code = "refused"
+    if is_hit and code in ("asked", "booked") and visit.starts_at > now and not in_the_house(visit):
+        code = "other-time"
     to_come = allows(check_cancel, visit, by="patient", now=now)
     late = visit.is_late(clinic, now=now)
     prepare = visit.treatment.needs_screening and code in ("question", "form", "asked", "booked", "here", "done")
@@ -172,7 +175,7 @@ def about(visit: Appointment, whole: bool, now: datetime) -> dict:
         "visit": visit,
         "whole": whole,
         "place": visit.location,
-        "state": state_of(visit, clinic, now),
+        "state": state_of(visit, clinic, now, is_hit=not can_stand(visit)),
         "overdue": visit.answer_by is not None and visit.answer_by < now,
         "let_go": notices.is_let_go_then(visit),
         "clinic": clinic,
@@ -382,10 +385,13 @@ def link(request: HttpRequest, token: str) -> HttpResponseBase:
 
 
 def my_appointments(request: HttpRequest, now: datetime) -> dict | None:
-    """The panel of /my/: what is to come and what has been, of the signed-in patient. None for everybody else."""
-    patient = patient_of(request)
+    """The panel of /my/: what is to come and what has been, of the signed-in patient, and the time that this browser
+    keeps and that is among neither yet. None where there is nothing of it."""
+    patient, kept = patient_of(request), kept_by(request)
+    if kept is not None and kept.patient_id is not None:
+        kept = None
     if patient is None:
-        return None
+        return {"kept": kept, "to_come": [], "past": []} if kept is not None else None
     clinic = Clinic.get()
     visits = [
         {"visit": visit, "place": visit.location, "state": state_of(visit, clinic, now)}
@@ -403,4 +409,4 @@ def my_appointments(request: HttpRequest, now: datetime) -> dict | None:
         if state.code == "question" and (visit.treatment_id, visit.area_id) not in questions:
             row["state"] = replace(state, code="asked")  # answered: now it waits for the clinician again
     to_come = [r for r in visits if (r["state"].is_open or r["held"]) and r["visit"].ends_at > now]
-    return {"to_come": list(reversed(to_come)), "past": [r for r in visits if r not in to_come]}
+    return {"kept": kept, "to_come": list(reversed(to_come)), "past": [r for r in visits if r not in to_come]}

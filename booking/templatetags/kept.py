@@ -6,17 +6,22 @@ from django.utils import timezone
 
 from booking import choosing, visitors
 from booking.holding import EXTENSIONS
+from booking.models import Appointment
 from clinic.zones import zone_beside
 
 register = template.Library()
 
 
 @register.inclusion_tag("booking/kept.html", takes_context=True)
-def kept_time(context: Context) -> dict:
-    """Until when the time is kept, and "I need more time"; nothing where this browser holds none."""
-    held = visitors.kept_by(context["request"])
+def kept_time(context: Context, found: Appointment | None = None) -> dict:
+    """Until when the time is kept, and "I need more time"; nothing where this browser holds none.
+
+    found: that time, on a page that has looked for it; otherwise this is the page where writing the code comes first.
+    """
+    held = found or visitors.kept_by(context["request"])
     return {
         "held": held,
+        "code_first": found is None,
         "expired": held is not None and visitors.has_run_out(held, timezone.now()),
         "zone": zone_beside(held.location, choosing.places()) if held else "",
         "more_time_left": held is not None and held.hold_extensions < EXTENSIONS,

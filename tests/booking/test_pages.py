@@ -422,6 +422,10 @@ def test_from_a_time_to_a_booked_consultation_with_a_real_code(client, surgery):
     assert "You have five minutes more: we keep your time until 09:15" in words(more)
     response = client.post(response.url, {"code": code_in(message)})
     assert response.url == page
+    mine = client.get(reverse("my")).content.decode()  # who looks here before asking for the time finds back to it
+    assert "for you until <strong>09:15</strong>" in mine and f'class="btn btn-primary" href="{page}"' in mine
+    assert mine.count('class="btn btn-primary"') == 1 and "There is nothing here yet" not in mine
+    assert "While you look for the code" not in mine
     text = words(client.get(page))
     assert "Rosa Example" in text
     assert "Book this time" in text
