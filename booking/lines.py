@@ -321,18 +321,26 @@ def desk_verbs(line: Line, user: User) -> list[Verb]:
 
 
 def not_treated(*, now: datetime) -> QuerySet[Appointment]:
-    """Visits (with names) that ended with "not today" in the last 14 days, nearest first, until their patient has a
-    later one of the same treatment. See `is_not_today`."""
-    later = (
+    """Visits (with names) that ended with "not today" in the last 14 days, nearest first, until their patient is given
+    a later one of the same treatment on the same area: made since then, or moved. See `is_not_today`."""
+    history = Appointment.events.rel.related_model.objects.filter(pgh_obj=OuterRef("pk")).order_by("-pgh_id")
+    ended = history.filter(status=Status.CANCELLED)
+    before = history.filter(pgh_id__lt=OuterRef(OuterRef("ended")))
+    # One that was planned already is the next session, and makes up for nothing.
+    given_since = (
         Appointment.objects.occupying()
         .exclude(status=Status.PROPOSED)
         .filter(patient=OuterRef("patient"), treatment=OuterRef("treatment"), starts_at__gt=OuterRef("starts_at"))
+        .filter(Q(area=OuterRef("area")) | Q(area=None))  # a talk is of none
+        .alias(was_at=Subquery(before.values("starts_at")[:1]))
+        .filter(Q(was_at=None) | ~Q(was_at=F("starts_at")))
     )
     return (
         Appointment.objects.with_names()
         .filter(cancelled_by=Appointment.CancelledBy.CLINICIAN, cancelled_by_user=F("practitioner__user"))
         .filter(cancelled_at__gt=now - FIND_ANOTHER_WITHIN)
         .filter(local_date__lte=day_there(F("cancelled_at"), "room__location__time_zone"))
-        .exclude(Exists(later))
+        .alias(ended=Subquery(ended.values("pgh_id")[:1]))
+        .exclude(Exists(given_since))
         .order_by("starts_at", "pk")
     )

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from booking import appointments
+from booking import appointments, todo
 from booking import desk as pages
 from booking.models import Appointment
 from clinic.models import CallBack, Location, Patient
@@ -705,6 +705,28 @@ def test_what_is_to_do_stands_beside_the_day(desk, surgery):
     assert kinds == ["Time to be moved", "Call back", "Message unclear: sent or not?", "Form due"], "worst first"
     for kind in ("Time to be moved", "Form due"):
         assert f'<a href="{Staff.address("desk")}#to-do">{kind}</a>' in words_of(desk.client.get("/admin/"))
+
+
+@pytest.mark.parametrize("is_talk", [False, True])
+def test_who_was_not_treated_needs_a_time_that_they_did_not_have_already(surgery, is_talk):
+    visit = steps.talk(surgery) if is_talk else steps.booked(surgery)
+    wanted = {"patient": visit.patient, "treatment": visit.treatment, "status": "pending"}
+    planned = make.make_appointment(starts_at=visit.starts_at + timedelta(days=35), **wanted)
+    by, now = surgery.practitioner.user, visit.starts_at
+    appointments.cancel(visit, by="clinician", user=by, reason="clinical", now=now)
+
+    def waiting():
+        return list(todo.attention(now + timedelta(minutes=1))["not_treated"])
+
+    if not is_talk:
+        elsewhere = wanted | {"area": make.area("upper-back")}
+        make.make_appointment(starts_at=visit.starts_at + timedelta(days=7), **elsewhere)
+    assert waiting() == [visit], "the next session was planned before, and the back is not the face"
+    Appointment.objects.filter(pk=planned.pk).update(status="booked" if is_talk else "pending", price=1)
+    assert waiting() == [visit], "it stands where it stood"
+    for end in ("starts_at", "ends_at", "busy_until"):
+        Appointment.objects.filter(pk=planned.pk).update(**{end: getattr(planned, end) - timedelta(minutes=1)})
+    assert waiting() == [], "it was moved since"
 
 
 def test_nothing_to_do_is_said(desk):
