@@ -27,6 +27,7 @@ from education.models import Article, ArticleReview, ArticleRevision, Picture, S
 from education.readability import long_sentences, readability
 from education.rendering import render as render_body
 from education.views import article_context
+from education.wording import never_said
 
 
 class WorkFilter(admin.SimpleListFilter):
@@ -166,6 +167,7 @@ class ArticleAdmin(AsksFiltersOnly):
             "errors": form.errors or sources.total_error_count(),
             "reading": readability(page.prose),
             "long_sentences": long_sentences(page.text),
+            "never_said": never_said(*(form[name].value() or "" for name in WORDS if name != "body"), page.text),
             "versions": versions,
             "may_write": may_write,
             "may_publish": holds(request.user, "publish_article"),
@@ -260,6 +262,7 @@ class ArticleAdmin(AsksFiltersOnly):
             "may_review": may_review and request.user.pk != revision.author_id,
             "is_author": request.user.pk == revision.author_id,
             "reviews": revision.reviews.all(),
+            "never_said": never_said(revision.title, revision.summary, revision.short_answer, revision.text),
         }
         return render(request, "admin/education/article/review.html", context)
 

@@ -286,6 +286,27 @@ def test_shows_the_reading_age_beside_the_text(staff, editor, article):
         assert "Reading age" in staff(editor).get(path).content.decode()
 
 
+@pytest.mark.parametrize("field", ["title", "summary", "short_answer", "body"])
+def test_names_the_words_that_no_page_says_to_who_writes_and_who_signs(staff, editor, clinician, article, field):
+    told = "Please say it another way"
+    for number, said in enumerate(["It heals slowly.", "A <b>Perfectly</b> PAINLESS way, and painless again."], 1):
+        draft(article, editor, **{field: said if field != "body" else f"## A {{#a}}\n\n{said}\n"})
+        pages = [
+            staff(editor).get(address(article, "change")).content.decode(),
+            staff(clinician).get(address(article, "versions", number, "review")).content.decode(),
+        ]
+        for page in pages:
+            assert (told in page) == ("“perfectly”, “painless”</" in page) == (number == 2)
+
+
+def test_what_has_no_whole_sentence_has_no_reading_age(staff, editor, article):
+    draft(article, editor, body="## A {#a}\n\n- a hat\n- water\n", sources=[])
+    for path in (address(article, "change"), address(article, "versions", 1, "phone")):
+        page = staff(editor).get(path).content.decode()
+        assert "cannot be measured" in page
+        assert "11 or under" not in page and "Reading age 5" not in page
+
+
 def test_a_preview_is_for_staff_only(client, staff, editor, clinician, article):
     revision = draft(article, editor)
     assert client.get(address(article, "versions", 1, "phone")).status_code == 302
