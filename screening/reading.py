@@ -16,7 +16,6 @@ from screening import finished, reviews, sealing
 from screening.models import Effect, QuestionnaireResponse, Review
 from screening.questionnaires import UNKNOWN_DATE
 
-EARLIER_SHOWN = 5
 STATUS_CLASS: dict[str, str] = {
     Effect.CONTRAINDICATED: "stop",
     Effect.INCOMPLETE: "stop",
@@ -110,34 +109,35 @@ def earlier_responses(response: QuestionnaireResponse) -> list[QuestionnaireResp
     """The same patient's other finished answers, withdrawn ones too, newest first. Every attempt is kept (H10)."""
     if response.patient_id is None:
         return []
-    return list(
+    found = (
         QuestionnaireResponse.objects.filter(patient_id=response.patient_id, completed_at__lte=response.completed_at)
         .exclude(pk=response.pk)
-        .select_related("questionnaire", "data_key", "assisted_by")
-        .order_by("-completed_at", "-id")
+        .select_related("questionnaire", "data_key", "assisted_by", "patient")
     )
+    return list(found.order_by("-completed_at", "-id"))
 
 
 def lines_of(
     response: QuestionnaireResponse, found: rules.Assessment, earlier: Iterable[QuestionnaireResponse] = ()
 ) -> list[Line]:
     """Every answer in the order of the form. `first` marks those a reader has to see before the rest: whatever a
-    finding is about, whatever is not a plain harmless code, and text. `earlier` holds other answers to the same
-    question. Raises sealing.SealBroken when the answers cannot be read; earlier ones that cannot be are left out."""
+    finding is about, whatever is not a plain harmless code, and text. `earlier` holds every other answer to the same
+    question, each once with the last day it was given: however many forms later, what was said first is not forgotten.
+    Raises sealing.SealBroken when the answers cannot be read; earlier ones that cannot be are left out."""
     items = finished.items_of(response)
     spoken = {link_id for finding in found.findings for link_id in finding.questions}
     try:
         questions = response.questionnaire.definition().by_link_id
     except Exception:  # then nothing is known to be harmless
         questions = {}
-    before: dict[str, list[tuple[date, str]]] = {}
-    for other in list(earlier)[:EARLIER_SHOWN]:
+    before: dict[str, dict[str, date]] = {}
+    for other in earlier:
         try:
             others = finished.items_of(other)
         except sealing.SealBroken:
             continue
         for item in others:
-            before.setdefault(item["link_id"], []).append((finished.answered_day(other), answer_words(item)))
+            before.setdefault(item["link_id"], {}).setdefault(answer_words(item), finished.answered_day(other))
     lines = []
     for item in items:
         question = questions.get(item["link_id"])
@@ -154,7 +154,7 @@ def lines_of(
                 bool(item.get("parent")),
                 item["kind"] == "text",
                 first=item["link_id"] in spoken or not (harmless or item["kind"] in ("day", "date", "number")),
-                earlier=[(day, other) for day, other in before.get(item["link_id"], []) if other != words],
+                earlier=[(day, other) for other, day in before.get(item["link_id"], {}).items() if other != words],
             )
         )
     # a follow-up stays with its question

@@ -476,6 +476,27 @@ def test_an_answer_that_has_become_harmless_takes_the_single_press_away(patient,
     assert "Answered differently before" in words and "Decide something else" not in words
 
 
+def test_no_number_of_later_forms_makes_an_old_answer_forgotten(
+    patient, treatment, questionnaire, harmless, django_assert_num_queries
+):
+    """Keloid "yes", then one harmless form after the other: still no single press past it (H10)."""
+    answer(questionnaire, {**harmless, **GIVEN}, patient)
+    answer(questionnaire, {**harmless, **GIVEN}, patient, now=NOW + DAY)
+    answer(questionnaire, harmless, patient, now=NOW + 2 * DAY)
+    wanted, client = ask(patient, treatment, now=NOW + 2 * DAY), signed_in(make_user(role="Clinician"))
+    page = reverse("admin:screening_reviewrequest_review", args=[wanted.uuid])
+    client.get(page)
+    with CaptureQueriesContext(connection) as few:
+        client.get(page)
+    for number in range(3, 12):
+        answer(questionnaire, harmless, patient, now=NOW + number * DAY)
+    page = reverse("admin:screening_reviewrequest_review", args=[ReviewRequest.objects.get(closed_at=None).uuid])
+    with django_assert_num_queries(len(few)):
+        many = client.get(page)
+    (line,) = many.context["changed"]
+    assert (line.link_id, line.earlier, many.context["simple"]) == ("keloid", [(TODAY + DAY, "Yes")], False)
+
+
 def test_on_a_narrow_page_the_decision_is_one_press_away(waiting):
     words = review_page(waiting).content.decode()
     assert words.index("Ada Whitlock") < words.index('href="#decide"') < words.index('id="findings"')
