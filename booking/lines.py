@@ -335,9 +335,9 @@ def not_treated(*, now: datetime) -> QuerySet[Appointment]:
         .alias(was_at=Subquery(before.values("starts_at")[:1]))
         .filter(Q(was_at=None) | ~Q(was_at=F("starts_at")))
     )
+    visits: QuerySet[Appointment] = Appointment.objects.with_names()
     return (
-        Appointment.objects.with_names()
-        .filter(cancelled_by=Appointment.CancelledBy.CLINICIAN, cancelled_by_user=F("practitioner__user"))
+        visits.filter(cancelled_by=Appointment.CancelledBy.CLINICIAN, cancelled_by_user=F("practitioner__user"))
         .filter(cancelled_at__gt=now - FIND_ANOTHER_WITHIN)
         .filter(local_date__lte=day_there(F("cancelled_at"), "room__location__time_zone"))
         .alias(ended=Subquery(ended.values("pgh_id")[:1]))
