@@ -52,6 +52,7 @@ HOLD = "hold"  # in the session: the uuid of the held appointment that waits for
 # In the session: where the last code went and when it ends, so that the page that asks for a new one says that it did;
 # gone after signing in, when the address is corrected, and an hour after the end.
 SENT = "code_sent"
+CORRECTED = "address_to_correct"  # in the session: a mistyped address, for the next page that asks for one
 NAME = "name_given"  # in the session: who the held time is for, as it was typed
 BIRTH_DATE_TRIES = 5  # a day
 SECOND_FACTOR_SHOWN = "second_factor"  # in the session: set up in this very session
@@ -105,7 +106,8 @@ class CodeForm(RequestLoginCodeForm):
         super().__init__(*args, **kwargs)
         self.fields["email"].label = _("E-mail address")
         sent = code_sent(context.request) if context.request and not self.is_bound else {}
-        self.fields["email"].initial = sent.get("email")
+        mistyped = context.request.session.pop(CORRECTED, None) if context.request else None
+        self.fields["email"].initial = sent.get("email") or mistyped
         self.too_old = bool(sent) and sent["until"] < time.time()
 
     def clean_email(self) -> str:
@@ -302,10 +304,15 @@ def code_sent(request: HttpRequest) -> dict:
 
 def correct_address(request: HttpRequest) -> str:
     """Forgets the code that is awaited, so that another address can be given; returns the path where that is done:
-    the details of the held time, or the sign-in page. (allauth leads back to the code as long as one is awaited.)"""
+    the details of the held time, or the sign-in page. (allauth leads back to the code as long as one is awaited.)
+    There the mistyped address stands in its box, once: it is not for whoever uses this device next."""
+    mistyped = code_sent(request).get("email")
     clear_login(request)
     request.session.pop(SENT, None)
-    return held_time(request) or reverse("account_request_login_code")
+    path = held_time(request)
+    if not path and mistyped:
+        request.session[CORRECTED] = mistyped
+    return path or reverse("account_request_login_code")
 
 
 def held_time(request: HttpRequest) -> str:
