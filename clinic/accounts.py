@@ -337,6 +337,7 @@ class AccountAdapter(DefaultAccountAdapter):
     """What is ours in allauth's sign-in."""
 
     error_messages = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": _("The address or the password does not fit."),
         "incorrect_code": _("This code does not fit. Look at the newest message from us, or let us send a new code."),
         "too_many_login_attempts": _(
             "Those were too many tries. Please wait five minutes before you try a password again."

@@ -150,6 +150,7 @@ def test_guessing_passwords_is_paused(client):
     client.post("/accounts/login/", {"login": "boss@example.org", "password": "correct horse battery"})
     assert "_auth_user_id" not in client.session
     many = [client.post("/accounts/login/", {"login": f"a{n}@example.org", "password": "x"}) for n in range(35)]
+    assert "The address or the password does not fit." in many[0].content.decode()
     assert many[-1].status_code == 429 and "Please wait a few minutes" in many[-1].content.decode()
 
 
