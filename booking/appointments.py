@@ -520,7 +520,7 @@ def check_in(
         raise NotAllowed(_("Please make sure first that this is the right person."))
     record = {"identity_confirmed_at": now, "identity_confirmed_by": by, "agreed_at": None}
     if appointment.treatment.needs_screening:
-        if not rechecked(appointment.whose, on=appointment.day):
+        if not rechecked(appointment.whose, on=appointment.day, since=appointment.asked_from()):
             raise NotAllowed(_("Please ask the short questions first."))
         if not agreed:
             raise NotAllowed(_("Please record that the patient agrees to the treatment."))

@@ -106,7 +106,7 @@ class OwnDayPages(StaffPages):
         published."""
         if not (visit.treatment.needs_screening and self.can_check_in(visit, now=now)):
             return []
-        if clearance.rechecked(visit.whose, on=visit.day):
+        if clearance.rechecked(visit.whose, on=visit.day, since=visit.asked_from()):
             return []
         return clearance.recheck_steps(form.data if form.is_bound else None, today=visit.day)
 

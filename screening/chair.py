@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import Expression, Q
 from django.utils.translation import gettext_lazy as _
 
 from clinic.models import Patient, User
@@ -93,7 +94,7 @@ def recheck(patient: Patient, answers: dict[str, Any], *, by: User, today: date,
     ValidationError (a dict by link_id where answers are missing), and then nothing is stored.
     """
     record_recheck(patient, answers, by=by, today=today, now=now)
-    return rechecked(patient, on=today)
+    return rechecked(patient, on=today, since=now)
 
 
 def record_recheck(
@@ -185,10 +186,13 @@ def _accepted(
     return True
 
 
-def rechecked(patient: Patient, *, on: date) -> bool:
-    """Whether the last short re-check of that local day found nothing that a clinician has to look at."""
-    last = _rechecks(patient, on).first()
-    return last is not None and not last.reopens
+def rechecked(patient: Patient, *, on: date, since: datetime | Expression) -> bool:
+    """Whether the last short re-check of that local day found nothing that a clinician has to look at.
+
+    since: the moment from which it counts, or the query for it: answers for one visit are not taken for another's.
+    """
+    last = _rechecks(patient, on).annotate(counts=Q(completed_at__gte=since)).first()
+    return last is not None and last.counts is True and not last.reopens
 
 
 def said_of_last_session(patient: Patient, *, on: date, by: User, now: datetime) -> list[str]:

@@ -302,7 +302,7 @@ def test_something_new_sends_the_visit_to_a_clinician(nurse, surgery, here, ques
     assert "Nothing is done today without that." in words
     here.refresh_from_db()
     assert (here.status, here.identity_confirmed_at) == ("pending", None)
-    assert not clearance.rechecked(here.patient, on=here.local_date)
+    assert not clearance.rechecked(here.patient, on=here.local_date, since=here.starts_at)
     desk = Staff(surgery.desk)
     assert "okapiboil" not in desk.read("desk") + desk.read("change", here.uuid)
     assert "Please answer all the questions again, on your page." in desk.read("change", here.uuid)  # they are here
@@ -367,8 +367,38 @@ def test_the_verb_asks_for_agreement_and_for_questions_of_the_same_day(surgery, 
     steps.rechecked(here)
     with pytest.raises(NotAllowed, match="agrees"):
         appointments.check_in(here, by=by, identity_confirmed=True, now=now)
-    assert clearance.rechecked(here.patient, on=here.local_date)
-    assert not clearance.rechecked(here.patient, on=here.local_date + timedelta(days=1))
+    assert clearance.rechecked(here.patient, on=here.local_date, since=now)
+    assert not clearance.rechecked(here.patient, on=here.local_date, since=now + timedelta.resolution)
+    assert not clearance.rechecked(here.patient, on=here.local_date + timedelta(days=1), since=now)
+
+
+@pytest.mark.parametrize("both_at_once", [False, True])
+def test_each_treatment_of_a_day_asks_about_its_own_area(nurse, surgery, clock, questions, both_at_once):
+    patient = make.make_patient()
+    surgery.treatment.areas.add(make.area("upper-back"))
+    steps.answered(surgery, patient, treatment_area=["face", "upper-back"])
+    face = steps.booked(surgery, patient=patient)
+    back = steps.booked(surgery, clock="14:00", patient=patient, area=make.area("upper-back"))
+    clock.now = face.starts_at
+    for visit in [face, back] if both_at_once else [face]:
+        appointments.arrive(visit, by=surgery.desk, now=clock.now)
+    clock.now += timedelta(minutes=1)
+    nurse.post("visit", face.uuid, **filled(questions))
+    face.refresh_from_db()
+    assert face.status == "checked-in"
+    appointments.fulfil(face, by=surgery.practitioner.user, now=face.ends_at)
+
+    clock.now = back.starts_at
+    if not both_at_once:
+        appointments.arrive(back, by=surgery.desk, now=clock.now)
+    boxes = {"says_name": "on", "says_birth_date": "on", "agreed": "on"}
+    nurse.post("visit", back.uuid, **boxes)
+    with pytest.raises(NotAllowed, match="short questions"):
+        appointments.check_in(back, by=surgery.practitioner.user, identity_confirmed=True, agreed=True, now=clock.now)
+    nurse.post("visit", back.uuid, **filled(questions))
+    back.refresh_from_db()
+    assert back.status == "checked-in"
+    assert QuestionnaireResponse.objects.filter(questionnaire=questions).count() == 2
 
 
 # --- the end
