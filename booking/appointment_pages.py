@@ -34,7 +34,7 @@ from booking.choosing import (
 )
 from booking.forms import ChosenTimeForm
 from booking.models import Appointment
-from booking.standing import can_stand
+from booking.standing import with_hit
 from booking.templatetags.booking_words import clock
 from booking.templatetags.booking_words import day as day_in_words
 from booking.times import Finder, Week, Wish, read_wish
@@ -54,8 +54,9 @@ class State:
     """How an appointment stands, for its patient: a code that the templates know, and what may be done now.
 
     code: question, form, asked, booked, other-time (asked for or booked, and nobody is there then), here, done, missed,
-    refused, ended (by the practitioner; there is no decision to read), cancelled, void. prepare: whether the pages about preparing and aftercare belong to it. near: "here",
-    somebody who waits in the house; "call", it began to wait so late that they call before they travel; else empty.
+    refused, ended (by the practitioner; there is no decision to read), cancelled, void. prepare: whether the pages
+    about preparing and aftercare belong to it. near: "here", somebody who waits in the house; "call", it began to wait
+    so late that they call before they travel; else empty.
     """
 
     code: str
@@ -72,8 +73,8 @@ class State:
         return self.code in ("question", "form", "asked", "booked", "other-time", "here")
 
 
-def state_of(visit: Appointment, clinic: Clinic | None, now: datetime, *, is_hit: bool = False) -> State:
-    """A pure function of the record, the clinic's notice, the clock and whether nobody is there then (`is_hit`)."""
+def state_of(visit: Appointment, clinic: Clinic | None, now: datetime) -> State:
+    """A pure function of the record (`with_hit`), the clinic's notice and the clock."""
     status = Appointment.Status
     codes: dict[str, str] = {
         status.BOOKED: "booked",
@@ -88,7 +89,8 @@ def state_of(visit: Appointment, clinic: Clinic | None, now: datetime, *, is_hit
         code = "question" if visit.information_asked_at else "form" if visit.form_due_by else "asked"
     if visit.status == status.CANCELLED and visit.cancel_reason == Appointment.Reason.CLINICAL:
         code = "refused"
-    if is_hit and code in ("asked", "booked") and visit.starts_at > now and not in_the_house(visit):
+    is_hit = getattr(visit, "is_hit", False) and visit.starts_at > now and not in_the_house(visit)
+    if is_hit and code in ("asked", "booked"):
         code = "other-time"
     to_come = allows(check_cancel, visit, by="patient", now=now)
     late = visit.is_late(clinic, now=now)
@@ -175,7 +177,7 @@ def about(visit: Appointment, whole: bool, now: datetime) -> dict:
         "visit": visit,
         "whole": whole,
         "place": visit.location,
-        "state": state_of(visit, clinic, now, is_hit=not can_stand(visit)),
+        "state": state_of(visit, clinic, now),
         "overdue": visit.answer_by is not None and visit.answer_by < now,
         "let_go": notices.is_let_go_then(visit),
         "clinic": clinic,
@@ -395,7 +397,7 @@ def my_appointments(request: HttpRequest, now: datetime) -> dict | None:
     clinic = Clinic.get()
     visits = [
         {"visit": visit, "place": visit.location, "state": state_of(visit, clinic, now)}
-        for visit in Appointment.objects.with_names()
+        for visit in with_hit(Appointment.objects.with_names())
         .filter(patient=patient)
         .exclude(status=Appointment.Status.ENTERED_IN_ERROR)
         .exclude(status=Appointment.Status.CANCELLED, previous_status=Appointment.Status.PROPOSED)

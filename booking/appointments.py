@@ -470,7 +470,7 @@ def make_consultation(appointment: Appointment, *, now: datetime, by_patient: bo
         information_asked_at=None,
         sequence=F("sequence") + 1,
     )
-    notices.booked(appointment, now=now, is_other=not by_patient)
+    notices.booked_or_other_time(appointment, now=now, is_other=not by_patient)
     return appointment
 
 
@@ -588,7 +588,7 @@ def undo(appointment: Appointment, *, by: User, seen: str | None = None, now: da
     if to == Status.PENDING:
         return wait_for_answers(appointment, now=now, tell=not as_they_know)
     if not as_they_know:
-        notices.booked(appointment, now=now)
+        notices.booked_or_other_time(appointment, now=now)
     for step in Appointment.IN_THE_HOUSE:
         if was in Appointment.IN_THE_HOUSE and appointment.status != was:
             appointment = change(appointment, step, now=now)

@@ -152,7 +152,7 @@ def _decided_yes(visit: Appointment, *, now: datetime) -> None:
                 form_due_by=None,
             )
             if tell:
-                notices.booked(visit, now=now)
+                notices.booked_or_other_time(visit, now=now)
         else:  # the decision does not cover its day: somebody has to look at that one too
             _to_whom_it_waits_for(visit, now=now)
     elif not found.cleared:  # decided anew, for other days

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from booking import ics, links
 from booking.availability import RELEASED_BEFORE
 from booking.models import Appointment
+from booking.standing import can_stand
 from clinic.models import Clinic, Location
 from clinic.zones import zone_beside
 from outbox import messages
@@ -104,6 +105,21 @@ def booked(appointment: Appointment, *, now: datetime, is_other: bool = False) -
         now=now,
         is_other=is_other,
         calendar=ics.calendar_file(appointment, method=ics.PUBLISH, now=now),
+    )
+
+
+def booked_or_other_time(appointment: Appointment, *, now: datetime, is_other: bool = False) -> Message | None:
+    """As `booked`, of a visit that had its time before: where nobody is there then any more, that we have to find
+    another time, without a calendar file. The front desk has it among the times to be moved."""
+    if can_stand(appointment):
+        return booked(appointment, now=now, is_other=is_other)
+    return _queue(
+        "back_to_pending",
+        f"other-time:{_event_number(appointment)}",
+        appointment,
+        now=now,
+        other_time=True,
+        rings=bool(appointment.whose.phone),
     )
 
 

@@ -6,6 +6,7 @@ from operator import or_
 from typing import Any
 
 from django.db.models import (
+    BooleanField,
     Case,
     CharField,
     DateField,
@@ -46,6 +47,11 @@ def with_why(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
 def can_stand(visit: Appointment) -> bool:
     """Whether somebody and some place are there for this one, a held time as well. One query; verbs ask it."""
     return not Appointment.objects.filter(nobody_there(), pk=visit.pk).exists()
+
+
+def with_hit(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
+    """Visits, each with `is_hit`: whether somebody or some place is not there then."""
+    return visits.annotate(is_hit=ExpressionWrapper(nobody_there(), BooleanField()))
 
 
 def nobody_there() -> Q:

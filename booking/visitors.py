@@ -15,6 +15,7 @@ from django.middleware.csrf import get_token
 from booking import holding
 from booking.availability import Slot
 from booking.models import Appointment, HoldDetails
+from booking.standing import with_hit
 from booking.times import Wish
 from clinic import accounts
 from clinic.models import Patient, Treatment
@@ -83,7 +84,7 @@ def visible(request: HttpRequest, uuid: UUID, now: datetime) -> tuple[Appointmen
     opened = is_granted(request, uuid, now)
     if patient is None and not opened:
         return None
-    visit = Appointment.objects.with_names().filter(uuid=uuid).exclude(patient=None).first()
+    visit = with_hit(Appointment.objects.with_names()).filter(uuid=uuid).exclude(patient=None).first()
     if visit is None:
         return None
     if patient is not None and visit.patient_id == patient.pk:

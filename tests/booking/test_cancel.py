@@ -146,6 +146,15 @@ def test_who_was_told_hears_that_it_stands(surgery):
     assert steps.messages(appointment) == ["booked"]
 
 
+def test_who_was_told_hears_of_another_time_where_nobody_is_there_then(surgery):
+    appointment = steps.talk(surgery)
+    make.make_time_off(surgery.practitioner, appointment.starts_at, appointment.ends_at)
+    appointments.cancel(appointment, by="staff", user=surgery.desk, reason="practitioner-away", now=NOW)
+    steps.sent(kind="cancelled")
+    assert appointments.undo(appointment, by=surgery.desk, now=NOW + timedelta(minutes=5)).status == "booked"
+    assert steps.messages(appointment) == ["back_to_pending"]
+
+
 @pytest.mark.parametrize("of", [steps.talk, steps.booked, steps.asked, steps.phoned])
 def test_what_the_cancellation_took_back_unsent_is_told_after_all(surgery, of):
     surgery.questionnaire  # noqa: B018 - in force

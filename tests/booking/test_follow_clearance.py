@@ -34,6 +34,20 @@ def test_cleared_is_booked_and_told_with_the_calendar_file(surgery, outcome):
     assert "Test patch" not in message.text
 
 
+@pytest.mark.parametrize("outcome", ["cleared", "consultation-required"])
+def test_a_visit_at_which_nobody_is_there_is_promised_to_nobody(surgery, outcome):
+    appointment = steps.asked(surgery)
+    make.make_time_off(surgery.practitioner, appointment.starts_at, appointment.ends_at)
+    steps.decide(appointment, outcome)
+    assert appointment.status == "booked"  # the decision stands
+    assert steps.messages(appointment) == ["back_to_pending"]
+    told = Message.objects.get(subject_uuid=appointment.uuid, state="queued")
+    assert (told.subject, told.calendar) == ("We have to find another time for you", "")
+    for words in (told.text, told.html):
+        assert "Please do not travel" in words and "We ring you to find another time." in words
+        assert "confirmed" not in words and "We answer" not in words and "keep the time" not in words
+
+
 def test_a_decision_moves_only_what_it_is_about(surgery):
     back = make.make_treatment(areas=("upper-back",))
     back.practitioners.set(surgery.practitioners)

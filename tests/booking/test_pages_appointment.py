@@ -85,6 +85,21 @@ def test_booked_says_when_where_and_what_next(client, surgery, patient):
     assert patient.name not in title
 
 
+@pytest.mark.parametrize("make_visit", [steps.booked, steps.asked])
+def test_a_visit_at_which_nobody_is_there_needs_another_time(client, surgery, patient, make_visit):
+    visit = make_visit(surgery, patient=patient)
+    make.make_closure(surgery.location, visit.local_date)
+    page = client.get(page_of(visit))
+    text = words(page)
+    assert "We cannot see you at this time, and we are sorry. Please do not travel." in text
+    assert "We ring you to find another time." in text
+    for wrong in ("We see you on", "We answer by", "Put it in my calendar", "How to prepare"):
+        assert wrong not in text
+    assert page.content.decode().count("btn-primary") == 1
+    assert client.get(page_of(visit, "move")).status_code == 200
+    assert "Another time is needed" in words(client.get(reverse("my")))
+
+
 def test_a_question_leads_to_the_page_where_it_is_answered(client, surgery, patient):
     visit = steps.asked(surgery, patient=patient)
     review = steps.decide(visit, "needs-information", question="Which medicine is it?")
