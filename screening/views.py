@@ -124,9 +124,24 @@ def page(*methods: str):
     return wrap
 
 
+def not_for_staff(view):
+    """Refuses whoever is signed in as staff: what they filled in for somebody would be nobody's and move no visit, and
+    the result would tell them what only clinicians read. Answers begun before signing in stay out of their sight too.
+    """
+
+    @wraps(view)
+    def inner(request: HttpRequest, *args, **kwargs) -> HttpResponse:
+        if request.user.is_authenticated and request.user.is_staff:
+            return render(request, "screening/not_for_staff.html", status=403)
+        return view(request, *args, **kwargs)
+
+    return inner
+
+
 def with_answers(view):
     """Hands the view a `Here`; without one, a kind page that lets people begin again."""
 
+    @not_for_staff
     @wraps(view)
     def inner(request: HttpRequest, *args, **kwargs) -> HttpResponse:
         here = _here(request, timezone.now())
@@ -153,6 +168,7 @@ def _go_on(here: Here) -> HttpResponseRedirect:
 
 
 @page("GET", "HEAD", "POST")
+@not_for_staff
 def start(request: HttpRequest) -> HttpResponse:
     """What to expect, who usually waits, privacy; POST begins a new response."""
     now = timezone.now()
@@ -198,7 +214,7 @@ def _questionnaire(treatment: Treatment | None) -> Questionnaire | None:
 def _begin(request: HttpRequest, questionnaire, treatment, now: datetime) -> QuestionnaireResponse:
     """A new response for this device; unfinished ones that were here are forgotten. A second click begins nothing."""
     here = _here(request, now)
-    patient = None if request.user.is_staff else _patient(request)
+    patient = _patient(request)
     if here is not None and not here.is_finished and not here.answers:
         before = here.response
         if (before.questionnaire, before.treatment, before.patient) == (questionnaire, treatment, patient):
@@ -210,7 +226,6 @@ def _begin(request: HttpRequest, questionnaire, treatment, now: datetime) -> Que
             privacy_version=settings.PRIVACY_VERSION,
             now=now,
             patient=patient,
-            assisted_by=request.user if request.user.is_staff else None,
             after=_sent_before(here),
         )
         if here is not None:

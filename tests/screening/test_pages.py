@@ -95,11 +95,16 @@ def test_without_a_published_questionnaire_people_are_asked_to_call(client, trea
     assert not QuestionnaireResponse.objects.exists()
 
 
-def test_staff_who_help_are_recorded(walker):
-    helper = make_user(role="Front desk")
-    walker.client.force_login(helper)
-    walker.begin()
-    assert (walker.response.assisted_by, walker.response.patient) == (helper, None)
+def test_staff_answer_for_nobody_and_read_nothing_here(walker, harmless):
+    walker.fill_in(harmless)  # then somebody of the staff signs in on this device
+    shown = {"declare": "on", "shown": walker.shown()}
+    walker.client.force_login(make_user(role="Front desk"))
+    for path in ("", *(f"{number}/" for number in range(1, 9)), "check/", "result/", "later/", "leave/"):
+        for answer in (walker.client.get(f"/screening/{path}"), walker.client.post(f"/screening/{path}", shown)):
+            said = answer.status_code == 403 and "These questions are for patients" in words(answer)
+            assert said or answer.status_code == 405, path
+    assert walker.begin().status_code == 403
+    assert (QuestionnaireResponse.objects.get(), walker.response.status) == (walker.response, "in-progress")
 
 
 def test_a_signed_in_patients_answers_are_theirs_from_the_start(walker):
@@ -763,7 +768,8 @@ def test_another_persons_answers_are_not_shown_even_with_their_uuid(walker, harm
         session = other.session
         session["screening"] = str(walker.response.uuid)
         session.save()
-        assert "There are no answers here" in words(other.get("/screening/result/"))
+        refused = "These questions are for patients" if user and user.is_staff else "There are no answers here"
+        assert refused in words(other.get("/screening/result/"))
 
 
 # ---------------------------------------------------------------- how many queries
