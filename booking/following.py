@@ -56,6 +56,8 @@ def follow_clearance(
             _answers_changed(visit, now=now)
         elif outcome in ("cleared", "cleared-with-conditions"):
             _decided_yes(visit, now=now)
+        elif outcome == "deferred" and not clearance_of(visit, now=now).is_refused:
+            _decided_yes(visit, now=now)  # "not yet" ends before its day, so somebody has to look at that one
         elif outcome == "consultation-required" and not to_talk and _turned(visit, now=now):
             to_talk = True  # one talk is enough: later times are given back
         else:
@@ -136,6 +138,7 @@ def _to_whom_it_waits_for(visit: Appointment, *, now: datetime) -> Appointment:
 
 
 def _decided_yes(visit: Appointment, *, now: datetime) -> None:
+    """`booked` where the decision covers its day; else somebody has to look at that one too."""
     found = clearance_of(visit, now=now)
     if visit.status == Status.PENDING:
         if _is_over(visit, now=now):

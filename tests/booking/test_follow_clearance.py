@@ -96,6 +96,21 @@ def test_a_no_gives_the_time_back_with_a_neutral_message(surgery, outcome):
     assert "METHOD:CANCEL" in Message.objects.get(kind="not_possible").calendar
 
 
+def test_not_yet_leaves_the_visits_from_that_day_on_with_the_clinicians(surgery):
+    patient = make.make_patient()
+    before, there, after = (
+        steps.asked(surgery, steps.VISIT + timedelta(days=days), patient=patient) for days in (0, 28, 56)
+    )
+    steps.decide(before, "deferred", deferred_until=there.local_date)
+    there.refresh_from_db(), after.refresh_from_db()
+    assert (before.status, there.status, after.status) == ("cancelled", "pending", "pending")
+    assert steps.messages(before) == ["not_possible"]
+    assert "not_possible" not in steps.messages(there) + steps.messages(after)
+    assert steps.request_of(there).needed_on == there.local_date
+    steps.decide(there)
+    assert there.status == "booked"
+
+
 def test_a_consultation_first_takes_the_same_time_in_one_step(surgery):
     appointment = steps.asked(surgery)
     steps.decide(appointment, "consultation-required")
