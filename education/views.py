@@ -12,15 +12,26 @@ from django.utils import timezone
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from clinic.views import drawn_panels
 from education import blocks, rendering
 from education.models import FOUND_END, FOUND_START, Article, Picture, Source
 from education.readability import readability
-from education.synonyms import is_about_a_visit
+from education.synonyms import answered_elsewhere
 
 SEARCH_LENGTH = 100  # characters; nobody needs more, and nothing longer reaches the database
+# What the search leads to besides articles: what it is about, and its title.
+ELSEWHERE = {
+    "booking:treatments": (
+        gettext_lazy("What a session costs and when you can come:"),
+        gettext_lazy("Prices and times"),
+    ),
+    "contact": (gettext_lazy("Where we are and how to reach us:"), gettext_lazy("Contact and emergencies")),
+    "complaints": (gettext_lazy("How to complain, and what we do:"), gettext_lazy("If something went wrong")),
+    "privacy": (gettext_lazy("How we look after what you tell us:"), gettext_lazy("Privacy")),
+}
 JSON_IN_HTML = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
@@ -54,9 +65,12 @@ def article_list(request: HttpRequest) -> HttpResponse:
     results = list(Article.objects.search(words, now=now, block_words=block_words(request))) if words else []
     for result in results:
         result.found = found_html(result.headline)
+    elsewhere = answered_elsewhere(words)
+    if not results and "booking:treatments" not in elsewhere:
+        elsewhere.append("booking:treatments")
     context = {
         "q": words,
-        "about_a_visit": is_about_a_visit(words),
+        "elsewhere": [(*ELSEWHERE[name], reverse(name)) for name in elsewhere],
         "results": results,
         "articles": [] if results else Article.objects.published(now=now),
         "suggestions": [_("acne scars"), _("aftercare"), _("pregnancy"), _("sunscreen")],

@@ -155,14 +155,26 @@ def test_the_search_knows_brands_and_everyday_words(client, article, questionnai
         "can I take aspirin": "who-should-wait", "botox": "who-should-wait", "makeup": "aftercare",
         "make up": "aftercare", "dermaroller": "how-it-works", "derma rollers": "how-it-works",
         "swimming": "aftercare", "pregnant": "who-should-wait", "blisters": "risks-and-when-to-call",
+        "micro needling": "how-it-works", "micro-needling": "how-it-works", "acutane": "who-should-wait",
+        "downtime": "what-to-expect", "recovery time": "preparing", "is it safe": "risks-and-when-to-call",
+        "black skin": "questions-and-answers", "hyperpigmentation": "risks-and-when-to-call",
+        "stretchmarks": "which-scars", "c section": "which-scars", "hypertrophic scars": "alternatives",
+        "anesthetic": "on-the-day", "breast feeding": "who-should-wait", "pregnency": "who-should-wait",
+        "ekzema": "who-should-wait", "herpes": "who-should-wait",
     }  # fmt: skip
     assert {typed: slug for typed, slug in wanted.items() if slug not in found(client, typed)[0]} == {}
     assert found(client, "side effects")[0][0] == "risks-and-when-to-call"
     assert "<mark>isotretinoin</mark>" in found(client, "accutane")[1].lower()
-    prices = '<a href="/book/">Prices and times</a>'
-    for typed in ("price", "what does it COST", "appointment", "zebra"):
-        assert prices in found(client, typed)[2].split("<main", 1)[1].split("</main>")[0]
-    assert prices not in found(client, "keloid")[2].split("<main", 1)[1].split("</main>")[0]
+    prices, contact = '<a href="/book/">Prices and times</a>', '<a href="/contact/">Contact and emergencies</a>'
+    complaints, privacy = '<a href="/complaints/">If something went wrong</a>', '<a href="/privacy/">Privacy</a>'
+    leads = {
+        "price": {prices}, "what does it COST": {prices}, "appointment": {prices}, "zebra": {prices}, "keloid": set(),
+        "contact": {contact, prices}, "your address": {contact, prices}, "opening times": {contact},
+        "open wounds": {prices}, "how do I complain": {complaints, prices}, "privacy": {privacy, prices},
+    }  # fmt: skip
+    for typed, wanted_here in leads.items():
+        main = found(client, typed)[2].split("<main", 1)[1].split("</main>")[0]
+        assert {link for link in (prices, contact, complaints, privacy) if link in main} == wanted_here, typed
 
 
 def test_takes_at_most_twelve_queries(client, article, questionnaire):
