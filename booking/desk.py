@@ -184,10 +184,11 @@ def own_day(user: User, day: date | None, *, now: datetime) -> list[Line]:
 
 @dataclass
 class Person:
-    """A patient who was found, with the visits one asks about."""
+    """A patient who was found, with the visits one asks about; has_coming: whether one of them is still to be."""
 
     patient: Patient
-    visits: list[Appointment] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    has_coming: bool = False
 
 
 def patients_found(text: str) -> QuerySet[Patient]:
@@ -198,19 +199,36 @@ def patients_found(text: str) -> QuerySet[Patient]:
 
 
 def find(text: str, *, now: datetime) -> tuple[list[Person], bool]:
-    """Up to twelve people who fit, each with the visit just before now and the next two; and whether there are more."""
+    """Up to twelve people who fit, each with the visits one asks about; and whether there are more. A line has
+    `visit.other_zones`: whether there are open places by whose clock its time would be another."""
     patients = list(patients_found(text)[: FOUND + 1])
     people = {patient.pk: Person(patient) for patient in patients[:FOUND]}
+    others = Location.objects.filter(is_active=True).exclude(time_zone=OuterRef("room__location__time_zone"))
     visits = (
-        Appointment.objects.with_names()
+        for_lines(Appointment.objects.with_names())
+        .annotate(other_zones=Exists(others))
         .filter(patient__in=people)
         .exclude(status__in=[Status.PROPOSED, Status.ENTERED_IN_ERROR])
-        .order_by("starts_at")
+        .exclude(status=Status.CANCELLED, previous_status=Status.PROPOSED)
+        .order_by("starts_at", "pk")
     )
+    of: dict[int | None, list[Appointment]] = {}
     for visit in visits:
-        people[visit.patient_id].visits.append(visit)
-    for person in people.values():
-        past = [visit for visit in person.visits if visit.ends_at < now]
-        coming = [visit for visit in person.visits if visit.ends_at >= now and visit.status not in Appointment.FREED]
-        person.visits = past[-1:] + coming[:2]
+        of.setdefault(visit.patient_id, []).append(visit)
+    asked_about = [visit for theirs in of.values() for visit in _asked_about(theirs, now=now)]
+    for line in lines(asked_about, now=now):
+        person = people[line.visit.whose.pk]
+        person.lines.append(line)
+        person.has_coming |= line.visit.ends_at >= now and line.visit.status not in Appointment.FREED
     return list(people.values()), len(patients) > FOUND
+
+
+def _asked_about(visits: list[Appointment], *, now: datetime) -> list[Appointment]:
+    """Of somebody's visits, in their order: the one just before now, the next two, and of those that were to come and
+    do not any more the one that was given up last."""
+    past = [visit for visit in visits if visit.ends_at < now]
+    to_come = [visit for visit in visits if visit.ends_at >= now]
+    coming = [visit for visit in to_come if visit.status not in Appointment.FREED]
+    freed = [visit for visit in to_come if visit.status in Appointment.FREED]
+    last = max(freed, key=lambda visit: visit.status_changed_at, default=None)
+    return [visit for visit in visits if visit in (*past[-1:], *coming[:2], last)]

@@ -221,6 +221,19 @@ class Line:
         return is_not_today(self.visit)
 
     @property
+    def ended_by(self) -> str:
+        """Who cancelled it, and why, as far as the desk may know; nothing where nobody did."""
+        visit = self.visit
+        if visit.status != Status.CANCELLED:
+            return ""
+        if self.is_not_today:
+            return _("%(name)s did not treat on that day") % {"name": visit.practitioner}
+        return _("by %(who)s: %(why)s") % {
+            "who": visit.get_cancelled_by_display(),
+            "why": visit.get_cancel_reason_display(),
+        }
+
+    @property
     def left_open(self) -> str:
         """Who brings it to an end, where its day is over and they are still here by our record: the desk cannot."""
         visit = self.visit
@@ -232,9 +245,9 @@ class Line:
         ) % {"name": visit.practitioner}
 
 
-def lines(visits: Iterable[Appointment], *, now: datetime, user: User) -> list[Line]:
-    """The visits (with names and numbers) as lines, with readiness and the verbs this person has. The look-ups are
-    those of `readiness`, however many visits; nothing is written. `visits` are those of `for_lines`."""
+def lines(visits: Iterable[Appointment], *, now: datetime, user: User | None = None) -> list[Line]:
+    """The visits (with names and numbers) as lines, with readiness and the verbs this person has; None: no verbs. The
+    look-ups are those of `readiness`, however many visits; nothing is written. `visits` are those of `for_lines`."""
     made = [
         Line(
             visit,
@@ -255,12 +268,12 @@ def lines(visits: Iterable[Appointment], *, now: datetime, user: User) -> list[L
     )
     for line in made:
         line.readiness = words.get(line.visit.pk, "")
-    runs_desk = user.has_perm("booking.run_desk")
+    by = user if user is not None and user.has_perm("booking.run_desk") else None
     # Who sits there comes before who may be about to arrive.
     expected = max((line for line in made if line.is_expected), key=lambda line: line.is_back, default=None)
     for line in made:
-        line.is_next = runs_desk and line is expected
-        line.verbs = desk_verbs(line, user) if runs_desk else []
+        line.is_next = by is not None and line is expected
+        line.verbs = desk_verbs(line, by) if by is not None else []
     return made
 
 

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from booking import appointments, todo
+from booking import appointments, holding, todo
 from booking import desk as pages
 from booking.models import Appointment
 from clinic.models import CallBack, Location, Patient
@@ -374,6 +374,58 @@ def test_people_are_found_by_what_they_say(desk, surgery, text):
     assert "Somebody Else" not in page
 
 
+def found_lines(answer) -> list[str]:
+    """What the page says of each visit of the people who were found, in plain words."""
+    found = words_of(answer).split('aria-labelledby="found"')[1].split("</section>")[0]
+    return [" ".join(re.sub("<[^>]*>", " ", part).split()) for part in found.split("<li>")[1:]]
+
+
+def test_who_cancelled_what_and_why_is_found(desk, surgery):
+    patient = make.make_patient(name="Maria Vella")
+    assert "No visit yet." in words_of(desk.post("desk", q="Vella"))
+    holding.release(steps.held(surgery, patient=patient, treatment=surgery.consultation), now=NOW)
+    assert "No visit yet." in words_of(desk.post("desk", q="Vella")), "a time that was only kept is no visit"
+    first, second = steps.talk(surgery, patient=patient), steps.talk(surgery, clock="12:00", patient=patient)
+    appointments.cancel(second, by="patient", reason="patient-asked", now=NOW)
+    (coming, freed) = found_lines(desk.post("desk", q="Vella"))
+    assert "Booked" in coming and "12:00" in freed and "Cancelled by the patient: the patient asked" in freed
+    now = NOW + timedelta(minutes=1)
+    appointments.cancel(first, by="staff", user=surgery.desk, reason="clinic-closed", now=now)
+    answer = desk.post("phone", q="Vella")
+    (freed,) = found_lines(answer)
+    assert "10:00" in freed and "Cancelled by the front desk: the clinic is closed" in freed, "the newest"
+    assert "No visit to come." in words_of(answer) and "No visit yet." not in words_of(answer)
+
+
+def test_who_was_not_treated_today_is_found_as_such(desk, surgery, clock):
+    visit = steps.arrived(surgery, patient=make.make_patient(name="Maria Vella"))
+    on_the_day(clock, visit)
+    by = surgery.practitioner.user
+    appointments.cancel(visit, by="clinician", user=by, reason="clinical", now=clock.now)
+    (freed,) = found_lines(desk.post("desk", q="Vella"))
+    assert f"{surgery.practitioner} did not treat on that day" in freed and "a clinician decided" not in freed
+
+
+@pytest.mark.parametrize("page", ["desk", "phone"])
+def test_a_visit_is_found_with_its_place_its_clock_and_what_to_say(desk, surgery, page):
+    steps.booked(surgery, patient=make.make_patient(name="Maria Vella"))
+    desk.post(page, q="Vella")
+    with CaptureQueriesContext(connection) as one:
+        (line,) = found_lines(desk.post(page, q="Vella"))
+    assert f"10:00 , {surgery.location} " in line
+    assert "ready “You are booked for Thursday 11 March 2027, 10:00. Please come five minutes early.”" in line
+    make.make_location(name="Valletta", slug="valletta", time_zone="Europe/Malta")
+    for clock_time in ("12:00", "14:00"):
+        steps.booked(surgery, clock=clock_time, patient=make.make_patient(name="Marco Vella"))
+    make.make_closure(surgery.location, VISIT)
+    with CaptureQueriesContext(connection) as three:
+        found = found_lines(desk.post(page, q="Vella"))
+    assert len(found) == 3 and len(three) == len(one) <= 13, "the desk, and who was found on it"
+    for line in found:
+        assert f"(London time), {surgery.location} " in line
+        assert "has to be moved “We are sorry" in line and "You are booked" not in line
+
+
 @pytest.mark.parametrize("text", ["nobody of that name", "'; drop table", "%", "1/13/1990", "x" * 150, "0"])
 def test_nobody_found_is_said(desk, surgery, text):
     make.make_patient(name="Maria Vella", phone="")
@@ -703,6 +755,10 @@ def test_what_is_to_do_stands_beside_the_day(desk, surgery):
     CallBack.objects.create(name="Carla Rossi", phone="+447700900111", request_key=uuid4(), created_at=NOW)
     kinds = re.findall("<h3>(.*?)</h3>", desk.read("desk").split('id="to-do"')[1])
     assert kinds == ["Time to be moved", "Call back", "Message unclear: sent or not?", "Form due"], "worst first"
+    where = f", {surgery.location}</span>"
+    assert where not in desk.read("desk").split('id="to-do"')[1]
+    make.make_location(name="Valletta", slug="valletta")
+    assert desk.read("desk").split('id="to-do"')[1].count(where) == 2, "where there are several places"
     for kind in ("Time to be moved", "Form due"):
         assert f'<a href="{Staff.address("desk")}#to-do">{kind}</a>' in words_of(desk.client.get("/admin/"))
 
