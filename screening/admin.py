@@ -282,9 +282,10 @@ class ReviewRequestAdmin(OwnPages):
             blocked = _("These answers are about another part of the body. New answers are needed.")
         replied = [item for item in read["decisions"] if item.reply and item.review.response_id == wanted.response_id]
         refusals = reading.refusals(read["decisions"], today)
+        rechecked = reading.rechecks_to_read(wanted, read["earlier"], read["decisions"], now=now)
         to_address = sum(item.to_address for item in read["findings"])
         # One press only where there is nothing at all to stop at.
-        simple = not (blocked or read["changed"] or replied or refusals or to_address)
+        simple = not (blocked or rechecked or read["changed"] or replied or refusals or to_address)
         statements = _statements(wanted, found)
         covers = reviews.days_covered(wanted.response, found, now=now)
         return self.page(
@@ -302,6 +303,7 @@ class ReviewRequestAdmin(OwnPages):
                 "blocked": blocked,
                 "replied": replied,
                 "refusals": refusals,
+                "rechecked": rechecked,
                 "statement": statements[Review.Outcome.CLEARED],
                 "covers": covers if covers[0] <= covers[1] else None,
                 "statement_otherwise": statements[Review.Outcome.NOT_SUITABLE],

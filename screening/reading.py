@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from clinic.models import Location
 from screening import assessment as rules
 from screening import finished, reviews, sealing
-from screening.models import Effect, QuestionnaireResponse, Review
+from screening.models import Effect, Questionnaire, QuestionnaireResponse, Review, ReviewRequest
 from screening.questionnaires import UNKNOWN_DATE
 
 STATUS_CLASS: dict[str, str] = {
@@ -217,6 +217,55 @@ def decisions_about(patient_id: int | None) -> list[Decided]:
         .order_by("-id")
     )
     return [Decided(review, _words(review), _reply(review)) for review in found]
+
+
+@dataclass
+class Rechecked:
+    """What a short re-check at the chair found, and all that was said there and is not plainly harmless."""
+
+    response: QuestionnaireResponse
+    findings: list[Read]
+    lines: list[Line]
+    readable: bool
+
+
+def rechecks_to_read(
+    request: ReviewRequest,
+    earlier: Iterable[QuestionnaireResponse],
+    decisions: Iterable[Decided],
+    *,
+    now: datetime,
+) -> list[Rechecked]:
+    """The re-checks that ended a clearance, newest first, as long as nobody has said yes since to what is requested.
+
+    The full form asks about no new medicine, no fever of that day, no problem after a session.
+
+    earlier: see `earlier_responses`. decisions: all about the patient. One whose answers cannot be read is among them.
+    """
+    seen = [
+        item.review.response.completed_at
+        for item in decisions
+        if item.review.outcome in Review.CLEARING
+        and (item.review.treatment_id, item.review.area_id) == (request.treatment_id, request.area_id)
+        and item.review.response.status in finished.FINISHED
+    ]
+    found = []
+    for other in earlier:
+        is_recheck = other.questionnaire.purpose == Questionnaire.Purpose.RECHECK
+        if not (is_recheck and other.reopens and other.status in finished.FINISHED):
+            continue
+        if any(answered and other.completed_at and answered > other.completed_at for answered in seen):
+            continue
+        said = finished.says(other, finished.answered_day(other), now=now)
+        try:
+            lines = lines_of(other, said)
+        except sealing.SealBroken:
+            found.append(Rechecked(other, [], [], False))
+            continue
+        first = [line for line in lines if line.first]
+        findings = [item for item in findings_of(said, lines) if item.to_address]
+        found.append(Rechecked(other, findings, first, True))
+    return found
 
 
 def refusals(decisions: Iterable[Decided], today: date) -> list[Decided]:

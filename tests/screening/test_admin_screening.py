@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from clinic import registry
 from clinic.models import User
-from screening import finished, responses, reviews, sealing
+from screening import clearance, finished, responses, reviews, sealing
 from screening.admin import OwnPages
 from screening.models import (
     Questionnaire,
@@ -31,7 +31,7 @@ from tests.make import (
     make_practitioner,
     make_user,
 )
-from tests.screening.conftest import shipped
+from tests.screening.conftest import harmless_answers, publish, shipped
 from tests.screening.decisions import VISIT, answer, ask, decide
 
 pytestmark = pytest.mark.django_db
@@ -495,6 +495,123 @@ def test_no_number_of_later_forms_makes_an_old_answer_forgotten(
         many = client.get(page)
     (line,) = many.context["changed"]
     assert (line.link_id, line.earlier, many.context["simple"]) == ("keloid", [(TODAY + DAY, "Yes")], False)
+
+
+@pytest.fixture
+def at_the_chair(patient, treatment, questionnaire, harmless):
+    """A visit that was cleared; what it gives asks the re-check of that day with these answers."""
+    recheck = publish("microneedling-recheck")
+    known = {question.link_id for question in recheck.definition().questions}
+    quiet = {link_id: value for link_id, value in harmless_answers(recheck).items() if link_id in known}
+    nurse = make_user(role="Practitioner", name="Rita Okafor")
+    answer(questionnaire, harmless, patient)
+    decide(ask(patient, treatment))
+
+    def said(hour, **changes):
+        now = NOW + timedelta(hours=hour)
+        given = {link_id.replace("_", "-"): value for link_id, value in changes.items()}
+        clearance.recheck(patient, {**quiet, **given}, by=nurse, today=TODAY, now=now)
+        return QuestionnaireResponse.objects.filter(questionnaire=recheck).latest("id")
+
+    return said
+
+
+def in_full(hour, patient, treatment, questionnaire, harmless, code="face"):
+    """The page about one area, with all questions answered again, harmless."""
+    now = NOW + timedelta(hours=hour)
+    answer(questionnaire, {**harmless, "treatment-area": [code]}, patient, now=now)
+    return review_page(ask(patient, treatment, code=code, now=now))
+
+
+FOUND_AT_THE_CHAIR = {
+    "medicine": {
+        "recheck_new_medicine_or_diagnosis": "yes",
+        "recheck_new_medicine_or_diagnosis_what": "ZORBLAX <pills>",
+    },
+    "problem": {"recheck_problems": "yes", "recheck_problems_what": "A blister, ZORBLAX <twice>"},
+    "not sure": {"recheck_problems": "not-sure"},
+    "fever": {"recheck_unwell": "yes", "recheck_unwell_fever": "yes"},
+}
+
+
+@pytest.mark.parametrize("found", FOUND_AT_THE_CHAIR)
+def test_what_the_recheck_found_stands_before_the_rest_and_takes_the_single_press_away(
+    at_the_chair, patient, treatment, questionnaire, harmless, found
+):
+    """The full form asks about none of these, so its harmless answers say nothing of them (H03, H05)."""
+    given = FOUND_AT_THE_CHAIR[found]
+    at_the_chair(1, **given)
+    page = in_full(2, patient, treatment, questionnaire, harmless)
+    words = page.content.decode()
+    assert (page.context["simple"], page.context["changed"], page.context["blocked"]) == (False, [], "")
+    at = words.index("Found at the re-check, 1 March 2027, 10:00")
+    section = words[at : words.index("</section>", at)]
+    assert at < words.index("No findings") and "Rita Okafor asked." in section
+    (shown,) = page.context["rechecked"]
+    assert [item.heading for item in shown.findings] and all(item.heading in section for item in shown.findings)
+    assert len(shown.lines) == len(given)  # and none of what was harmless
+    assert all(line.text in section for line in shown.lines)
+    assert ("ZORBLAX &lt;" in section) is any("ZORBLAX" in value for value in given.values())
+    assert "Decide something else" not in words
+
+
+def test_what_the_recheck_found_stays_until_a_yes_about_the_same_area(
+    at_the_chair, patient, treatment, questionnaire, harmless
+):
+    at_the_chair(1, **FOUND_AT_THE_CHAIR["problem"])
+    assert in_full(2, patient, treatment, questionnaire, harmless).context["rechecked"]
+    decide(ask(patient, treatment), "needs-information", now=NOW + timedelta(hours=2))
+    assert in_full(3, patient, treatment, questionnaire, harmless).context["rechecked"]  # a question is no yes
+    decide(ask(patient, treatment), now=NOW + timedelta(hours=3))
+    face = in_full(4, patient, treatment, questionnaire, harmless)
+    assert (face.context["rechecked"], face.context["simple"]) == ([], True)
+    chest = in_full(5, patient, treatment, questionnaire, harmless, code="chest")
+    assert len(chest.context["rechecked"]) == 1
+    # A yes on answers that were withdrawn counts for nothing.
+    reviews.mark_in_error(
+        Review.objects.latest("id").response, by=make_user(role="Clinician"), now=NOW + timedelta(hours=6)
+    )
+    assert in_full(7, patient, treatment, questionnaire, harmless).context["rechecked"]
+
+
+def test_a_quiet_or_withdrawn_recheck_leaves_the_single_press(
+    at_the_chair, patient, treatment, questionnaire, harmless
+):
+    at_the_chair(1)
+    withdrawn = at_the_chair(2, **FOUND_AT_THE_CHAIR["fever"])
+    reviews.mark_in_error(withdrawn, by=make_user(role="Clinician"), now=NOW + timedelta(hours=2))
+    page = in_full(3, patient, treatment, questionnaire, harmless)
+    assert (page.context["rechecked"], page.context["simple"]) == ([], True)
+
+
+def test_a_recheck_that_cannot_be_read_is_not_left_out(at_the_chair, patient, treatment, questionnaire, harmless):
+    at_the_chair(1, **FOUND_AT_THE_CHAIR["medicine"]).data_key.delete()
+    page = in_full(2, patient, treatment, questionnaire, harmless)
+    assert "What was said cannot be read." in page.content.decode() and page.context["simple"] is False
+
+
+def test_more_rechecks_ask_the_database_no_more(
+    at_the_chair, patient, treatment, questionnaire, harmless, django_assert_num_queries
+):
+    at_the_chair(1, **FOUND_AT_THE_CHAIR["medicine"])
+    in_full(2, patient, treatment, questionnaire, harmless)
+    client = signed_in(make_user(role="Clinician"))
+
+    def path():
+        return reverse("admin:screening_reviewrequest_review", args=[reviews.worklist().get().uuid])
+
+    there = path()
+    client.get(there)
+    with CaptureQueriesContext(connection) as one:
+        client.get(there)
+    once = len(one)
+    for hour in (3, 4):
+        at_the_chair(hour, **FOUND_AT_THE_CHAIR["problem"])
+    in_full(5, patient, treatment, questionnaire, harmless)
+    there = path()
+    with django_assert_num_queries(once):
+        page = client.get(there)
+    assert [shown.response.completed_at.hour for shown in page.context["rechecked"]] == [13, 12, 10]  # newest first
 
 
 def test_on_a_narrow_page_the_decision_is_one_press_away(waiting):
