@@ -295,6 +295,9 @@ def times_to_move_to(
             earliest = asking.earliest
             if asking.is_no:
                 return wish, None, found
+            if earliest is not None and earliest > on:  # a clinician may have said yes from that day on
+                found = clearance.clearance_for(visit.patient, treatment, area=visit.area, on=earliest, now=now)
+                cleared = found.cleared
     return wish, finder.week(cleared=cleared, earliest=earliest), found
 
 

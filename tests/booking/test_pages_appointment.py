@@ -581,6 +581,19 @@ def test_moving_what_was_decided_offers_the_near_times_and_keeps_it_booked(clien
     assert visit.status == "booked"
 
 
+def test_moving_what_was_decided_from_a_later_day_on_offers_those_days_and_keeps_it_booked(client, surgery, patient):
+    first = steps.VISIT - timedelta(days=2)
+    steps.answered(surgery, patient, sun_tan="yes", sun_tan_when=str(first - timedelta(days=14)), sun_tan_kind="tan")
+    visit = steps.booked(surgery, patient=patient)
+    page = client.get(page_of(visit, "move"))
+    assert "A clinician looks" not in words(page)
+    slot = Slot.from_key(keys_on(page)[0])
+    assert slot.starts_at == make.at(first, "09:00")
+    client.post(page_of(visit, "move"), {"start": slot.key, **seen(visit)})
+    visit.refresh_from_db()
+    assert (visit.status, visit.starts_at) == ("booked", slot.starts_at)
+
+
 def test_days_after_a_clearance_are_said_to_be_looked_at_again_before_the_button(client, surgery, patient):
     make.make_clinic(horizon_days=150)
     visit = steps.booked(surgery, patient=patient)
