@@ -10,6 +10,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseServerError, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
@@ -195,5 +196,7 @@ def too_many(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """A form that was open too long, or came from elsewhere."""
-    return render(request, "403_csrf.html", status=403)
+    """A form that was open too long, or came from elsewhere; the patient's form leads back to the page it was on, for
+    signing in in another window makes a page from before it too old at once."""
+    is_form = request.path.startswith(reverse("screening:start"))
+    return render(request, "403_csrf.html", {"back": request.get_full_path() if is_form else ""}, status=403)

@@ -6,6 +6,8 @@ from datetime import date, timedelta
 import pytest
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.http import HttpRequest
+from django.middleware.csrf import get_token
 
 from screening import finished
 from screening.models import Assessment, DataKey, Questionnaire, QuestionnaireResponse, ReviewRequest
@@ -126,6 +128,21 @@ def test_the_birth_date_is_asked_first_and_alone(walker):
         f"age-date-of-birth_{part}" for part in ("day", "month", "year")
     }
     assert 'autocomplete="bday-day"' in page.content.decode()
+
+
+def test_a_page_from_before_signing_in_in_another_window_leads_back_to_itself(walker, harmless):
+    patient = make_patient(user=make_user())
+    walker.fill_in(harmless, until=4)
+    before = walker.client.get("/screening/4/").context["csrf_token"]
+    walker.client.force_login(patient.user)
+    walker.client.cookies["csrftoken"] = get_token(HttpRequest())  # as signing in does
+    walker.client.handler.enforce_csrf_checks = True
+    answer = walker.step(4, harmless, csrfmiddlewaretoken=str(before))
+    assert answer.status_code == 403
+    assert "Perhaps you signed in in another window" in words(answer) and "open too long" not in words(answer)
+    assert 'href="/screening/4/"' in answer.content.decode()
+    again = walker.client.get("/screening/4/").context["csrf_token"]
+    assert walker.step(4, harmless, csrfmiddlewaretoken=str(again)).url == "/screening/5/"
 
 
 def test_nothing_is_chosen_beforehand(walker, harmless):
