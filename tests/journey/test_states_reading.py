@@ -40,7 +40,7 @@ def test_reading_and_what_goes_wrong(house, someone, look, monkeypatch):
         page.locator("main input[name=name]").fill("Dora")
         page.locator("main input[name=phone]").fill("12")
         press(page, "Ring me back")
-        look(page, "Please check the number")
+        look(page, "Write a phone number such as")
         page.locator("main input[name=phone]").fill("020 7946 0018")
         press(page, "Ring me back")
         look(page, "We will ring you")
