@@ -130,7 +130,7 @@ def record_recheck(
             response.answered_on = today
             found = finished.assess_on(response, on=today, now=now, record=False)
             reopens = found.effect not in (Effect.NONE, Effect.ADVISE) and not _accepted(
-                found, answers, asked=questionnaire.definition(), before=before
+                found, answers, asked=questionnaire.definition(), before=before, today=today
             )
             response = responses.complete(response, today=today, now=now, reopens=reopens)
             finished.assess_on(response, on=today, now=now)
@@ -149,12 +149,16 @@ def _accepted(
     *,
     asked: rules.Questionnaire,
     before: QuestionnaireResponse | None,
+    today: date,
 ) -> bool:
     """Whether a clinician has accepted every finding of a re-check already, on the very same answers.
 
     Cold sores in the past stay in the past: were they news at every session, whoever had them could never be treated,
     and somebody would learn to say "never". Only for O1 findings of effect review, where each decision that clears has
     words for that rule, no answer is "not sure", and nothing about it is said differently. Whatever is in doubt is new.
+
+    A problem after the last session is asked about here only. It is no news where the re-check right before the full
+    form said the very same in the same words, and each clinician who said yes since had it at the top of the page.
     """
     if found.incomplete or before is None or before.questionnaire.purpose != Questionnaire.Purpose.SCREENING:
         return False
@@ -162,16 +166,23 @@ def _accepted(
         yeses = before.reviews.latest_each().filter(outcome__in=Review.CLEARING).select_related("response__data_key")
         reasons = [sealing.words_of(review)["reasons"] for review in yeses]
         full, then = before.questionnaire.definition(), finished.answers_of(before)
+        read = _said_before(before, today=today)
         for finding in found.findings:
             if finding.effect not in finished.TO_ADDRESS:
                 continue
             if (finding.effect, finding.override, finding.missing) != (Effect.REVIEW, "O1", ()):
                 return False
-            if not reasons or not all(str(words.get(finding.rule, "")).strip() for words in reasons):
+            last_session = finding.questions == (AFTER_LAST_SESSION,)
+            in_words = all(str(words.get(finding.rule, "")).strip() for words in reasons)
+            if not reasons or not (in_words or last_session):
                 return False
             family = [q for q in asked.questions if asked.item_of(q.link_id) in finding.questions]
             for question in family:
                 now_said = answers.get(question.link_id)
+                if last_session:
+                    if now_said in NOT_SURE_CODES or now_said != read.get(question.link_id):
+                        return False
+                    continue
                 if now_said in (None, "", []) and not question.required:
                     continue  # may be left empty, and was
                 if now_said in NOT_SURE_CODES or question.link_id not in full.by_link_id:
@@ -184,6 +195,32 @@ def _accepted(
         log.exception("What was accepted before could not be read; everything is new.")
         return False
     return True
+
+
+def _said_before(before: QuestionnaireResponse, *, today: date) -> dict[str, Any]:
+    """The answers of the re-check right before these full ones, which ended what was cleared: they stood on the page of
+    whoever said yes since (`reading.rechecks_to_read`).
+
+    Empty where something else came before, withdrawn or not, and where a session may have come between: nobody is
+    treated without a quiet re-check of that day. Raises SealBroken.
+    """
+    ended = QuestionnaireResponse.objects.filter(
+        patient=before.patient_id, reopens=True, completed_at__isnull=False
+    ).exclude(pk=before.pk)
+    response = ended.select_related("questionnaire", "data_key").order_by("-completed_at", "-id").first()
+    if response is None or response.status not in finished.FINISHED:
+        return {}
+    if response.questionnaire.purpose != Questionnaire.Purpose.RECHECK:
+        return {}
+    quiet = QuestionnaireResponse.objects.filter(
+        patient=before.patient_id,
+        questionnaire__purpose=Questionnaire.Purpose.RECHECK,
+        status__in=finished.FINISHED,
+        reopens=False,
+        completed_at__gte=response.completed_at,
+        answered_on__lt=today,
+    )
+    return {} if quiet.exists() else finished.answers_of(response)
 
 
 def rechecked(patient: Patient, *, on: date, since: datetime | Expression) -> bool:

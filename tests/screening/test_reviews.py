@@ -697,6 +697,72 @@ def test_words_that_cannot_be_read_make_everything_news(
     assert not clearance.recheck(patient, said, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
 
 
+BLISTER = {"recheck-problems": "yes", "recheck-problems-what": "a blister, gone after 2 days"}
+
+
+@pytest.fixture
+def after_a_problem(patient, treatment, questionnaire, harmless, quiet, practitioner):
+    """A problem was told at the chair, all was answered again, a clinician said yes; what it gives asks once more."""
+    waits(patient, treatment, questionnaire, harmless)
+    decide(ask(patient, treatment))
+
+    def told(day, **said):
+        given = {**quiet, **{link_id.replace("_", "-"): value for link_id, value in said.items()}}
+        now = NOW + day * DAY
+        return clearance.recheck(patient, given, by=practitioner, today=now.date(), now=now)
+
+    assert not told(1, **BLISTER)
+    answer(questionnaire, harmless, patient, now=NOW + 2 * DAY)
+    decide(ask(patient, treatment, now=NOW + 2 * DAY), now=NOW + 2 * DAY)
+    return told
+
+
+def test_a_problem_that_a_clinician_read_of_and_said_yes_to_is_no_news(after_a_problem):
+    """Else whoever had one could never be treated again, and would learn to say "no"."""
+    assert after_a_problem(3, **BLISTER)
+    assert after_a_problem(3, **BLISTER)  # twice on one day: nobody was treated in between on another
+    assert not after_a_problem(30, **BLISTER)  # the last session is another one now
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        BLISTER | {"recheck-problems-what": "a blister"},
+        {"recheck-problems": "not-sure"},
+        BLISTER | {"recheck-unwell": "yes", "recheck-unwell-fever": "no"},
+        BLISTER | {"recheck-new-medicine-or-diagnosis": "yes", "recheck-new-medicine-or-diagnosis-what": "a tablet"},
+        BLISTER | COLD_SORES,
+        BLISTER | {"pregnancy": "yes"},
+    ],
+)
+def test_a_problem_told_differently_or_with_anything_more_is_news(after_a_problem, said):
+    assert not after_a_problem(3, **said)
+
+
+@pytest.mark.parametrize(
+    "said", [{"recheck-unwell": "yes", "recheck-unwell-fever": "no"}, {"recheck-problems": "not-sure"}]
+)
+def test_only_a_problem_after_the_last_session_can_be_read_of_once(
+    patient, treatment, questionnaire, harmless, after_a_problem, said
+):
+    """Unwell is asked of today; and who is not sure is asked again."""
+    assert not after_a_problem(3, **said)
+    answer(questionnaire, harmless, patient, now=NOW + 4 * DAY)
+    decide(ask(patient, treatment, now=NOW + 4 * DAY), now=NOW + 4 * DAY)
+    assert not after_a_problem(5, **said)
+
+
+def test_without_a_yes_since_a_problem_stays_news(patient, treatment, questionnaire, harmless, after_a_problem):
+    answer(questionnaire, harmless, patient, now=NOW + 3 * DAY)  # a form further on: nobody has said yes to these
+    assert not after_a_problem(3, **BLISTER)
+
+
+def test_a_problem_that_was_withdrawn_is_news(patient, clinician, after_a_problem):
+    told = QuestionnaireResponse.objects.filter(patient=patient, questionnaire__purpose="recheck").latest("id")
+    reviews.mark_in_error(told, by=clinician, now=NOW + 2 * DAY)
+    assert not after_a_problem(3, **BLISTER)
+
+
 def test_a_recheck_with_a_gap_is_not_stored(patient, treatment, questionnaire, harmless, quiet, practitioner):
     waits(patient, treatment, questionnaire, harmless)
     before = QuestionnaireResponse.objects.count()
