@@ -11,7 +11,7 @@ from django.db import models
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -32,6 +32,7 @@ from screening import clearance
 Status = Appointment.Status
 DAY = timedelta(days=1)
 SHOWN_DAYS = 7
+LOOKED_AHEAD = 56  # how many days are asked about for the first that is not refused
 
 
 class OneOf(forms.TypedChoiceField):
@@ -132,6 +133,27 @@ def why_not(refusal: Refusal, treatment: Treatment, slot: Slot, now: datetime) -
     return words or said(refusal)
 
 
+def ready_on(patient: Patient, treatment: Treatment, *, area, first: date, days: int, now: datetime) -> dict:
+    """What `clearance.readiness` says of each of these days. As many queries for many days as for one."""
+    each = [first + offset * DAY for offset in range(days)]
+    return clearance.readiness([(day, patient.pk, treatment, area.pk if area else None, day) for day in each], now=now)
+
+
+def first_day(patient: Patient, treatment: Treatment, *, area, first: date, now: datetime) -> date | None:
+    """The first day from `first` on that neither the rules nor a clinician refuse; None: none is near."""
+    words = ready_on(patient, treatment, area=area, first=first, days=LOOKED_AHEAD, now=now)
+    return next((day for day, word in words.items() if word != clearance.CANNOT), None)
+
+
+def refused_words(first: date | None) -> str:
+    """What the desk reads of a day that is refused; `first` is the first that is not."""
+    if first is None:
+        return _("This treatment cannot be booked for that day. A consultation can.")
+    return _("This treatment cannot be booked for that day. It can from %(day)s on.") % {
+        "day": formats.date_format(first, "l j F Y")
+    }
+
+
 class ChosenForm(AnsweredOnce):
     """One time of those shown."""
 
@@ -161,30 +183,39 @@ class PhonePages(StaffPages):
 
     def free(
         self, form: TimesForm, wish: dict, treatment: Treatment, *, now: datetime, patient, area, exclude=None
-    ) -> tuple[list, date | None]:
-        """Free times for the front desk, a week from the wished day on, as `by_day`; where that week has none, the
-        first day after it that has."""
+    ) -> tuple[list, date | None, bool]:
+        """Free times for the front desk, a week from the wished day on, as `by_day`, without the days that the rules or
+        a clinician refuse; where that week has none, the first day after it that has; whether all days are refused."""
         first = max(wish.get("first") or date.min, today_at(now, form.places))
         who, where = wish.get("practitioner"), wish.get("location")
-        cleared = clearance.clearance_for(patient, treatment, area=area, on=first, now=now).cleared
+        words = ready_on(patient, treatment, area=area, first=first, days=SHOWN_DAYS, now=now)
         overbook = bool(wish.get("overbook"))
         diary = availability.Diary([treatment], now=now, first=first, days=SHOWN_DAYS, practitioner=who, location=where)
         diary.read_busy(first, SHOWN_DAYS, patient=patient, exclude=exclude, overbook=overbook)
-        wanted = {"patient": patient, "area": area, "cleared": cleared, "staff": True}
+        wanted = {"patient": patient, "area": area, "staff": True}
         found = diary.slots(treatment, Wanted(one_each=who is None, **wanted), first=first, days=SHOWN_DAYS)
-        if treatment.needs_screening and not cleared:
+        if set(words.values()) != {clearance.READY}:
             # They need the time that a clinician has to answer; it can differ from place to place.
             answered = {pk: diary.earliest_start(pk, cleared=False) for pk in diary.zones}
-            found = (slot for slot in found if slot.starts_at >= answered[slot.location_id])
+
+            def may_begin(slot: Slot) -> bool:
+                word = words[slot.starts_at.astimezone(diary.zones[slot.location_id]).date()]
+                in_time = slot.starts_at >= answered[slot.location_id]
+                return word == clearance.READY or (word != clearance.CANNOT and in_time)
+
+            found = filter(may_begin, found)
             wanted["not_before"] = max(answered.values(), default=now)
         days = self.by_day(form, list(found))
         if days:
-            return days, None
-        wanted |= {"practitioner": who, "location": where, "exclude": exclude, "earliest": first + SHOWN_DAYS * DAY}
+            return days, None, False
+        earliest = first_day(patient, treatment, area=area, first=first + SHOWN_DAYS * DAY, now=now)
+        if earliest is None:
+            return [], None, True
+        wanted |= {"practitioner": who, "location": where, "exclude": exclude, "earliest": earliest}
         later = availability.first_free(treatment, now=now, **wanted)
         # That looks further ahead than the diary: a place whose hours begin late is in its answer only.
         place = next((place for place in form.places if later and place.pk == later.location_id), None)
-        return [], place.day_of(later.starts_at) if later and place else None
+        return [], place.day_of(later.starts_at) if later and place else None, False
 
     def by_day(self, form: TimesForm, slots: list[Slot]) -> list:
         """Slots as [(local day, [(who and where, [(key, clock)])])]."""
@@ -245,9 +276,9 @@ class PhonePages(StaffPages):
                 return redirect(self.back(request, moved))
         movable = visit.status in Appointment.OPEN
         days: list = []
-        next_free = None
+        next_free, is_refused = None, False
         if movable:
-            days, next_free = self.free(
+            days, next_free, is_refused = self.free(
                 times, wish, visit.treatment, now=now, patient=visit.patient, area=visit.area, exclude=visit
             )
         return self.page(
@@ -261,6 +292,7 @@ class PhonePages(StaffPages):
             errors=chosen.errors,
             days=days,
             alternatives=alternatives,
+            is_refused=is_refused,
             back=self.back(request, visit),
             status=422 if chosen.errors else 200,
             **self.weeks(request, wish.get("first"), next_free, today=today_at(now, times.places)),
@@ -328,10 +360,12 @@ class PhonePages(StaffPages):
         if not is_adult(patient.birth_date, today):
             return self.page(request, "phone_too_young", title=_("Book by phone"), patient=patient)
         days: list = []
-        next_free, wish = None, {}
+        next_free, is_refused, wish = None, False, {}
         if form.is_bound and form.is_valid():
             wish = form.cleaned_data
-            days, next_free = self.free(form, wish, wish["treatment"], now=now, patient=patient, area=wish["area"])
+            days, next_free, is_refused = self.free(
+                form, wish, wish["treatment"], now=now, patient=patient, area=wish["area"]
+            )
         return self.page(
             request,
             "phone_times",
@@ -341,6 +375,7 @@ class PhonePages(StaffPages):
             errors=form.errors,
             wish=wish,
             days=days,
+            is_refused=is_refused,
             **self.weeks(request, wish.get("first"), next_free, today=today),
         )
 
@@ -378,6 +413,9 @@ class PhonePages(StaffPages):
         slot, place, who = chosen
         treatment, area, on = wish["treatment"], wish["area"], place.day_of(slot.starts_at)
         found = clearance.clearance_for(patient, treatment, area=area, on=on, now=now)
+        if found.is_refused:
+            messages.error(request, refused_words(first_day(patient, treatment, area=area, first=on, now=now)))
+            return redirect(back)
         return self.page(
             request,
             "phone_confirm",

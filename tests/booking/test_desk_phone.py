@@ -442,6 +442,32 @@ def test_each_place_keeps_its_own_promise(desk, surgery):
     assert "Slow Nurse, Slow Place" not in page.split("Tuesday 9 March 2027")[0]
 
 
+def test_days_that_are_refused_are_not_offered_and_the_first_other_one_is_named(desk, surgery):
+    patient, first = make.make_patient(), VISIT + timedelta(days=1)
+    tan = str(first - timedelta(days=14))
+    steps.answered(surgery, patient, sun_tan="yes", sun_tan_when=tan, sun_tan_kind="tan")
+    appointments.cancel(steps.booked(surgery, first, patient=patient), by="patient", now=NOW)
+    shown = wish(surgery, surgery.treatment, slot="", first=(VISIT - timedelta(days=1)).isoformat())
+    page = desk.read("phone_times", patient.uuid, query=shown)
+    assert steps.slot(surgery, first, "09:00").key in page and steps.slot(surgery).key not in page
+    early = wish(surgery, surgery.treatment, slot="", first=(first - timedelta(days=9)).isoformat())
+    page = desk.read("phone_times", patient.uuid, query=early)
+    assert 'name="slot"' not in page and "Next free: Friday 12 March 2027" in page
+    said = "This treatment cannot be booked for that day. It can from Friday 12 March 2027 on."
+    refused = wish(surgery, surgery.treatment)
+    for answer in (
+        desk.client.get(desk.address("phone_confirm", patient.uuid) + refused, follow=True),
+        book(desk, patient, refused, surgery),
+    ):
+        assert answer.redirect_chain and said in words_of(answer)
+    there = wish(surgery, surgery.treatment, slot=steps.slot(surgery, first).key)
+    assert "will be booked at once" in words_of(desk.get("phone_confirm", patient.uuid, query=there))
+    steps.answered(surgery, other := make.make_patient())
+    steps.decide(steps.asked(surgery, clock="14:00", patient=other), "not-suitable")
+    page = desk.read("phone_times", other.uuid, query=shown)
+    assert 'name="slot"' not in page and "A consultation is." in page
+
+
 def test_a_week_without_times_names_the_next_free_day(desk, surgery):
     make.make_closure(surgery.location, TODAY, TODAY + timedelta(days=20))
     query = wish(surgery, slot="", first=TODAY.isoformat())
