@@ -21,6 +21,7 @@ from booking.changing import Refusal, Taken
 from booking.choosing import not_free
 from booking.forms import SlotField
 from booking.models import Appointment
+from booking.placing import overbooks, times_of
 from booking.staff_pages import SearchForm, StaffPages, StaffRequest, said
 from clinic.admin import PatientForm
 from clinic.ages import is_adult
@@ -376,8 +377,29 @@ class PhonePages(StaffPages):
             wish=wish,
             days=days,
             is_refused=is_refused,
+            beside=self.beside_others(days, wish["treatment"]) if wish.get("overbook") else (),
             **self.weeks(request, wish.get("first"), next_free, today=today),
         )
+
+    def beside_others(self, days: list, treatment: Treatment) -> set[str]:
+        """The keys of those times (`by_day`) when the practitioner has another visit, see `overbooks`. One query."""
+        slots = [Slot.from_key(key) for _day, rows in days for _whom, times in rows for key, _clock in times]
+        ends = {slot.key: times_of(treatment, slot.starts_at)["busy_until"] for slot in slots}
+        low, high = min((slot.starts_at for slot in slots), default=None), max(ends.values(), default=None)
+        if low is None:
+            return set()
+        taken = list(
+            Appointment.objects.occupying()
+            .overlapping(low, high)
+            .filter(lane=0, practitioner__in={slot.practitioner_id for slot in slots})
+            .values_list("practitioner", "starts_at", "busy_until")
+        )
+        return {
+            slot.key
+            for slot in slots
+            for who, since, until in taken
+            if who == slot.practitioner_id and since < ends[slot.key] and until > slot.starts_at
+        }
 
     def phone_confirm(self, request: StaffRequest, person: uuid.UUID) -> HttpResponse:
         """Step 3: says what will happen; POST books."""
@@ -430,6 +452,7 @@ class PhonePages(StaffPages):
             practitioner=who,
             price=treatment.price_on(on),
             at_once=found.cleared,
+            is_beside=wish["overbook"] and overbooks(treatment, slot),
             alternatives=alternatives,
             back=back,
             status=422 if form.errors else 200,

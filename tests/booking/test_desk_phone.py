@@ -322,9 +322,14 @@ def test_overbooking_takes_a_reason_and_keeps_who(desk, surgery):
     steps.talk(surgery)
     patient = make.make_patient()
     query = wish(surgery, overbook="on")
-    assert steps.slot(surgery, room=surgery.rooms[1]).key in desk.read(
-        "phone_times", patient.uuid, query=wish(surgery, overbook="on", slot="")
-    )
+    page = desk.read("phone_times", patient.uuid, query=wish(surgery, overbook="on", slot=""))
+    marked = r'value="([^"]+)" required> <span>([0-9:]+) <span class="soft">beside another visit<'
+    assert (steps.slot(surgery, room=surgery.rooms[1]).key, "10:00") in re.findall(marked, page)
+    assert {clock for _key, clock in re.findall(marked, page)} == {"09:30", "09:45", "10:00", "10:15", "10:30"}
+    words = f"{surgery.practitioner} has another visit then. This one comes beside it."
+    assert words in desk.read("phone_confirm", patient.uuid, query=query)
+    free = wish(surgery, overbook="on", slot=steps.slot(surgery, clock="14:00").key)
+    assert words not in desk.read("phone_confirm", patient.uuid, query=free)
     answer = book(desk, patient, query, surgery)
     assert answer.status_code == 422
     assert "Say why, or choose a free time." in words_of(answer)
