@@ -28,6 +28,7 @@ from booking.choosing import (
 )
 from booking.forms import ChosenTimeForm, DetailsForm
 from booking.models import Appointment
+from booking.standing import can_stand
 from booking.templatetags.booking_words import clock
 from booking.times import Finder, read_wish
 from booking.visitors import (
@@ -263,12 +264,13 @@ def gone(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponse
 
 
 def not_kept(request: HttpRequest, held: Appointment, now: datetime) -> HttpResponse:
-    """Says whether somebody else has the time, with other times; what was typed is kept for the next one."""
+    """Says whether somebody else has the time, or nobody is there then, with other times; what was typed is kept for
+    the next one."""
     place = held.location.pk
     taken = is_taken(held.practitioner_id, place, held.starts_at, held.busy_until, but=held)
     context = {
         "held": held,
-        "taken": held.starts_at <= now or taken,
+        "taken": held.starts_at <= now or taken or not can_stand(held),
         "other_times": times_like(held),
         "kept": bool(kept_details(request, now)),
         **times_instead(request, held, now),

@@ -620,6 +620,15 @@ def test_a_time_that_was_let_go_and_that_nobody_took_is_not_said_to_be_taken(cli
         assert "It may still be free" in text and "not free now" not in text
 
 
+def test_a_time_at_which_nobody_is_there_any_more_is_not_said_to_be_free(client, surgery):
+    patient_who_signs_in(client)
+    slot = steps.slot(surgery)
+    page = reverse("booking:hold", args=[held_uuid(choose(client, surgery.consultation, slot.key))])
+    make.make_closure(surgery.location, steps.VISIT)
+    text = words(client.post(page, {"action": "confirm"}))
+    assert "That time has gone" in text and "It may still be free" not in text
+
+
 def test_an_expired_hold_can_still_be_confirmed(client, surgery, clock):
     patient = patient_who_signs_in(client)
     uuid_ = held_uuid(choose(client, surgery.consultation))
