@@ -81,6 +81,18 @@ def test_a_no_of_the_rules_or_a_clinician_counts_on_the_phone_too(surgery):
     assert phone(surgery, surgery.consultation, patient=patient).status == "booked"
 
 
+def test_a_clinicians_wait_that_is_over_by_then_refuses_neither_booking_nor_moving(surgery):
+    patient, until = make.make_patient(), steps.VISIT + timedelta(days=7)
+    steps.decide(steps.asked(surgery, patient=patient), "deferred", deferred_until=until)
+    with pytest.raises(NotAllowed):
+        phone(surgery, surgery.treatment, patient=patient, slot=steps.slot(surgery, until - timedelta(days=1)))
+    made = phone(surgery, surgery.treatment, patient=patient, slot=steps.slot(surgery, until))
+    assert made.status == "pending" and made.response_id
+    later = steps.slot(surgery, until + timedelta(days=1))
+    moved = appointments.move(made, slot=later, by="staff", user=surgery.desk, now=NOW)
+    assert (moved.status, moved.starts_at) == ("pending", later.starts_at)
+
+
 def test_the_interval_counts_for_staff_too(surgery):
     patient = make.make_patient()
     steps.booked(surgery, patient=patient)
