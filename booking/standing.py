@@ -26,13 +26,15 @@ from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
+from clinic.models import Practitioner
 
 AT_TIME_ZONE: dict[str, Any] = {"arg_joiner": " AT TIME ZONE ", "template": "(%(expressions)s)"}
 
 
 def cannot_stand(*, now: datetime) -> QuerySet[Appointment]:
     """Upcoming visits (with names) for which somebody or some place is not there, nearest first: the practitioner is
-    off or has no hours then, the place is closed, or one of them is no longer in use. The cleaning belongs to a visit.
+    off, has no hours then or does not give it any more, the place is closed, or one of them is no longer in use. The
+    cleaning belongs to a visit. What is only not offered any more takes place as it was booked.
     """
     upcoming = Appointment.objects.with_names().filter(status__in=Appointment.OPEN, starts_at__gt=now)
     return upcoming.filter(nobody_there()).order_by("starts_at", "pk")
@@ -69,10 +71,14 @@ def _missing() -> dict[str, Q]:
         first_day__lte=OuterRef("local_date"),
         last_day__gte=OuterRef("local_date"),
     )
+    gives = Practitioner.treatments.through.objects.filter(
+        practitioner=OuterRef("practitioner"), treatment=OuterRef("treatment")
+    )
     return {
         _("the place is no longer in use"): Q(room__location__is_active=False),
         _("the room is no longer in use"): Q(room__is_active=False),
         _("the practitioner no longer works here"): Q(practitioner__is_active=False),
+        _("the practitioner does not give this any more"): ~Q(Exists(gives)),
         _("closed on that day"): Q(Exists(closed)),
         _("the practitioner is away"): Q(Exists(off)),
         _("outside working hours, or in a break"): ~Q(Exists(_hours_around())),

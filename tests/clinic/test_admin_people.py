@@ -965,10 +965,9 @@ def test_the_zone_of_a_new_place_is_chosen_from_a_list_and_said_to_be_for_good(c
     assert "It cannot be changed later" in page
 
 
-@pytest.mark.parametrize("what", ["location", "room", "practitioner"])
+@pytest.mark.parametrize("what", ["location", "room", "practitioner", "gives"])
 def test_what_is_switched_off_says_which_visits_it_hits(client, what):
     surgery = make.make_surgery()
-    row = getattr(surgery, what)
     visit = visit_to_come(surgery)
     signed_in(client, "Manager")
     names = ("name", "slug", "address", "phone", "out_of_hours", "emergency")
@@ -976,8 +975,11 @@ def test_what_is_switched_off_says_which_visits_it_hits(client, what):
         "location": {name: getattr(surgery.location, name) for name in names},
         "room": {"name": surgery.room.name},
         "practitioner": practitioner_form(surgery.practitioner),
+        "gives": practitioner_form(surgery.practitioner, treatments=[make.make_treatment().pk]),
     }[what]
-    answer = client.post(reverse(f"admin:clinic_{what}_change", args=[row.pk]), {**data, "is_active": ""})
+    noun, on = ("practitioner", "on") if what == "gives" else (what, "")
+    url = reverse(f"admin:clinic_{noun}_change", args=[getattr(surgery, noun).pk])
+    answer = client.post(url, {**data, "is_active": on})
     assert answer.status_code == 302 and answer.url == reverse("admin:booking_appointment_to_move")
     page = client.get(answer.url).content.decode()
     assert "One upcoming appointment cannot stand any more." in page and str(visit.patient) in page
