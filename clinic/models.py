@@ -417,7 +417,8 @@ class Treatment(models.Model):
     minimum_interval_days = models.PositiveSmallIntegerField(
         _("days between two sessions on the same area"),
         default=28,
-        validators=[MinValueValidator(28), MaxValueValidator(365)],  # fewer is for two clinicians to sign (CLINICAL 3.7)
+        # Fewer is for two clinicians to sign (CLINICAL 3.7).
+        validators=[MinValueValidator(28), MaxValueValidator(365)],
         help_text=_("At least 28. Counts for everybody, staff included. It does not apply to consultations."),
     )
     sessions_min = models.PositiveSmallIntegerField(

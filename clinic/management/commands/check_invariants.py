@@ -178,7 +178,7 @@ WALLS = {
         "pgtrigger_update_update_ec586",
         "pgtrigger_append_only_dcdaf",
     ],
-    "I5": ["outbox_message_key_key"],
+    "I5": ["outbox_message_key_key", "outbox_message_sent_stays", "outbox_message_state_is_known"],
     "I6": [
         "booking_appointment_cancelled_who_when_why",
         "booking_appointment_cancel_reason_known",
