@@ -45,7 +45,7 @@ def test_the_front_desk_in_every_state(house, someone, look):
             look(page, "Everything")
             if short in ("manager", "editor", "lead"):
                 page.goto("/admin/opening/")
-                look(page, "Patients can come when nothing is left")
+                look(page, "Nothing is missing. Patients can come.")
     with look.part("a day"):
         for query in ("", "?at=valletta", f"?day={day}", f"?day={day}&by=room", f"?day={day}&print=1"):
             page.goto(desk + query)
