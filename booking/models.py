@@ -496,11 +496,12 @@ class Appointment(models.Model):
     def asked_from(self) -> Greatest:
         """From when the short questions of somebody who is here were asked for this visit, for a query to reckon: since
         their arrival, and after their other treatments of the day (they say "this area", and each is another one)."""
+        ended = Q(status=self.Status.CANCELLED, previous_status__in=self.IN_THE_HOUSE)  # "not today"
         others = Appointment.objects.filter(
+            Q(status__in=(self.Status.CHECKED_IN, self.Status.FULFILLED)) | ended,
             patient=self.patient_id,
             local_date=self.local_date,
             treatment__kind=Treatment.Kind.TREATMENT,
-            status__in=(self.Status.CHECKED_IN, self.Status.FULFILLED),
         ).exclude(pk=self.pk)
         after = others.order_by("-status_changed_at").values_list(F("status_changed_at") + timedelta.resolution)[:1]
         return Greatest(Value(self.status_changed_at), Subquery(after))  # PostgreSQL's leaves out what is not there

@@ -401,6 +401,25 @@ def test_each_treatment_of_a_day_asks_about_its_own_area(nurse, surgery, clock, 
     assert QuestionnaireResponse.objects.filter(questionnaire=questions).count() == 2
 
 
+def test_what_was_asked_for_a_visit_that_ended_untreated_counts_for_no_other(nurse, surgery, clock, questions):
+    patient, by = make.make_patient(), surgery.practitioner.user
+    surgery.treatment.areas.add(make.area("upper-back"))
+    steps.answered(surgery, patient, treatment_area=["face", "upper-back"])
+    face = steps.booked(surgery, patient=patient)
+    back = steps.booked(surgery, clock="14:00", patient=patient, area=make.area("upper-back"))
+    clock.now = face.starts_at
+    for visit in (face, back):
+        appointments.arrive(visit, by=surgery.desk, now=clock.now)
+    clock.now += timedelta(minutes=1)
+    answers = filled(questions)
+    nurse.post("visit", face.uuid, **{name: value for name, value in answers.items() if name != "agreed"})
+    assert QuestionnaireResponse.objects.filter(questionnaire=questions).count() == 1
+    clock.now += timedelta(minutes=1)
+    appointments.cancel(face, by="clinician", user=by, reason="clinical", now=clock.now)
+    with pytest.raises(NotAllowed, match="short questions"):
+        appointments.check_in(back, by=by, identity_confirmed=True, agreed=True, now=back.starts_at)
+
+
 # --- the end
 
 
