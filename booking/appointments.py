@@ -50,7 +50,7 @@ from clinic.ages import is_adult
 from clinic.models import Clinic, Patient, Treatment, User
 from outbox.messages import CannotResend, resend
 from outbox.models import Message
-from screening.clearance import Clearance, clearance_for, may_ask, rechecked
+from screening.clearance import Clearance, clearance_for, grounds_changed, may_ask, rechecked
 
 Status = Appointment.Status
 Reason = Appointment.Reason
@@ -537,7 +537,15 @@ def fulfil(appointment: Appointment, *, by: User, seen: str | None = None, now: 
     appointment = locked(appointment, seen=seen)
     _own_practitioner(appointment, by)
     check_status(appointment, Status.CHECKED_IN)
-    return change(appointment, Status.FULFILLED, now=now)
+    appointment = change(appointment, Status.FULFILLED, now=now)
+    _talk_counts(appointment, by=by, now=now)
+    return appointment
+
+
+def _talk_counts(appointment: Appointment, *, by: User, now: datetime) -> None:
+    """A visit has become, or is no longer, one that took place: what rests on a consultation follows."""
+    if appointment.treatment.kind == Treatment.Kind.CONSULTATION:
+        grounds_changed(appointment.whose, by=by, now=now)
 
 
 @verb
@@ -554,7 +562,9 @@ def undo(appointment: Appointment, *, by: User, seen: str | None = None, now: da
     appointment = locked(appointment, seen=seen)
     check_undo(appointment, by=by, now=now)
     if appointment.status == Status.FULFILLED:
-        return change(appointment, Status.CHECKED_IN, now=now)
+        appointment = change(appointment, Status.CHECKED_IN, now=now)
+        _talk_counts(appointment, by=by, now=now)
+        return appointment
     if appointment.status == Status.ARRIVED:
         return change(appointment, Status.BOOKED, now=now)
     slot = Slot.of(appointment)
@@ -625,7 +635,8 @@ def mark_in_error(
     """It should never have been entered: any status to `entered-in-error`, by a manager with a reason. For good.
 
     Consequences: the time is free; it leaves the worklist; messages that wait are taken back; a patient who was told of
-    a visit to come hears that it does not take place. Raises NotAllowed.
+    a visit to come hears that it does not take place; treatments that were cleared because of a consultation wait for a
+    clinician again. Raises NotAllowed.
     """
     appointment = locked(appointment, seen=seen)
     _may(by, "booking.enter_in_error", _("Only a manager can do this."))
@@ -635,6 +646,7 @@ def mark_in_error(
     if appointment.status == Status.ENTERED_IN_ERROR:
         raise NotAllowed(_("This is marked as entered in error already."))
     told = appointment.status in Appointment.OPEN and appointment.starts_at > now
+    took_place = appointment.status == Status.FULFILLED
     notices.drop(appointment)
     HoldDetails.objects.filter(appointment=appointment).delete()
     appointment = change(
@@ -654,4 +666,6 @@ def mark_in_error(
     nothing_waits(appointment, now=now)
     if told:
         notices.cancelled(appointment, now=now)
+    if took_place:
+        _talk_counts(appointment, by=by, now=now)
     return appointment

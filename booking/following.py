@@ -3,7 +3,7 @@
 A decision moves the visits it is about, inside its own transaction. `now` is an aware instant from the caller.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -20,10 +20,13 @@ from booking.changing import (
     left_to_staff,
     local_day,
     may_write,
+    nothing_waits,
     wait_for_answers,
 )
 from booking.models import Appointment
 from clinic.models import Patient, Treatment, User
+from clinic.registry import Seen
+from screening.clearance import GROUNDS, grounds_changed
 
 Status = Appointment.Status
 Reason = Appointment.Reason
@@ -35,7 +38,8 @@ def follow_clearance(
 ) -> None:
     """Listens to screening.clearance.clearance_changed, inside its transaction, with the patient's row locked.
 
-    A decision moves the visits it is about; new or withdrawn answers put booked visits back to `pending`, time kept.
+    A decision moves the visits it is about; new or withdrawn answers, and grounds that are gone, put booked visits back
+    to `pending`, time kept. Grounds that are there again confirm what they put back.
     No advisory lock is taken here (no time is placed anew): the order of locks stays advisory, patient, appointment.
     """
     list(Patient.objects.select_for_update(no_key=True).filter(pk=patient.pk).values_list("pk"))
@@ -54,6 +58,8 @@ def follow_clearance(
     for visit in visits:
         if outcome in ("answered", "superseded", "withdrawn"):
             _answers_changed(visit, now=now)
+        elif outcome == GROUNDS:
+            _grounds_changed(visit, now=now)
         elif outcome in ("cleared", "cleared-with-conditions"):
             _decided_yes(visit, now=now)
         elif outcome == "deferred" and not clearance_of(visit, now=now).is_refused:
@@ -96,6 +102,28 @@ def _answers_changed(visit: Appointment, *, now: datetime) -> None:
             notices.drop(visit, kinds=["form_due"])
             if may_write(visit, now=now):
                 notices.asked_for(visit, now=now)
+
+
+def _grounds_changed(visit: Appointment, *, now: datetime) -> None:
+    if visit.status in Appointment.ON_A_REVIEW:
+        _answers_changed(visit, now=now)
+    elif clearance_of(visit, now=now).cleared and not _is_over(visit, now=now):
+        _decided_yes(visit, now=now)
+        nothing_waits(visit, now=now)
+
+
+def follow_policy(by: User, now: datetime) -> int:
+    """The clinic's policy about answers or consultations is another one: it counts at once, for what is confirmed too.
+
+    Returns how many confirmed visits went back to `pending`; their patients are told. In the caller's transaction."""
+    treatments = Appointment.objects.filter(treatment__kind=Treatment.Kind.TREATMENT)
+    confirmed = treatments.filter(status__in=Appointment.ON_A_REVIEW)
+    before = set(confirmed.values_list("pk", flat=True))
+    either = treatments.filter(status__in=[Status.PENDING, *Appointment.ON_A_REVIEW])
+    # Always in the same order, so that two of these cannot lock each other out.
+    for patient in Patient.objects.filter(pk__in=either.values("patient")).order_by("pk"):
+        grounds_changed(patient, by=by, now=now)
+    return len(before.difference(confirmed.values_list("pk", flat=True)))
 
 
 def _is_over(visit: Appointment, *, now: datetime) -> bool:
@@ -217,19 +245,16 @@ def patients_of(user: User, now: datetime) -> set[int]:
     )
 
 
-def last_consultation(patient_id: int, now: datetime) -> date | None:
-    """The local day of the patient's last fulfilled consultation before `now`; None: there was none."""
-    return (
-        Appointment.objects.filter(
-            patient=patient_id,
-            status=Status.FULFILLED,
-            treatment__kind=Treatment.Kind.CONSULTATION,
-            starts_at__lte=now,
-        )
-        .order_by("-local_date")
-        .values_list("local_date", flat=True)
-        .first()
+def consultations_of(patient_ids: set[int]) -> dict[int, list[Seen]]:
+    """When the patients' fulfilled consultations began, and on which local day. One query."""
+    found: dict[int, list[Seen]] = {}
+    talks = Appointment.objects.filter(
+        patient__in=patient_ids, status=Status.FULFILLED, treatment__kind=Treatment.Kind.CONSULTATION
     )
+    for talk in talks.only("patient_id", "starts_at", "local_date"):
+        assert talk.patient_id is not None  # asked for by patient
+        found.setdefault(talk.patient_id, []).append((talk.starts_at, talk.day))
+    return found
 
 
 def visits_to_come(practitioner_id: int, now: datetime) -> int:

@@ -25,7 +25,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst, get_text_list
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
@@ -45,7 +45,7 @@ from clinic.models import (
     User,
     today_at,
 )
-from clinic.registry import patients_treated_by, saying_hits, visits_to_come
+from clinic.registry import patients_treated_by, policy_changed, saying_hits, visits_to_come
 from clinic.views import drawn_panels
 from clinic.visible import NameField
 
@@ -185,12 +185,34 @@ class ClinicAdmin(KeptAdmin):
             _("Booking"),
             {"fields": ["lead_hours", "horizon_days", "slot_minutes", "notice_hours", "hold_minutes"]},
         ),
-        (_("Health questions"), {"fields": ["screening_valid_days", "consultation_first"]}),
+        (
+            _("Health questions"),
+            {
+                "fields": ["screening_valid_days", "consultation_first"],
+                "description": _(
+                    "A change counts at once, for confirmed visits too: those it no longer allows wait for new answers "
+                    "or for a clinician again, and their patients are told."
+                ),
+            },
+        ),
     ]
 
     def has_add_permission(self, request) -> bool:
         """`setup_clinic` makes it."""
         return False
+
+    def save_model(self, request, obj, form, change) -> None:
+        """Says how many visits a policy that decisions rest on put back."""
+        super().save_model(request, obj, form, change)
+        if {"screening_valid_days", "consultation_first"} & set(form.changed_data):
+            hit = policy_changed(request.user, timezone.now())
+            if hit:
+                words = ngettext(
+                    "One visit that was confirmed waits for new answers or for a clinician again.",
+                    "%(count)s visits that were confirmed wait for new answers or for a clinician again.",
+                    hit,
+                )
+                messages.warning(request, words % {"count": hit})
 
     def changelist_view(self, request, extra_context=None):
         """There is one: straight to it."""

@@ -44,9 +44,12 @@ def as_read_by(user, missing: Iterable[Missing]) -> list[Missing]:
     return [one if user.has_perm(one.permission) else replace(one, link="") for one in missing]
 
 
+Seen = tuple[datetime, date]  # when a consultation that took place began, and its local day
+
 _panels: list[Panel] = []
 _treats: list[Callable] = []
 _seen: list[Callable] = []
+_policies: list[Callable] = []
 _linked: list[Callable] = []
 _headings: list[Callable[[str], set[str]]] = []
 _to_come: list[Callable[[int, datetime], int]] = []
@@ -96,15 +99,31 @@ def patient_linked(request: HttpRequest, user, now: datetime) -> None:
         follow(request, user, now=now)
 
 
-def register_seen(last_seen: Callable) -> None:
-    """`last_seen(patient_id, now) -> date | None`: day of the last fulfilled consultation. Booking registers it."""
-    if last_seen not in _seen:
-        _seen.append(last_seen)
+def register_seen(seen_in: Callable) -> None:
+    """`seen_in(patient_ids) -> dict[int, list[Seen]]`: see `consultations_of`. Booking registers it."""
+    if seen_in not in _seen:
+        _seen.append(seen_in)
 
 
-def last_consultation(patient_id: int, now: datetime) -> date | None:
-    """The local day on which this patient was last seen in a fulfilled consultation; None: not that anybody knows."""
-    return max((day for last_seen in _seen if (day := last_seen(patient_id, now)) is not None), default=None)
+def consultations_of(patient_ids: Iterable[int]) -> dict[int, list[Seen]]:
+    """When each patient's fulfilled consultations began, and on which local day; whoever had none is left out."""
+    ids = set(patient_ids)
+    found: dict[int, list[Seen]] = {}
+    for seen_in in _seen:
+        for patient, days in seen_in(ids).items():
+            found.setdefault(patient, []).extend(days)
+    return found
+
+
+def register_policy(follow: Callable) -> None:
+    """`follow(by, now) -> int`: called when a policy that decisions rest on was changed. Booking registers it."""
+    if follow not in _policies:
+        _policies.append(follow)
+
+
+def policy_changed(by, now: datetime) -> int:
+    """Tells the apps of it, inside the transaction of the change. How many confirmed visits do not stand any more."""
+    return sum(follow(by, now) for follow in _policies)
 
 
 def register_headings(needed_on: Callable[[str], set[str]]) -> None:

@@ -24,6 +24,7 @@ clearance_changed = Signal()  # see `tell`
 ANSWERED = "answered"
 SUPERSEDED = "superseded"
 WITHDRAWN = "withdrawn"
+GROUNDS = "grounds"
 
 
 class AnswersOfAnother(ValueError):
@@ -51,10 +52,18 @@ def tell(
     """Sends `clearance_changed`, with the patient's row locked.
 
     outcome: of a Review; "answered" for a patient's first answers and for a reply to a clinician's question;
-    "superseded" or "withdrawn". treatment, area: what it is about; None for all of the patient's.
+    "superseded" or "withdrawn"; "grounds", see `grounds_changed`. treatment, area: what it is about; None for all of
+    the patient's.
     """
     about = {"patient": patient, "treatment": treatment, "area": area}
     clearance_changed.send(sender=Patient, **about, outcome=outcome, by=by, now=now)
+
+
+def grounds_changed(patient: Patient, *, by: User | None, now: datetime) -> None:
+    """What decisions about a patient rest on has changed, with no answer and no decision: a consultation turned out not
+    to have taken place, or a policy of the clinic is another one. Consequences: the patient's row is locked;
+    clearance_changed("grounds") is sent."""
+    tell(lock_patient(patient.pk), GROUNDS, by=by, now=now)
 
 
 # ---------------------------------------------------------------- whose answers these are

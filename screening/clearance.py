@@ -20,15 +20,18 @@ from django.db.models import Exists, OuterRef, Q, Subquery
 
 from clinic.ages import is_adult
 from clinic.models import Area, Clinic, Patient, Treatment, today_at
+from clinic.registry import Seen, consultations_of
 from screening import assessment as rules
 from screening import sealing
 from screening.adopting import (
+    GROUNDS,
     SUPERSEDED,
     AnswersOfAnother,
     BirthDateDiffers,
     adopt_response,
     clearance_changed,
     close_request,
+    grounds_changed,
     request_review,
     uuid_of,
 )
@@ -40,11 +43,13 @@ from screening.finished import (
     answered_birth_date,
     answered_day,
     consultation_counts_until,
+    counts_until,
     finished_responses,
     first_open_day,
     is_away,
     is_too_old,
     last_day,
+    needs_consultation,
     says,
     still_stands,
     unaddressed,
@@ -54,6 +59,7 @@ from screening.models import Questionnaire, QuestionnaireResponse, Review, Revie
 
 __all__ = [  # what booking uses
     "CANNOT",
+    "GROUNDS",
     "READY",
     "UPDATE_DUE",
     "WAITING",
@@ -70,6 +76,7 @@ __all__ = [  # what booking uses
     "conditions_of",
     "consultation_counts_until",
     "finished_responses",
+    "grounds_changed",
     "may_ask",
     "open_questions",
     "readiness",
@@ -150,7 +157,8 @@ def _answers():
 
 
 class Clearances:
-    """What clearances of some patients are made of, in one query, or two where somebody has no decision yet."""
+    """What clearances of some patients are made of, in one query; one more where somebody has no decision yet, and one
+    where a finding needs a consultation."""
 
     def __init__(self, patient_ids: Iterable[int]) -> None:
         self.patient_ids = set(patient_ids)
@@ -175,6 +183,11 @@ class Clearances:
             .filter(response__patient_id__in=self.patient_ids)
             .values_list("response__patient_id", "treatment_id", "area_id")
         )
+
+    @cached_property
+    def consultations(self) -> dict[int, list[Seen]]:
+        """Those that took place, as far as anybody knows now."""
+        return consultations_of(self.patient_ids)
 
     def _says(self, response: QuestionnaireResponse, on: date, now: datetime) -> rules.Assessment:
         response.questionnaire = self.questionnaires.setdefault(response.questionnaire_id, response.questionnaire)
@@ -234,6 +247,11 @@ class Clearances:
             return not_now("blocked")
         if on < review.assessment.on and waits(found):  # accepted for a later day
             return no("blocked")
+        if needs_consultation(found, self.clinic):
+            # The one the clinician knew of may turn out not to have taken place; no later one stands in for it.
+            until = counts_until(self.consultations.get(patient_id, []), review.decided_at)
+            if until is None or until < on:
+                return not_now("blocked")
         return Clearance(True, review.pk, review.valid_from, last, "cleared")
 
 
@@ -245,8 +263,9 @@ def clearance_for(patient: Patient, treatment: Treatment, *, area: Area | None, 
 
     A consultation or review visit needs no screening. A treatment needs the latest review of patient, treatment and
     area to clear it, on answers that nothing has taken the place of, within its days; an O2 finding needs the second
-    signature; and every finding of effect review or worse **on that day** has to be one the clinician addressed. Any
-    error means "no". Writes nothing. Two queries at most, and those that read the questionnaire's rules.
+    signature; and every finding of effect review or worse **on that day** has to be one the clinician addressed; what
+    needs a consultation takes one that began before the decision and still counts as having taken place. Any error
+    means "no". Writes nothing. Three queries at most, and those that read the questionnaire's rules.
     """
     clearances = Clearances([patient.pk])
     return clearances.of(patient.pk, treatment, area.pk if area else None, on, now)

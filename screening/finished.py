@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from clinic.models import Clinic, Treatment, today_at
-from clinic.registry import last_consultation
+from clinic.registry import Seen, consultations_of
 from screening import assessment as rules
 from screening.models import Assessment, Questionnaire, QuestionnaireResponse
 from screening.questionnaires import AREAS, BIRTH_DATE, plus
@@ -270,6 +270,11 @@ def needs_consultation(assessment: rules.Assessment, clinic: Clinic | None) -> b
 
 
 def consultation_counts_until(patient_id: int, *, now: datetime) -> date | None:
-    """The last local day that the patient's last fulfilled consultation counts for: six calendar months; None: none."""
-    day = last_consultation(patient_id, now)
-    return plus(day, CONSULTATION_COUNTS) if day else None
+    """The last local day that the patient's last fulfilled consultation counts for; None: there was none."""
+    return counts_until(consultations_of([patient_id]).get(patient_id, []), now)
+
+
+def counts_until(consultations: list[Seen], moment: datetime) -> date | None:
+    """The last local day that the last of them that had begun by then counts for: six calendar months; None: none."""
+    days = [day for began, day in consultations if began <= moment]
+    return plus(max(days), CONSULTATION_COUNTS) if days else None

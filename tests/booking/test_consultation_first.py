@@ -11,6 +11,7 @@ from booking import appointments
 from booking.changing import NotAllowed
 from clinic.models import Clinic
 from screening import clearance, reviews
+from screening.models import ReviewRequest
 from tests import make
 from tests.booking import steps
 from tests.booking.pages import patient_who_signs_in, put, words
@@ -75,6 +76,103 @@ def test_only_one_that_took_place_within_six_months_counts(surgery, day, status)
     seen(surgery, appointment.patient, day, status)
     with pytest.raises(reviews.Refused):
         steps.decide(appointment)
+
+
+def gone(surgery, talk):
+    """A manager finds that the consultation never took place."""
+    appointments.mark_in_error(talk, by=surgery.manager, reason="another patient's", now=NOW)
+
+
+def cleared(surgery):
+    """A confirmed treatment that rests on a consultation, and that consultation."""
+    appointment = waiting(surgery)
+    talk = seen(surgery, appointment.patient, "2027-02-01")
+    steps.decide(appointment)
+    assert appointment.status == "booked"
+    return appointment, talk
+
+
+def answer(appointment, on=steps.VISIT):
+    who = (appointment.patient, appointment.treatment)
+    return clearance.clearance_for(*who, area=appointment.area, on=on, now=NOW)
+
+
+def test_what_was_cleared_after_a_consultation_falls_with_it(surgery):
+    appointment, talk = cleared(surgery)
+    harmless = steps.booked(surgery, clock="14:00")  # of another patient, with nothing that needs one
+    gone(surgery, seen(surgery, harmless.patient, "2027-02-01"))
+    steps.sent()
+    gone(surgery, talk)
+    appointment.refresh_from_db(), harmless.refresh_from_db()
+    assert (appointment.status, appointment.review, harmless.status) == ("pending", None, "booked")
+    assert steps.messages(appointment) == ["back_to_pending"]
+    assert (answer(appointment).cleared, answer(appointment).why) == (False, "waiting")
+    with pytest.raises(reviews.Refused, match="Consultation first"):
+        steps.decide(appointment)
+
+
+def test_an_earlier_consultation_that_still_counts_carries_it(surgery):
+    appointment = waiting(surgery)
+    seen(surgery, appointment.patient, "2027-01-11")
+    talk = seen(surgery, appointment.patient, "2027-02-01")
+    steps.decide(appointment)
+    gone(surgery, talk)
+    appointment.refresh_from_db()
+    assert appointment.status == "booked"
+
+
+def test_a_consultation_after_the_decision_does_not_stand_in_for_the_one_it_rested_on(surgery):
+    appointment, talk = cleared(surgery)
+    gone(surgery, talk)
+    later = seen(surgery, appointment.patient, "2027-03-04")
+    after = later.ends_at
+    who = (appointment.patient, appointment.treatment)
+    found = clearance.clearance_for(*who, area=appointment.area, on=steps.VISIT, now=after)
+    assert not found.cleared
+    assert steps.decide(appointment, now=after).outcome == "cleared"  # whoever saw them says so
+    assert appointment.status == "booked"
+
+
+def test_undone_and_done_again_the_visit_is_confirmed_again(surgery):
+    appointment = waiting(surgery)
+    talk = seen(surgery, appointment.patient, "2027-02-28", "checked-in")
+    type(talk).objects.filter(pk=talk.pk).update(practitioner=surgery.practitioner)
+    talk = appointments.fulfil(talk, by=surgery.practitioner.user, now=NOW)
+    steps.decide(appointment)
+    talk = appointments.undo(talk, by=surgery.practitioner.user, now=NOW)
+    appointment.refresh_from_db()
+    assert (appointment.status, answer(appointment).cleared) == ("pending", False)
+    appointments.fulfil(talk, by=surgery.practitioner.user, now=NOW + timedelta(minutes=1))
+    appointment.refresh_from_db()
+    assert (appointment.status, ReviewRequest.objects.waiting().count()) == ("booked", 0)
+    assert steps.messages(appointment)[-1] == "booked"
+
+
+@pytest.mark.parametrize(
+    ("before", "policy", "status"),
+    [
+        ({"consultation_first": "never"}, {"consultation_first": "when-needed"}, "pending"),
+        ({"consultation_first": "never"}, {"consultation_first": "always"}, "pending"),
+        ({"consultation_first": "never"}, {"screening_valid_days": 9}, "pending"),
+        ({"consultation_first": "never"}, {"screening_valid_days": 60}, "booked"),
+        ({"consultation_first": "never"}, {"hold_minutes": 15}, "booked"),
+    ],
+)
+def test_another_policy_counts_at_once(client, surgery, before, policy, status):
+    clinic = make.make_clinic(**before)
+    appointment = waiting(surgery)
+    steps.decide(appointment)
+    client.force_login(surgery.manager)
+    way = reverse("admin:clinic_clinic_change", args=[1])
+    form = client.get(way).context["adminform"].form
+    data = {name: form[name].value() if form[name].value() is not None else "" for name in form.fields}
+    page = client.post(way, {**data, **policy}, follow=True)
+    appointment.refresh_from_db()
+    assert (appointment.status, answer(appointment).cleared) == (status, status == "booked")
+    assert ("One visit that was confirmed waits" in words(page)) == (status == "pending")
+    make.make_clinic(**before, screening_valid_days=90)
+    clinic.refresh_from_db()
+    assert answer(appointment).cleared
 
 
 def test_another_patients_consultation_does_not_count(surgery):
