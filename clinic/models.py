@@ -631,7 +631,7 @@ class CallBack(models.Model):
         FORM = "form", _("help with the questions")
         TALK = "talk", _("wants to talk to us")
         LANGUAGE = "language", _("another language")
-        NAME = "name", _("somebody answered with this address under another name: ask who")
+        NAME = "name", _("somebody answered with this address under another name or birth date: ask who")
 
     name = models.CharField(_("name"), max_length=150)
     phone = PhoneNumberField(_("phone"))

@@ -144,17 +144,20 @@ def tie_from_browser(request, patient: Patient, *, now: datetime) -> None:
     """Ties the finished anonymous answers of this browser to the patient who is signed in, if the birth date is theirs.
 
     Otherwise somebody could tell us of a pregnancy, and a visit booked on older answers would stand. Under another name
-    they may be a twin's, who shares the address: they stay where they are, and the desk is asked to ring. Consequences:
-    those of `adopt_response`; a fault in what follows from them is the caller's.
+    they may be a twin's, who shares the address, and with another birth date there may be a slip in it: they stay where
+    they are, and the desk is asked to ring. With both they are somebody else's. Consequences: those of
+    `adopt_response`; a fault in what follows from them is the caller's.
     """
     key = uuid_of(request.session.get("screening"))
     if key is None:
         return
     for response in QuestionnaireResponse.objects.filter(uuid=key, patient=None, status__in=FINISHED):
         try:
-            if accounts.may_be_theirs(request, patient):
+            same_name = accounts.may_be_theirs(request, patient)
+            same_birth_date = finished.answered_birth_date(response) == patient.birth_date
+            if same_name and same_birth_date:
                 adopt_response(response.pk, patient=patient, now=now)
-            elif finished.answered_birth_date(response) == patient.birth_date:
+            elif same_name or same_birth_date:
                 whom = {"name": patient.name, "phone": patient.phone, "about": CallBack.About.NAME, "created_at": now}
                 CallBack.objects.get_or_create(request_key=response.uuid, defaults=whom)
         except (AnswersOfAnother, BirthDateDiffers, NotFinished, sealing.SealBroken):
