@@ -520,7 +520,8 @@ def check_in(
         raise NotAllowed(_("Please make sure first that this is the right person."))
     record = {"identity_confirmed_at": now, "identity_confirmed_by": by, "agreed_at": None}
     if appointment.treatment.needs_screening:
-        if not rechecked(appointment.whose, on=appointment.day, since=appointment.asked_from()):
+        arrived = appointment.status_changed_at
+        if not rechecked(appointment.whose, visit=appointment.uuid, on=appointment.day, since=arrived):
             raise NotAllowed(_("Please ask the short questions first."))
         if not agreed:
             raise NotAllowed(_("Please record that the patient agrees to the treatment."))

@@ -10,14 +10,13 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import BigIntegerRangeField, DateRangeField, DateTimeRangeField
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import F, Func, Q, Subquery, Value
-from django.db.models.functions import Greatest
+from django.db.models import F, Func, Q, Value
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from phonenumber_field.modelfields import PhoneNumberField
 
-from clinic.models import Clinic, Patient, Treatment, new_reference
+from clinic.models import Clinic, Patient, new_reference
 
 
 def same(column: str) -> Func:
@@ -492,19 +491,6 @@ class Appointment(models.Model):
         """Its local day, which the database sets in every stored row."""
         assert self.local_date is not None
         return self.local_date
-
-    def asked_from(self) -> Greatest:
-        """From when the short questions of somebody who is here were asked for this visit, for a query to reckon: since
-        their arrival, and after their other treatments of the day (they say "this area", and each is another one)."""
-        ended = Q(status=self.Status.CANCELLED, previous_status__in=self.IN_THE_HOUSE)  # "not today"
-        others = Appointment.objects.filter(
-            Q(status__in=(self.Status.CHECKED_IN, self.Status.FULFILLED)) | ended,
-            patient=self.patient_id,
-            local_date=self.local_date,
-            treatment__kind=Treatment.Kind.TREATMENT,
-        ).exclude(pk=self.pk)
-        after = others.order_by("-status_changed_at").values_list(F("status_changed_at") + timedelta.resolution)[:1]
-        return Greatest(Value(self.status_changed_at), Subquery(after))  # PostgreSQL's leaves out what is not there
 
     @property
     def fingerprint(self) -> str:

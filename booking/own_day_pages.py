@@ -106,7 +106,7 @@ class OwnDayPages(StaffPages):
         published."""
         if not (visit.treatment.needs_screening and self.can_check_in(visit, now=now)):
             return []
-        if clearance.rechecked(visit.whose, on=visit.day, since=visit.asked_from()):
+        if clearance.rechecked(visit.whose, visit=visit.uuid, on=visit.day, since=visit.status_changed_at):
             return []
         return clearance.recheck_steps(form.data if form.is_bound else None, today=visit.day)
 
@@ -244,7 +244,7 @@ class OwnDayPages(StaffPages):
     def keep_answers(self, visit: Appointment, steps: list, *, by, now: datetime) -> bool:
         """Stores valid answers to the short questions; whether nothing speaks against treating today."""
         answers = {link_id: value for step in steps for link_id, value in step.answers().items() if value is not None}
-        return clearance.recheck(visit.whose, answers, by=by, today=visit.day, now=now)
+        return clearance.recheck(visit.whose, answers, visit=visit.uuid, by=by, today=visit.day, now=now)
 
     def done(self, request: StaffRequest, key: uuid.UUID) -> HttpResponse:
         """The visit is done."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Expression, Q
 from django.utils.translation import gettext_lazy as _
 
 from clinic.models import Patient, User
@@ -87,26 +86,29 @@ def recheck_steps(data=None, *, today: date) -> list | None:
     return [StepForm(data, step=step, answers={}, today=today) for step in asked]
 
 
-def recheck(patient: Patient, answers: dict[str, Any], *, by: User, today: date, now: datetime) -> bool:
+def recheck(
+    patient: Patient, answers: dict[str, Any], *, visit: uuid.UUID, by: User, today: date, now: datetime
+) -> bool:
     """Stores the short re-check (`record_recheck`). True when nothing speaks against treating today.
 
     False: a clinician has to look first; the patient's booked visits are back to pending already. Raises
     ValidationError (a dict by link_id where answers are missing), and then nothing is stored.
     """
-    record_recheck(patient, answers, by=by, today=today, now=now)
-    return rechecked(patient, on=today, since=now)
+    record_recheck(patient, answers, visit=visit, by=by, today=today, now=now)
+    return rechecked(patient, visit=visit, on=today, since=now)
 
 
 def record_recheck(
-    patient: Patient, answers: dict[str, Any], *, by: User, today: date, now: datetime
+    patient: Patient, answers: dict[str, Any], *, visit: uuid.UUID, by: User, today: date, now: datetime
 ) -> rules.Assessment:
     """Stores the short re-check that a practitioner asks with the patient present, and says what the rules make of it.
 
-    answers: values by link_id of the active re-check; today: local day of the visit. Raises Refused (a dict by link_id
-    where answers are missing) and then stores nothing. Consequences: one completed response, assisted by `by`, and its
-    assessment. Anything new above advice takes the place of the earlier answers: clearance_changed("superseded") is
-    sent, booked visits go back to asked for, and the patient has to answer in full again (CLINICAL 2.4, 2.5). What a
-    clinician has read and accepted in words, and is told again unchanged, is not new: see `_accepted`.
+    answers: values by link_id of the active re-check; visit, today: the uuid of the visit and its local day. Raises
+    Refused (a dict by link_id where answers are missing) and then stores nothing. Consequences: one completed response
+    for that visit, assisted by `by`, and its assessment. Anything new above advice takes the place of the earlier
+    answers: clearance_changed("superseded") is sent, booked visits go back to asked for, and the patient has to answer
+    in full again (CLINICAL 2.4, 2.5). What a clinician has read and accepted in words, and is told again unchanged, is
+    not new: see `_accepted`.
     """
     if not (by.has_perm("screening.view_own_patients_answers") or may_decide(by)):
         raise Refused(_("Only a practitioner or a clinician records the re-check."))
@@ -124,6 +126,7 @@ def record_recheck(
                 now=now,
                 patient=patient,
                 assisted_by=by,
+                visit_uuid=visit,
             )
             responses.save_answers(response, answers, now=now)
             # asked before it is finished: afterwards nothing about it can change
@@ -223,13 +226,14 @@ def _said_before(before: QuestionnaireResponse, *, today: date) -> dict[str, Any
     return {} if quiet.exists() else finished.answers_of(response)
 
 
-def rechecked(patient: Patient, *, on: date, since: datetime | Expression) -> bool:
-    """Whether the last short re-check of that local day found nothing that a clinician has to look at.
+def rechecked(patient: Patient, *, visit: uuid.UUID, on: date, since: datetime) -> bool:
+    """Whether the last short re-check before this visit found nothing that a clinician has to look at.
 
-    since: the moment from which it counts, or the query for it: answers for one visit are not taken for another's.
+    on: its local day. since: the moment from which it counts. Answers for one visit are not taken for another's of the
+    same day: they say "this area", and each is another one.
     """
-    last = _rechecks(patient, on).annotate(counts=Q(completed_at__gte=since)).first()
-    return last is not None and last.counts is True and not last.reopens
+    last = _rechecks(patient, on).filter(visit_uuid=visit).first()
+    return last is not None and last.completed_at >= since and not last.reopens
 
 
 def said_of_last_session(patient: Patient, *, on: date, by: User, now: datetime) -> list[str]:

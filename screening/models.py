@@ -251,6 +251,9 @@ class QuestionnaireResponse(models.Model):
     privacy_version = models.CharField(max_length=40)
     agreed_at = models.DateTimeField()
     assisted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    visit_uuid = models.UUIDField(
+        null=True, blank=True, help_text=_("The visit before which a short re-check was asked (FHIR encounter).")
+    )
     entered_in_error_at = models.DateTimeField(null=True, blank=True)
     entered_in_error_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"

@@ -6,6 +6,7 @@ device that gave them and may be deleted; finished ones are kept as they are, an
 """
 
 import logging
+import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date, datetime, timedelta
@@ -84,20 +85,23 @@ def start(
     now: datetime,
     patient: Patient | None = None,
     assisted_by: User | None = None,
+    visit_uuid: uuid.UUID | None = None,
     after: QuestionnaireResponse | None = None,
 ) -> QuestionnaireResponse:
     """Begins a response: an empty sealed document and its key.
 
     privacy_version: which words about privacy were agreed to, at `now`. patient: whoever is signed in, if known.
-    assisted_by: the member of staff who fills it in for somebody. after: the anonymous answers that this device sent
-    before; `complete` keeps the tie only where the birth date is the same. Raises IntegrityError unless the
-    questionnaire is active (screening_response_questionnaire_active).
+    assisted_by: the member of staff who fills it in for somebody. visit_uuid: the visit before which a short re-check
+    is asked. after: the anonymous answers that this device sent before; `complete` keeps the tie only where the birth
+    date is the same. Raises IntegrityError unless the questionnaire is active
+    (screening_response_questionnaire_active).
     """
     response = QuestionnaireResponse(
         questionnaire=questionnaire,
         treatment=treatment,
         patient=patient,
         assisted_by=assisted_by,
+        visit_uuid=visit_uuid,
         supersedes=after,
         started_at=now,
         seen_at=now,

@@ -134,6 +134,7 @@ def rechecked(appointment: Appointment, *, by=None, now=None, **changes) -> bool
     return clearance.recheck(
         appointment.patient,
         answers,
+        visit=appointment.uuid,
         by=by or appointment.practitioner.user,
         today=appointment.local_date,
         now=now or appointment.starts_at,

@@ -302,7 +302,7 @@ def test_something_new_sends_the_visit_to_a_clinician(nurse, surgery, here, ques
     assert "Nothing is done today without that." in words
     here.refresh_from_db()
     assert (here.status, here.identity_confirmed_at) == ("pending", None)
-    assert not clearance.rechecked(here.patient, on=here.local_date, since=here.starts_at)
+    assert not clearance.rechecked(here.patient, visit=here.uuid, on=here.local_date, since=here.starts_at)
     desk = Staff(surgery.desk)
     assert "okapiboil" not in desk.read("desk") + desk.read("change", here.uuid)
     assert "Please answer all the questions again, on your page." in desk.read("change", here.uuid)  # they are here
@@ -367,13 +367,14 @@ def test_the_verb_asks_for_agreement_and_for_questions_of_the_same_day(surgery, 
     steps.rechecked(here)
     with pytest.raises(NotAllowed, match="agrees"):
         appointments.check_in(here, by=by, identity_confirmed=True, now=now)
-    assert clearance.rechecked(here.patient, on=here.local_date, since=now)
-    assert not clearance.rechecked(here.patient, on=here.local_date, since=now + timedelta.resolution)
-    assert not clearance.rechecked(here.patient, on=here.local_date + timedelta(days=1), since=now)
+    assert clearance.rechecked(here.patient, visit=here.uuid, on=here.local_date, since=now)
+    assert not clearance.rechecked(here.patient, visit=here.uuid, on=here.local_date, since=now + timedelta.resolution)
+    assert not clearance.rechecked(here.patient, visit=here.uuid, on=here.local_date + timedelta(days=1), since=now)
 
 
-@pytest.mark.parametrize("both_at_once", [False, True])
-def test_each_treatment_of_a_day_asks_about_its_own_area(nurse, surgery, clock, questions, both_at_once):
+@pytest.mark.parametrize("order", ["one after the other", "both are here", "the first is not agreed to"])
+def test_each_treatment_of_a_day_asks_about_its_own_area(nurse, surgery, clock, questions, order):
+    both_at_once = order != "one after the other"
     patient = make.make_patient()
     surgery.treatment.areas.add(make.area("upper-back"))
     steps.answered(surgery, patient, treatment_area=["face", "upper-back"])
@@ -383,10 +384,19 @@ def test_each_treatment_of_a_day_asks_about_its_own_area(nurse, surgery, clock, 
     for visit in [face, back] if both_at_once else [face]:
         appointments.arrive(visit, by=surgery.desk, now=clock.now)
     clock.now += timedelta(minutes=1)
-    nurse.post("visit", face.uuid, **filled(questions))
+    answered = filled(questions)
+    if order == "the first is not agreed to":
+        del answered["agreed"]
+    nurse.post("visit", face.uuid, **answered)
     face.refresh_from_db()
-    assert face.status == "checked-in"
-    appointments.fulfil(face, by=surgery.practitioner.user, now=face.ends_at)
+    if "agreed" in answered:
+        assert face.status == "checked-in"
+        appointments.fulfil(face, by=surgery.practitioner.user, now=face.ends_at)
+    else:
+        assert (face.status, QuestionnaireResponse.objects.get(questionnaire=questions).visit_uuid) == (
+            "arrived",
+            face.uuid,
+        )
 
     clock.now = back.starts_at
     if not both_at_once:

@@ -1,5 +1,6 @@
 """Real answers, really reviewed: every row is made by the verb that makes it in the clinic."""
 
+import uuid
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ from screening.models import Review
 from tests.make import NOW, TODAY, area, make_user
 
 VISIT = TODAY + timedelta(days=9)
+VISIT_UUID = uuid.UUID(int=11)
 
 
 def answer(questionnaire, answers, patient=None, *, now=NOW, **fields):

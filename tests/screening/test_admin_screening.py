@@ -32,7 +32,7 @@ from tests.make import (
     make_user,
 )
 from tests.screening.conftest import harmless_answers, publish, shipped
-from tests.screening.decisions import VISIT, answer, ask, decide
+from tests.screening.decisions import VISIT, VISIT_UUID, answer, ask, decide
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -510,7 +510,7 @@ def at_the_chair(patient, treatment, questionnaire, harmless):
     def said(hour, **changes):
         now = NOW + timedelta(hours=hour)
         given = {link_id.replace("_", "-"): value for link_id, value in changes.items()}
-        clearance.recheck(patient, {**quiet, **given}, by=nurse, today=TODAY, now=now)
+        clearance.recheck(patient, {**quiet, **given}, visit=VISIT_UUID, by=nurse, today=TODAY, now=now)
         return QuestionnaireResponse.objects.filter(questionnaire=recheck).latest("id")
 
     return said

@@ -23,7 +23,7 @@ from tests.make import (
     make_user,
 )
 from tests.screening.conftest import harmless_answers, publish, shipped
-from tests.screening.decisions import VISIT, answer, ask, decide, heard, words_for
+from tests.screening.decisions import VISIT, VISIT_UUID, answer, ask, decide, heard, words_for
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -558,7 +558,7 @@ def test_a_quiet_recheck_changes_nothing(patient, treatment, questionnaire, harm
     waits(patient, treatment, questionnaire, harmless)
     decide(ask(patient, treatment))
     with heard() as told:
-        found = chair.record_recheck(patient, quiet, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
+        found = chair.record_recheck(patient, quiet, visit=VISIT_UUID, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
     assert (found.effect, told) == ("none", [])
     assert clearance.clearance_for(patient, treatment, area=area(), on=VISIT, now=NOW).cleared
     stored = QuestionnaireResponse.objects.get(questionnaire__purpose="recheck")
@@ -584,7 +584,9 @@ def test_a_recheck_that_finds_something_ends_the_clearance(
         patient=patient, treatment=treatment, area=area(), review=review, status="arrived", starts_at=NOW + 9 * DAY
     )
     with heard() as told:
-        found = chair.record_recheck(patient, {**quiet, **given}, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
+        found = chair.record_recheck(
+            patient, {**quiet, **given}, visit=VISIT_UUID, by=practitioner, today=VISIT, now=NOW + 9 * DAY
+        )
     assert found.effect == effect
     assert [t["outcome"] for t in told] == ["superseded"]
     assert not clearance.clearance_for(patient, treatment, area=area(), on=VISIT, now=NOW).cleared
@@ -603,7 +605,9 @@ def asked_again(patient, treatment, questionnaire, harmless, quiet, practitioner
     visit = make_appointment(
         patient=patient, treatment=treatment, area=area(), review=review, status="arrived", starts_at=NOW + 9 * DAY
     )
-    quietly = clearance.recheck(patient, {**quiet, **now_said}, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
+    quietly = clearance.recheck(
+        patient, {**quiet, **now_said}, visit=VISIT_UUID, by=practitioner, today=VISIT, now=NOW + 9 * DAY
+    )
     visit.refresh_from_db()
     assert quietly is (visit.status == "arrived")
     assert quietly is clearance.clearance_for(patient, treatment, area=area(), on=VISIT, now=NOW + 9 * DAY).cleared
@@ -666,7 +670,7 @@ def test_what_one_decision_accepted_is_news_for_another_without_words_about_it(
     fields = {name: getattr(other, name) for name in ("response", "assessment", "patient", "treatment", "area")}
     fields |= {name: getattr(other, name) for name in ("outcome", "valid_from", "valid_until", "decided_by")}
     Review.objects.create(uuid=uuid.UUID(int=7), words=sealed, decided_at=NOW, **fields)
-    assert not clearance.recheck(patient, said, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
+    assert not clearance.recheck(patient, said, visit=VISIT_UUID, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
 
 
 def test_a_wait_is_news_even_with_words_about_it(patient, treatment, questionnaire, harmless, quiet, practitioner):
@@ -680,7 +684,7 @@ def test_a_later_no_makes_news_of_what_was_accepted(patient, treatment, question
     decide(ask(patient, treatment))
     decide(ask(patient, treatment), "needs-information")
     said = {**quiet, **COLD_SORES}
-    assert not clearance.recheck(patient, said, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
+    assert not clearance.recheck(patient, said, visit=VISIT_UUID, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
 
 
 def test_words_that_cannot_be_read_make_everything_news(
@@ -694,7 +698,7 @@ def test_words_that_cannot_be_read_make_everything_news(
 
     monkeypatch.setattr(sealing, "words_of", broken)
     said = {**quiet, **COLD_SORES}
-    assert not clearance.recheck(patient, said, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
+    assert not clearance.recheck(patient, said, visit=VISIT_UUID, by=practitioner, today=VISIT, now=NOW + 9 * DAY)
 
 
 BLISTER = {"recheck-problems": "yes", "recheck-problems-what": "a blister, gone after 2 days"}
@@ -709,7 +713,7 @@ def after_a_problem(patient, treatment, questionnaire, harmless, quiet, practiti
     def told(day, **said):
         given = {**quiet, **{link_id.replace("_", "-"): value for link_id, value in said.items()}}
         now = NOW + day * DAY
-        return clearance.recheck(patient, given, by=practitioner, today=now.date(), now=now)
+        return clearance.recheck(patient, given, visit=VISIT_UUID, by=practitioner, today=now.date(), now=now)
 
     assert not told(1, **BLISTER)
     answer(questionnaire, harmless, patient, now=NOW + 2 * DAY)
@@ -767,19 +771,27 @@ def test_a_recheck_with_a_gap_is_not_stored(patient, treatment, questionnaire, h
     waits(patient, treatment, questionnaire, harmless)
     before = QuestionnaireResponse.objects.count()
     missing = {key: value for key, value in quiet.items() if key != "pregnancy"}
-    error = refused(chair.record_recheck, patient, missing, by=practitioner, today=VISIT, now=NOW)
+    error = refused(chair.record_recheck, patient, missing, visit=VISIT_UUID, by=practitioner, today=VISIT, now=NOW)
     assert list(error.message_dict) == ["pregnancy"]
-    refused(chair.record_recheck, patient, {**quiet, "no-such": "yes"}, by=practitioner, today=VISIT, now=NOW)
+    refused(
+        chair.record_recheck,
+        patient,
+        {**quiet, "no-such": "yes"},
+        visit=VISIT_UUID,
+        by=practitioner,
+        today=VISIT,
+        now=NOW,
+    )
     assert QuestionnaireResponse.objects.count() == before
 
 
 @pytest.mark.parametrize("role", ["Front desk", "Content editor", "Manager", None])
 def test_nobody_else_records_it(patient, questionnaire, quiet, role):
-    refused(chair.record_recheck, patient, quiet, by=make_user(role=role), today=VISIT, now=NOW)
+    refused(chair.record_recheck, patient, quiet, visit=VISIT_UUID, by=make_user(role=role), today=VISIT, now=NOW)
 
 
 def test_without_a_published_recheck_nobody_is_checked_in(patient, questionnaire, practitioner):
-    refused(chair.record_recheck, patient, {}, by=practitioner, today=VISIT, now=NOW)
+    refused(chair.record_recheck, patient, {}, visit=VISIT_UUID, by=practitioner, today=VISIT, now=NOW)
 
 
 # ---------------------------------------------------------------- withdrawing

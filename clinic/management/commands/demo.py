@@ -498,7 +498,9 @@ class Maker:
         assert questionnaire is not None and appointment.patient is not None and appointment.local_date is not None
         questions = questionnaire.definition().questions
         answers = {q.link_id: HARMLESS.get(q.link_id, q.no_finding[-1]) for q in questions if not q.parent}
-        chair.record_recheck(appointment.patient, answers, by=by, today=appointment.local_date, now=at)
+        chair.record_recheck(
+            appointment.patient, answers, visit=appointment.uuid, by=by, today=appointment.local_date, now=at
+        )
 
     def any_treatment(self) -> str:
         return self.random.choice(["acne-scars-face"] * 5 + ["acne-scars-back", "surgical-scar", "stretch-marks"])
