@@ -173,7 +173,7 @@ def _decided_yes(visit: Appointment, *, now: datetime) -> None:
             return  # nobody closed it; the desk does
         if found.cleared:
             tell = may_write(visit, now=now)
-            notices.drop(visit, kinds=["asked_for", "information_needed", "form_due", "back_to_pending"])
+            notices.drop(visit, kinds=["asked_for", "information_needed", "form_due", "back_to_pending", "other_time"])
             visit = change(
                 visit,
                 Status.BOOKED,

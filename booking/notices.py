@@ -84,8 +84,24 @@ def _by(moment: datetime, place: Location) -> str:
     return local_text(moment, place) + zone_beside(place)
 
 
+def other_time(appointment: Appointment, *, now: datetime) -> Message | None:
+    """Nobody is there at its time any more: we have to find another, whatever it waits for; without a calendar file.
+
+    The front desk has it among the times to be moved. What says that a time is kept or confirmed becomes this one.
+    """
+    return _queue(
+        "other_time",
+        f"other-time:{appointment.sequence}:{_event_number(appointment)}",
+        appointment,
+        now=now,
+        rings=bool(appointment.whose.phone),
+    )
+
+
 def asked_for(appointment: Appointment, *, now: datetime) -> Message | None:
     """It waits for a clinician; with the day and time by which we answer, or to call first where that is too near."""
+    if not can_stand(appointment):
+        return other_time(appointment, now=now)
     return _queue(
         "asked_for",
         f"asked-for:{appointment.sequence}:{_event_number(appointment)}",
@@ -109,18 +125,10 @@ def booked(appointment: Appointment, *, now: datetime, is_other: bool = False) -
 
 
 def booked_or_other_time(appointment: Appointment, *, now: datetime, is_other: bool = False) -> Message | None:
-    """As `booked`, of a visit that had its time before: where nobody is there then any more, that we have to find
-    another time, without a calendar file. The front desk has it among the times to be moved."""
+    """As `booked`, of a visit that had its time before: where nobody is there then any more, `other_time`."""
     if can_stand(appointment):
         return booked(appointment, now=now, is_other=is_other)
-    return _queue(
-        "back_to_pending",
-        f"other-time:{_event_number(appointment)}",
-        appointment,
-        now=now,
-        other_time=True,
-        rings=bool(appointment.whose.phone),
-    )
+    return other_time(appointment, now=now)
 
 
 def moved(appointment: Appointment, *, now: datetime) -> Message | None:
@@ -181,6 +189,8 @@ def information_needed(appointment: Appointment, *, now: datetime, reminder: boo
 
 def promise_missed(appointment: Appointment, *, kept: bool, now: datetime) -> Message | None:
     """We did not answer in time: with `kept` the time stays theirs and we still owe an answer; else we let it go."""
+    if kept and not can_stand(appointment):
+        return other_time(appointment, now=now)
     answer_by = int(appointment.answer_by.timestamp()) if appointment.answer_by else 0
     return _queue(
         "promise_missed",
@@ -197,6 +207,8 @@ def back_to_pending(appointment: Appointment, *, call_first: bool = False, now: 
 
     call_first: it is so near that nothing is promised; they call before they travel.
     """
+    if not can_stand(appointment):
+        return other_time(appointment, now=now)
     return _queue(
         "back_to_pending",
         f"back-to-pending:{_event_number(appointment)}",

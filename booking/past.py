@@ -8,10 +8,14 @@ from django.utils.translation import gettext as _
 from booking.appointments import is_not_today
 from booking.models import Appointment
 from booking.notices import local_text
+from booking.standing import can_stand
 from clinic.models import User
 from outbox.models import Message
 
 Status = Appointment.Status
+
+# What says that the time stands, or is kept: where nobody is there then, the patient would travel for nothing.
+KEEP_THE_TIME = ("asked_for", "booked", "moved", "back_to_pending", "promise_missed")
 
 
 def why_untrue(message: Message, *, about: Appointment | None = None, now: datetime) -> str:
@@ -21,13 +25,19 @@ def why_untrue(message: Message, *, about: Appointment | None = None, now: datet
     visit = about or (Appointment.objects.filter(uuid=key).first() if key is not None else None)
     if visit is None:
         return ""
+    if visit.starts_at <= now:
+        return _("The time of the visit has come, so the message is not sent again.")
     waits, is_booked = visit.status == Status.PENDING, visit.status == Status.BOOKED
     is_freed = visit.status in (Status.CANCELLED, Status.ENTERED_IN_ERROR)
+    is_hit = (waits or is_booked) and not can_stand(visit)
+    if is_hit and message.kind in KEEP_THE_TIME:
+        return _("It is no longer true, so it is not sent again: the visit has to be moved, nobody is there then.")
     is_true = {
         "asked_for": waits and visit.answer_by is not None and visit.answer_by > now,
         "booked": is_booked,
         "moved": is_booked if message.calendar else waits,  # the file is for what is confirmed
         "back_to_pending": waits,
+        "other_time": is_hit,
         "form_due": waits and visit.form_due_by is not None,
         "information_needed": waits and visit.information_asked_at is not None,
         "promise_missed": is_freed if message.calendar else waits,  # the file takes out what was let go
@@ -35,8 +45,6 @@ def why_untrue(message: Message, *, about: Appointment | None = None, now: datet
         "cancelled": is_freed,
         "not_possible": is_freed,
     }
-    if visit.starts_at <= now:
-        return _("The time of the visit has come, so the message is not sent again.")
     if not is_true.get(message.kind, True):
         return _("It is no longer true, so it is not sent again: the visit is “%(status)s” now.") % {
             "status": visit.get_status_display()

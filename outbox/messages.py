@@ -32,6 +32,7 @@ KINDS: dict[str, frozenset[str]] = {
     "cancelled": frozenset({"when", "link"}),
     "promise_missed": frozenset({"when", "link"}),
     "back_to_pending": frozenset({"when", "where", "link"}),
+    "other_time": frozenset({"when", "where", "link"}),
     "form_due": frozenset({"when", "link"}),
     "review_due": frozenset({"when", "link"}),  # to staff
 }
@@ -49,6 +50,7 @@ NAMES = {
     "cancelled": _lazy("cancelled"),
     "promise_missed": _lazy("not answered in time"),
     "back_to_pending": _lazy("waits for a new answer"),
+    "other_time": _lazy("another time is needed"),
     "form_due": _lazy("form to fill in"),
     "review_due": _lazy("to a clinician: answers wait"),
 }

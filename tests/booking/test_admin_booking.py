@@ -247,6 +247,7 @@ def test_each_message_is_sent_again_only_while_it_tells_how_the_visit_stands(sur
         } - {"code", "code+", "password_link", "password_link+"}
 
     waiting = {"moved", "back_to_pending", "back_to_pending+", "promise_missed", "review_due", "review_due+"}
+    other = {"other_time", "other_time+"}
     over = {"cancelled", "cancelled+", "not_possible", "not_possible+", "promise_missed+"}
     assert true_of(pending) == waiting | {"asked_for", "asked_for+"}
     assert true_of(pending, answer_by=NOW) == waiting
@@ -254,6 +255,10 @@ def test_each_message_is_sent_again_only_while_it_tells_how_the_visit_stands(sur
     asked = {"information_needed", "information_needed+"}
     assert true_of(pending, form_due_by=None, information_asked_at=NOW) == waiting | asked
     assert true_of(booked) == {"booked", "booked+", "moved+"}
+    assert true_of(gone) == over
+    make.make_closure(surgery.location, booked.local_date)  # nobody is there then any more
+    assert true_of(booked) == other
+    assert true_of(pending) == other | asked | {"review_due", "review_due+"}
     assert true_of(gone) == over
     assert true_of(booked, starts_at=NOW) == set()
 

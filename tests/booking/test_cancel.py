@@ -152,7 +152,7 @@ def test_who_was_told_hears_of_another_time_where_nobody_is_there_then(surgery):
     appointments.cancel(appointment, by="staff", user=surgery.desk, reason="practitioner-away", now=NOW)
     steps.sent(kind="cancelled")
     assert appointments.undo(appointment, by=surgery.desk, now=NOW + timedelta(minutes=5)).status == "booked"
-    assert steps.messages(appointment) == ["back_to_pending"]
+    assert steps.messages(appointment) == ["other_time"]
 
 
 @pytest.mark.parametrize("of", [steps.talk, steps.booked, steps.asked, steps.phoned])

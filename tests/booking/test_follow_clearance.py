@@ -40,12 +40,15 @@ def test_a_visit_at_which_nobody_is_there_is_promised_to_nobody(surgery, outcome
     make.make_time_off(surgery.practitioner, appointment.starts_at, appointment.ends_at)
     steps.decide(appointment, outcome)
     assert appointment.status == "booked"  # the decision stands
-    assert steps.messages(appointment) == ["back_to_pending"]
+    assert steps.messages(appointment) == ["other_time"]
     told = Message.objects.get(subject_uuid=appointment.uuid, state="queued")
     assert (told.subject, told.calendar) == ("We have to find another time for you", "")
     for words in (told.text, told.html):
         assert "Please do not travel" in words and "We ring you to find another time." in words
         assert "confirmed" not in words and "We answer" not in words and "keep the time" not in words
+    if outcome == "cleared":  # still queued, and taken back by what the desk does next
+        appointments.turn_into_consultation(appointment, by="staff", user=surgery.desk, now=NOW)
+        assert steps.messages(appointment) == ["other_time"]
 
 
 def test_a_decision_moves_only_what_it_is_about(surgery):

@@ -21,13 +21,15 @@ CLINICAL = re.compile(r"needling|scar|acne|skin|treatment|screening|medic|pregna
 def appointment(db):
     make.make_clinic(name="Example House", sender_name="Example House", calendar_title="Meeting")
     place = make.make_location(name="Harbour House", time_zone="Europe/London", address="1 Quay; Pier\nLondon, N1 9GU")
-    return make.make_appointment(
+    visit = make.make_appointment(
         status="booked",
         room=make.make_room(place),
         treatment=make.make_treatment(name="Microneedling: acne scars, face"),
         starts_at=at("2027-03-29", "09:30"),  # summer time has begun
         patient=make.make_patient(name="Ada Unmistakable"),
     )
+    make.make_hours(visit.practitioner, place)
+    return visit
 
 
 TOLD = {
@@ -38,6 +40,7 @@ TOLD = {
     "not_possible": notices.not_possible,
     "promise_missed": functools.partial(notices.promise_missed, kept=True),
     "back_to_pending": notices.back_to_pending,
+    "other_time": notices.other_time,
     "information_needed": notices.information_needed,
     "form_due": notices.form_due,
 }
@@ -72,6 +75,12 @@ def test_who_has_no_address_gets_none(appointment, kind):
     appointment.patient.email = ""
     assert tell(kind, appointment) is None
     assert not Message.objects.exists()
+
+
+@pytest.mark.parametrize("kind", ["asked_for", "promise_missed", "back_to_pending"])
+def test_no_message_keeps_a_time_at_which_nobody_is_there(appointment, kind):
+    make.make_closure(appointment.location, appointment.local_date)
+    assert tell(kind, appointment).kind == "other_time"
 
 
 def test_a_reminder_is_another_event(appointment):
