@@ -218,11 +218,10 @@ def _said_before(before: QuestionnaireResponse, *, today: date) -> dict[str, Any
     quiet = QuestionnaireResponse.objects.filter(
         patient=before.patient_id,
         questionnaire__purpose=Questionnaire.Purpose.RECHECK,
-        status__in=finished.FINISHED,
         reopens=False,
         completed_at__gte=response.completed_at,
         answered_on__lt=today,
-    )
+    )  # withdrawn ones too: the session after it was, whatever became of its answers
     return {} if quiet.exists() else finished.answers_of(response)
 
 

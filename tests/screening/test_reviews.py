@@ -761,6 +761,13 @@ def test_without_a_yes_since_a_problem_stays_news(patient, treatment, questionna
     assert not after_a_problem(3, **BLISTER)
 
 
+def test_a_session_stays_between_when_its_quiet_recheck_is_withdrawn(patient, clinician, after_a_problem):
+    assert after_a_problem(3, **BLISTER)
+    quietly = QuestionnaireResponse.objects.filter(patient=patient, reopens=False).latest("id")
+    reviews.mark_in_error(quietly, by=clinician, now=NOW + 4 * DAY)
+    assert not after_a_problem(30, **BLISTER)
+
+
 def test_a_problem_that_was_withdrawn_is_news(patient, clinician, after_a_problem):
     told = QuestionnaireResponse.objects.filter(patient=patient, questionnaire__purpose="recheck").latest("id")
     reviews.mark_in_error(told, by=clinician, now=NOW + 2 * DAY)
