@@ -46,6 +46,7 @@ from screening.finished import (
     counts_until,
     finished_responses,
     first_open_day,
+    has_waits,
     is_away,
     is_too_old,
     last_day,
@@ -53,7 +54,6 @@ from screening.finished import (
     says,
     still_stands,
     unaddressed,
-    waits,
 )
 from screening.models import Questionnaire, QuestionnaireResponse, Review, ReviewRequest
 
@@ -243,15 +243,19 @@ class Clearances:
             log.exception("A review could not be read; this blocks.")
             return no("blocked")
         found = self._says(response, on, now)
-        if not same_area or found.effect == rules.INCOMPLETE or unaddressed(found, reasons):
+        unspoken = unaddressed(found, reasons)
+        is_no = any(one.effect != "review" or one.override == "O0" for one in unspoken)
+        if not same_area or found.effect == rules.INCOMPLETE or is_no:
             return not_now("blocked")
-        if on < review.assessment.on and waits(found):  # accepted for a later day
+        if on < review.assessment.on and has_waits(found):  # accepted for a later day
             return no("blocked")
+        if unspoken:
+            return no("waiting")  # a clinician can say of that day what was not said of another
         if needs_consultation(found, self.clinic):
             # The one the clinician knew of may turn out not to have taken place; no later one stands in for it.
             until = counts_until(self.consultations.get(patient_id, []), review.decided_at)
             if until is None or until < on:
-                return not_now("blocked")
+                return no("waiting")
         return Clearance(True, review.pk, review.valid_from, last, "cleared")
 
 

@@ -257,9 +257,9 @@ def unaddressed(assessment: rules.Assessment, reasons: dict[str, str]) -> list[r
     ]
 
 
-def waits(assessment: rules.Assessment) -> list[rules.Finding]:
-    """The findings that are waits, with a date or without: accepted for one day, one is accepted for no earlier day."""
-    return [finding for finding in assessment.findings if finding.effect == "defer" or finding.until]
+def has_waits(assessment: rules.Assessment) -> bool:
+    """Whether a finding is a wait, with a date or without: accepted for one day, one is accepted for no earlier day."""
+    return any(finding.effect == "defer" or finding.until for finding in assessment.findings)
 
 
 def needs_consultation(assessment: rules.Assessment, clinic: Clinic | None) -> bool:

@@ -32,6 +32,7 @@ from screening.models import (
 )
 
 READING_MINUTES = 20  # after that somebody who closed the laptop no longer counts as reading
+DAY = timedelta(days=1)
 LONGEST_WAIT_DAYS = 5 * 366
 LONGEST_WORDS = 4000
 
@@ -484,24 +485,32 @@ def _missing_words(
 def days_covered(response: QuestionnaireResponse, found: rules.Assessment, *, now: datetime) -> tuple[date, date]:
     """First and last treatment day that a clearing review covers.
 
-    The last is the day of answering plus the clinic's policy (90 days at most), and no later than a consultation that
-    a finding needs still counts. The first is the earliest day, back from the day that was assessed, on which nothing
-    speaks but what was found on that day too: waits that are over by the visit still count for the days before. Past an
-    accepted wait it never goes back: "three days short" is said of one day, not of the day of the procedure.
+    The last is the day of answering plus the clinic's policy (90 days at most), no later than a consultation that a
+    finding needs still counts, and before anything speaks that was not found on the day that was assessed: after some
+    waits a clinician looks again. The first is the earliest day, back from that day, on which nothing speaks but what
+    was found on it too: waits that are over by the visit still count for the days before. Past an accepted wait it
+    never goes back: "three days short" is said of one day, not of the day of the procedure.
     """
-    clinic = Clinic.get()
+
+    def has_news(day: date) -> bool:
+        said = finished.says(response, day, now=now)
+        return said.effect == rules.INCOMPLETE or any(
+            finding not in found.findings for finding in finished.unaddressed(said, {})
+        )
+
+    clinic, waits = Clinic.get(), finished.has_waits(found)
     last = finished.last_day(response, clinic)
     if finished.needs_consultation(found, clinic):
         until = finished.consultation_counts_until(whose(response).pk, now=now)
         last = min(last, until) if until else last
-    first = found.on
-    while first > finished.answered_day(response) and not finished.waits(found):
-        before = finished.says(response, first - timedelta(days=1), now=now)
-        news = [finding for finding in finished.unaddressed(before, {}) if finding not in found.findings]
-        if before.effect == rules.INCOMPLETE or news:
-            break
-        first -= timedelta(days=1)
-    return first, last
+    first = until = found.on
+    while first > finished.answered_day(response) and not waits and not has_news(first - DAY):
+        first -= DAY
+    if not waits and not has_news(last):  # then nothing has begun to speak on any day before it either
+        return first, last
+    while until < last and not has_news(until + DAY):
+        until += DAY
+    return first, min(until, last)
 
 
 # ---------------------------------------------------------------- afterwards

@@ -115,6 +115,17 @@ def test_a_day_the_rules_say_no_to_is_refused(surgery):
     assert steps.request_of(appointment).needed_on == date(2027, 4, 15)
 
 
+def test_past_a_wait_that_was_accepted_a_clinician_looks_at_the_new_day(surgery):
+    """A day short of four weeks after a filler; what follows, until six months, has not been looked at."""
+    patient = make.make_patient()
+    appointment = steps.phoned(surgery, patient)
+    steps.answered(surgery, patient, recent_procedures=["filler"], recent_procedures_filler_on="2027-02-12")
+    assert steps.decide(appointment).valid_until == steps.VISIT
+    moved = move(appointment, steps.slot(surgery, LATER), by="staff", user=surgery.desk)
+    assert (moved.status, moved.review) == ("pending", None)
+    assert steps.request_of(moved).needed_on == LATER
+
+
 def test_what_waits_goes_on_waiting_with_its_new_day(surgery):
     appointment = steps.asked(surgery)
     moved = move(appointment, steps.slot(surgery, LATER))

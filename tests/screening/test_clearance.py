@@ -216,12 +216,36 @@ def test_a_wait_is_accepted_for_the_day_that_was_looked_at_and_for_no_earlier_on
         assert clears_in_sql(review, day) is cleared, day
 
 
+def test_what_begins_to_speak_after_the_day_that_was_looked_at_ends_the_days_that_are_covered(
+    patient, treatment, questionnaire, harmless
+):
+    """Four weeks after a filler are a wait; what follows, until six months, is for a clinician to look at."""
+    answer(questionnaire, {**harmless, **FILLER}, patient)
+    review = decide(ask(patient, treatment, on=date(2027, 3, 26)))
+    assert review.valid_until == date(2027, 3, 28)
+    assert clears_in_sql(review, date(2027, 3, 28)) and not clears_in_sql(review, date(2027, 3, 29))
+    found = clearance_on(patient, treatment, date(2027, 3, 29))
+    assert (found.cleared, found.why, found.is_refused) == (False, "expired", False)
+
+
+def test_a_decision_that_covers_what_nobody_looked_at_waits_for_a_clinician_there(
+    patient, treatment, questionnaire, harmless, monkeypatch
+):
+    """One of before, when the days went on to the last of the answers."""
+    answer(questionnaire, {**harmless, **FILLER}, patient)
+    monkeypatch.setattr(reviews, "days_covered", lambda *_args, **_more: (date(2027, 3, 26), date(2027, 5, 30)))
+    decide(ask(patient, treatment, on=date(2027, 3, 26)))
+    assert clearance_on(patient, treatment, date(2027, 3, 28)).cleared
+    found = clearance_on(patient, treatment, date(2027, 3, 29))
+    assert (found.cleared, found.why, found.is_refused) == (False, "waiting", False)
+
+
 def test_a_decision_that_reaches_back_past_an_accepted_wait_clears_no_earlier_day(
     patient, treatment, questionnaire, harmless, monkeypatch
 ):
     """One of before, when accepted waits still reached back to the day of the answers."""
     answer(questionnaire, {**harmless, **FILLER}, patient)
-    monkeypatch.setattr(finished, "waits", lambda found: [])
+    monkeypatch.setattr(finished, "has_waits", lambda found: False)
     assert decide(ask(patient, treatment, on=date(2027, 3, 26))).valid_from == TODAY
     assert clearance_on(patient, treatment, date(2027, 3, 25)).why == "blocked"
     assert clearance_on(patient, treatment, date(2027, 3, 26)).cleared
@@ -280,7 +304,7 @@ def test_a_birth_date_that_was_corrected_blocks(patient, treatment, questionnair
     decide(ask(patient, treatment))
     patient.birth_date = date(1991, 5, 4)
     patient.save(update_fields=["birth_date"])
-    assert clearance_on(patient, treatment).why == "blocked"
+    assert clearance_on(patient, treatment).why == "waiting"  # for a clinician to look at who this is
 
 
 def test_another_area_than_the_answers_are_about_is_not_cleared(patient, treatment, questionnaire, harmless):
@@ -420,6 +444,7 @@ def test_a_clinicians_wait_that_is_over_by_the_day_refuses_nobody_and_clears_nob
         assert (found.cleared, found.why, found.is_refused) == (False, why, is_refused), day
     ask(patient, treatment, on=TODAY + 5 * DAY)
     assert clearance_on(patient, treatment, TODAY + 5 * DAY).why == "waiting"
+    assert clearance_on(patient, treatment, TODAY + 4 * DAY).why == "deferred", "that nobody reads again"
 
 
 def test_under_18_may_not_even_ask_for_a_talk(patient, treatment, questionnaire, harmless):
