@@ -53,13 +53,15 @@ CHANGED = _lazy("Your appointment has changed meanwhile, so we did nothing. This
 class State:
     """How an appointment stands, for its patient: a code that the templates know, and what may be done now.
 
-    code: question, form, asked, booked, other-time (asked for or booked, and nobody is there then), here, done, missed,
-    refused, ended (by the practitioner; there is no decision to read), cancelled, void. prepare: whether the pages
-    about preparing and aftercare belong to it. near: "here", somebody who waits in the house; "call", it began to wait
-    so late that they call before they travel; else empty.
+    code: question, form, asked, booked, other-time (any of these, and nobody is there then), here, done, missed,
+    refused, ended (by the practitioner; there is no decision to read), cancelled, void. needs: "question" or "form",
+    what we wait for from them, other-time or not; else empty. prepare: whether the pages about preparing and aftercare
+    belong to it. near: "here", somebody who waits in the house; "call", it began to wait so late that they call before
+    they travel; else empty.
     """
 
     code: str
+    needs: str
     may_move: bool
     may_cancel: bool
     late: bool  # cancelling now is later than the notice the clinic asks for
@@ -85,23 +87,28 @@ def state_of(visit: Appointment, clinic: Clinic | None, now: datetime) -> State:
         status.ENTERED_IN_ERROR: "void",
     }
     code = codes.get(visit.status, "cancelled")
+    needs = ""
     if visit.status == status.PENDING:
-        code = "question" if visit.information_asked_at else "form" if visit.form_due_by else "asked"
+        needs = "question" if visit.information_asked_at else "form" if visit.form_due_by else ""
+        code = needs or "asked"
     if visit.status == status.CANCELLED and visit.cancel_reason == Appointment.Reason.CLINICAL:
         code = "refused"
-    is_hit = getattr(visit, "is_hit", False) and visit.starts_at > now and not in_the_house(visit)
-    if is_hit and code in ("asked", "booked"):
+    is_hit = visit.is_hit  # type: ignore[attr-defined]  # an error where it was not asked for, never "no"
+    if is_hit and visit.status in Appointment.OPEN and visit.starts_at > now and not in_the_house(visit):
         code = "other-time"
     to_come = allows(check_cancel, visit, by="patient", now=now)
     late = visit.is_late(clinic, now=now)
     prepare = visit.treatment.needs_screening and code in ("question", "form", "asked", "booked", "here", "done")
     return State(
         code,
+        needs,
         may_move=to_come and not late,
         may_cancel=to_come,
         late=to_come and late,
         prepare=prepare,
-        may_talk=visit.status == status.PENDING and allows(check_talk, visit, by="patient", now=now),
+        may_talk=visit.status == status.PENDING
+        and code != "other-time"
+        and allows(check_talk, visit, by="patient", now=now),
         near="here" if in_the_house(visit) else "call" if left_to_staff(visit) else "",
     )
 
@@ -137,7 +144,14 @@ def appointment(request: HttpRequest, visit: Appointment, whole: bool, now: date
         context |= reading if whole else {"state": reading.get("state", context["state"])}
     if not whole:
         context |= how_to_see_more(request, visit)
+        if context["state"].code == "other-time" and not gives(visit):  # a link alone moves it to the same person only
+            context["state"] = replace(context["state"], may_move=False)
     return render(request, "booking/appointment.html", context)
+
+
+def gives(visit: Appointment) -> bool:
+    """Whether its practitioner still works here and gives its treatment. One query."""
+    return visit.treatment.practitioners.filter(pk=visit.practitioner_id, is_active=True).exists()
 
 
 def how_to_see_more(request: HttpRequest, visit: Appointment) -> dict:
@@ -154,12 +168,17 @@ def how_to_see_more(request: HttpRequest, visit: Appointment) -> dict:
     return {"prove": "shared" if is_theirs else "other", "prove_url": ""}
 
 
+def answered(state: State) -> State:
+    """As it stands once the question is answered: it waits for the clinician again."""
+    return replace(state, code="asked" if state.code == "question" else state.code, needs="")
+
+
 def where_to_read(state: State, visit: Appointment, patient: Patient) -> dict:
     """The patient's page of a clinician's question or refusal. An answered question is none any more."""
-    if state.code == "question":
+    if state.needs == "question":
         asked = clearance.open_questions(patient).get((visit.treatment_id, visit.area_id))
         if asked is None:
-            return {"state": replace(state, code="asked")}
+            return {"state": answered(state)}
         return {"reply_url": reverse("screening:reply", args=[asked])}
     if state.code == "refused":
         decided = clearance.refusal_of(patient, visit.treatment, area=visit.area)
@@ -358,8 +377,9 @@ def talk(request: HttpRequest, visit: Appointment, whole: bool, now: datetime) -
 @require_safe
 @own_visit
 def calendar(request: HttpRequest, visit: Appointment, _whole: bool, now: datetime) -> HttpResponseBase:
-    """The appointment as a calendar file: once it is booked, and again to take it out when it was cancelled."""
-    if visit.status in Appointment.CONFIRMED:
+    """The appointment as a calendar file: once it is booked, and again to take it out when it was cancelled. None where
+    nobody is there then: the patient must not travel."""
+    if visit.status in Appointment.CONFIRMED and state_of(visit, None, now).code != "other-time":
         method = calendars.PUBLISH
     elif visit.status == Appointment.Status.CANCELLED:
         method = calendars.CANCEL
@@ -412,6 +432,6 @@ def my_appointments(request: HttpRequest, now: datetime) -> dict | None:
         visit, state = row["visit"], row["state"]
         row["held"] = visit.status == Appointment.Status.PROPOSED
         if state.code == "question" and (visit.treatment_id, visit.area_id) not in questions:
-            row["state"] = replace(state, code="asked")  # answered: now it waits for the clinician again
+            row["state"] = answered(state)
     to_come = [r for r in visits if (r["state"].is_open or r["held"]) and r["visit"].ends_at > now]
     return {"kept": kept, "to_come": list(reversed(to_come)), "past": [r for r in visits if r not in to_come]}

@@ -46,6 +46,7 @@ from booking.placing import (
     times_of,
     with_a_room,
 )
+from booking.standing import can_stand
 from clinic.ages import is_adult
 from clinic.models import Clinic, Patient, Treatment, User
 from outbox.messages import CannotResend, resend
@@ -411,12 +412,14 @@ def turn_into_consultation(
 ) -> Appointment:
     """Makes a treatment that was asked for (or booked) a consultation at the same time, in one step: `booked`.
 
-    by: "patient", "staff" (run_desk) or "clinician" (screening.decide). The same practitioner must give a consultation
-    that fits into the kept time, else NotAllowed. Consequences: price of a consultation; off the clinicians' worklist;
-    messages that wait are taken back; a message with the calendar file.
+    by: "patient" (not where nobody is there then), "staff" (run_desk) or "clinician" (screening.decide). The same
+    practitioner must give a consultation that fits into the kept time, else NotAllowed. Consequences: price of a
+    consultation; off the clinicians' worklist; messages that wait are taken back; a message with the calendar file.
     """
     appointment = locked(appointment, seen=seen)
     check_talk(appointment, by=by, user=user, now=now)
+    if by == By.PATIENT and not can_stand(appointment):
+        raise NotAllowed(_("We cannot see you at this time. Please choose another, or call us."))
     return make_consultation(appointment, now=now, by_patient=by == By.PATIENT)
 
 

@@ -81,6 +81,8 @@ def test_who_has_no_address_gets_none(appointment, kind):
 def test_no_message_keeps_a_time_at_which_nobody_is_there(appointment, kind):
     make.make_closure(appointment.location, appointment.local_date)
     assert tell(kind, appointment).kind == "other_time"
+    for asking in ("information_needed", "form_due"):  # asked for whichever time it will be
+        assert "e keep" not in tell(asking, appointment).text
 
 
 def test_a_reminder_is_another_event(appointment):

@@ -85,7 +85,18 @@ def test_booked_says_when_where_and_what_next(client, surgery, patient):
     assert patient.name not in title
 
 
-@pytest.mark.parametrize("make_visit", [steps.booked, steps.asked])
+def phoned(surgery, patient):
+    surgery.questionnaire  # noqa: B018 - in force
+    return steps.phoned(surgery, patient)
+
+
+def questioned(surgery, patient):
+    visit = steps.asked(surgery, patient=patient)
+    steps.decide(visit, "needs-information", question="Which medicine is it?")
+    return visit
+
+
+@pytest.mark.parametrize("make_visit", [steps.booked, steps.asked, phoned, questioned])
 def test_a_visit_at_which_nobody_is_there_needs_another_time(client, surgery, patient, make_visit):
     visit = make_visit(surgery, patient=patient)
     make.make_closure(surgery.location, visit.local_date)
@@ -93,11 +104,27 @@ def test_a_visit_at_which_nobody_is_there_needs_another_time(client, surgery, pa
     text = words(page)
     assert "We cannot see you at this time, and we are sorry. Please do not travel." in text
     assert "We ring you to find another time." in text
-    for wrong in ("We see you on", "We answer by", "Put it in my calendar", "How to prepare"):
+    wrongs = ("We see you on", "We answer by", "Put it in my calendar", "How to prepare", "keep the time", "to a talk")
+    for wrong in wrongs:
         assert wrong not in text
+    assert ("Answer the questions" in text) == (make_visit is phoned)
+    assert ("Read the question and answer" in text) == (make_visit is questioned)
     assert page.content.decode().count("btn-primary") == 1
-    assert client.get(page_of(visit, "move")).status_code == 200
+    assert client.get(page_of(visit, "calendar")).status_code == 404
+    with pytest.raises(appointments.NotAllowed):
+        appointments.turn_into_consultation(visit, by="patient", now=NOW)
+    choosing = words(client.get(page_of(visit, "move")))
+    assert "We cannot see you on Thursday 11 March, 10:00" in choosing and "stays yours" not in choosing
     assert "Another time is needed" in words(client.get(reverse("my")))
+
+
+def test_a_link_alone_offers_no_other_time_with_somebody_who_has_left(client, surgery):
+    visit = steps.asked(surgery)
+    surgery.practitioner.is_active = False
+    surgery.practitioner.save()
+    page = client.get(links.make_link(visit, links.SEE, NOW), follow=True)
+    assert "Another time is needed" in words(page)
+    assert "You can choose one here" not in words(page) and page_of(visit, "move") not in page.content.decode()
 
 
 def test_a_question_leads_to_the_page_where_it_is_answered(client, surgery, patient):
