@@ -223,8 +223,9 @@ class Clearances:
         ):
             return not_now(SUPERSEDED)
         if review.outcome not in Review.CLEARING:
-            is_over = review.deferred_until is not None and on >= review.deferred_until
-            return not_now("none" if is_over else review.outcome)
+            if review.deferred_until is not None and on < review.deferred_until:
+                return no(review.outcome)  # what waits again waits for a day that was not decided against
+            return not_now("none" if review.deferred_until else review.outcome)
         if review.valid_from is None or review.valid_until is None:
             return no("blocked")
         last = min(review.valid_until, last_day(response, self.clinic))
