@@ -2,7 +2,9 @@
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -134,16 +136,35 @@ def why_not(refusal: Refusal, treatment: Treatment, slot: Slot, now: datetime) -
     return words or said(refusal)
 
 
-def ready_on(patient: Patient, treatment: Treatment, *, area, first: date, days: int, now: datetime) -> dict:
-    """What `clearance.readiness` says of each of these days. As many queries for many days as for one."""
-    each = [first + offset * DAY for offset in range(days)]
-    return clearance.readiness([(day, patient.pk, treatment, area.pk if area else None, day) for day in each], now=now)
+class DaysFor:
+    """On which days somebody may have a treatment, as far as the rules and the clinicians have said."""
 
+    def __init__(self, patient: Patient, treatment: Treatment, *, area, now: datetime) -> None:
+        self.patient, self.treatment, self.area, self.now = patient, treatment, area, now
+        self.asked: list[date | None] = []  # what the rules said, asked once
 
-def first_day(patient: Patient, treatment: Treatment, *, area, first: date, now: datetime) -> date | None:
-    """The first day from `first` on that neither the rules nor a clinician refuse; None: none is near."""
-    words = ready_on(patient, treatment, area=area, first=first, days=LOOKED_AHEAD, now=now)
-    return next((day for day, word in words.items() if word != clearance.CANNOT), None)
+    def words(self, first: date, days: int) -> dict[date, str]:
+        """What `clearance.readiness` says of each of these days; that it cannot be also where no decision covers it
+        and the newest answers do not let it be asked for. As many queries for many days as for one."""
+        who, what = self.patient.pk, (self.treatment, self.area.pk if self.area else None)
+        each = [first + offset * DAY for offset in range(days)]
+        words = clearance.readiness([(day, who, *what, day) for day in each], now=self.now)
+        unsaid = [day for day, word in words.items() if word in (clearance.UPDATE_DUE, clearance.WAITING)]
+        since = self._asked_from(unsaid[0]) if unsaid else None
+        return words | {day: clearance.CANNOT for day in unsaid if since is None or day < since}
+
+    def first_open(self, first: date) -> date | None:
+        """The first day from `first` on that neither the rules nor a clinician refuse; None: none is near."""
+        words = self.words(first, LOOKED_AHEAD)
+        return next((day for day, word in words.items() if word != clearance.CANNOT), None)
+
+    def _asked_from(self, on: date) -> date | None:
+        """The first day from `on` on that may be asked for; None: none. Any, where no answers do: they get a form."""
+        if not self.asked:
+            newest: Any = clearance.finished_responses([self.patient.pk]).values("pk")[:1]  # read with the answers
+            asking = clearance.may_ask(newest, self.treatment, area=self.area, on=on, now=self.now)
+            self.asked = [None if asking.is_no else asking.earliest or on]
+        return self.asked[0]
 
 
 def refused_words(first: date | None) -> str:
@@ -179,22 +200,32 @@ class BookForm(ChosenForm):
     )
 
 
+@dataclass(frozen=True)
+class Found:
+    """Free times of a week, as `by_day`; where there are none, the first day after it that has some."""
+
+    days: list = field(default_factory=list)
+    next_free: date | None = None
+    is_refused: bool = False  # every day is
+
+
 class PhonePages(StaffPages):
     """Another time, or a first one."""
 
     def free(
         self, form: TimesForm, wish: dict, treatment: Treatment, *, now: datetime, patient, area, exclude=None
-    ) -> tuple[list, date | None, bool]:
-        """Free times for the front desk, a week from the wished day on, as `by_day`, without the days that the rules or
-        a clinician refuse; where that week has none, the first day after it that has; whether all days are refused."""
+    ) -> Found:
+        """Free times for the front desk, a week from the wished day on, without the days that the rules or a clinician
+        refuse."""
         first = max(wish.get("first") or date.min, today_at(now, form.places))
         who, where = wish.get("practitioner"), wish.get("location")
-        words = ready_on(patient, treatment, area=area, first=first, days=SHOWN_DAYS, now=now)
+        days_for = DaysFor(patient, treatment, area=area, now=now)
+        words = days_for.words(first, SHOWN_DAYS)
         overbook = bool(wish.get("overbook"))
         diary = availability.Diary([treatment], now=now, first=first, days=SHOWN_DAYS, practitioner=who, location=where)
         diary.read_busy(first, SHOWN_DAYS, patient=patient, exclude=exclude, overbook=overbook)
         wanted = {"patient": patient, "area": area, "staff": True}
-        found = diary.slots(treatment, Wanted(one_each=who is None, **wanted), first=first, days=SHOWN_DAYS)
+        slots = diary.slots(treatment, Wanted(one_each=who is None, **wanted), first=first, days=SHOWN_DAYS)
         if set(words.values()) != {clearance.READY}:
             # They need the time that a clinician has to answer; it can differ from place to place.
             answered = {pk: diary.earliest_start(pk, cleared=False) for pk in diary.zones}
@@ -204,19 +235,19 @@ class PhonePages(StaffPages):
                 in_time = slot.starts_at >= answered[slot.location_id]
                 return word == clearance.READY or (word != clearance.CANNOT and in_time)
 
-            found = filter(may_begin, found)
+            slots = filter(may_begin, slots)
             wanted["not_before"] = max(answered.values(), default=now)
-        days = self.by_day(form, list(found))
+        days = self.by_day(form, list(slots))
         if days:
-            return days, None, False
-        earliest = first_day(patient, treatment, area=area, first=first + SHOWN_DAYS * DAY, now=now)
+            return Found(days)
+        earliest = days_for.first_open(first + SHOWN_DAYS * DAY)
         if earliest is None:
-            return [], None, True
+            return Found(is_refused=True)
         wanted |= {"practitioner": who, "location": where, "exclude": exclude, "earliest": earliest}
         later = availability.first_free(treatment, now=now, **wanted)
         # That looks further ahead than the diary: a place whose hours begin late is in its answer only.
         place = next((place for place in form.places if later and place.pk == later.location_id), None)
-        return [], place.day_of(later.starts_at) if later and place else None, False
+        return Found(next_free=place.day_of(later.starts_at) if later and place else None)
 
     def by_day(self, form: TimesForm, slots: list[Slot]) -> list:
         """Slots as [(local day, [(who and where, [(key, clock)])])]."""
@@ -276,10 +307,9 @@ class PhonePages(StaffPages):
                 messages.success(request, self.moved_words(moved))
                 return redirect(self.back(request, moved))
         movable = visit.status in Appointment.OPEN
-        days: list = []
-        next_free, is_refused = None, False
+        found = Found()
         if movable:
-            days, next_free, is_refused = self.free(
+            found = self.free(
                 times, wish, visit.treatment, now=now, patient=visit.patient, area=visit.area, exclude=visit
             )
         return self.page(
@@ -291,12 +321,12 @@ class PhonePages(StaffPages):
             form=times,
             chosen=chosen,
             errors=chosen.errors,
-            days=days,
+            days=found.days,
             alternatives=alternatives,
-            is_refused=is_refused,
+            is_refused=found.is_refused,
             back=self.back(request, visit),
             status=422 if chosen.errors else 200,
-            **self.weeks(request, wish.get("first"), next_free, today=today_at(now, times.places)),
+            **self.weeks(request, wish.get("first"), found.next_free, today=today_at(now, times.places)),
         )
 
     def moved_words(self, visit: Appointment) -> str:
@@ -360,13 +390,10 @@ class PhonePages(StaffPages):
         today = today_at(now, form.places)
         if not is_adult(patient.birth_date, today):
             return self.page(request, "phone_too_young", title=_("Book by phone"), patient=patient)
-        days: list = []
-        next_free, is_refused, wish = None, False, {}
+        found, wish = Found(), {}
         if form.is_bound and form.is_valid():
             wish = form.cleaned_data
-            days, next_free, is_refused = self.free(
-                form, wish, wish["treatment"], now=now, patient=patient, area=wish["area"]
-            )
+            found = self.free(form, wish, wish["treatment"], now=now, patient=patient, area=wish["area"])
         return self.page(
             request,
             "phone_times",
@@ -375,10 +402,10 @@ class PhonePages(StaffPages):
             form=form,
             errors=form.errors,
             wish=wish,
-            days=days,
-            is_refused=is_refused,
-            beside=self.beside_others(days, wish["treatment"]) if wish.get("overbook") else (),
-            **self.weeks(request, wish.get("first"), next_free, today=today),
+            days=found.days,
+            is_refused=found.is_refused,
+            beside=self.beside_others(found.days, wish["treatment"]) if wish.get("overbook") else (),
+            **self.weeks(request, wish.get("first"), found.next_free, today=today),
         )
 
     def beside_others(self, days: list, treatment: Treatment) -> set[str]:
@@ -434,9 +461,10 @@ class PhonePages(StaffPages):
             return redirect(back)
         slot, place, who = chosen
         treatment, area, on = wish["treatment"], wish["area"], place.day_of(slot.starts_at)
-        found = clearance.clearance_for(patient, treatment, area=area, on=on, now=now)
-        if found.is_refused:
-            messages.error(request, refused_words(first_day(patient, treatment, area=area, first=on, now=now)))
+        days_for = DaysFor(patient, treatment, area=area, now=now)
+        word = days_for.words(on, 1)[on]
+        if word == clearance.CANNOT:
+            messages.error(request, refused_words(days_for.first_open(on)))
             return redirect(back)
         return self.page(
             request,
@@ -451,7 +479,7 @@ class PhonePages(StaffPages):
             place=place,
             practitioner=who,
             price=treatment.price_on(on),
-            at_once=found.cleared,
+            at_once=word == clearance.READY,
             is_beside=wish["overbook"] and overbooks(treatment, slot),
             alternatives=alternatives,
             back=back,

@@ -388,7 +388,7 @@ def test_back_after_booking_and_once_more_leads_to_the_visit(desk, surgery, need
     assert "just been taken" in words_of(other)
 
 
-@pytest.mark.parametrize(("needs_screening", "at_most"), [(False, 12), (True, 13)])
+@pytest.mark.parametrize(("needs_screening", "at_most"), [(False, 12), (True, 14)])
 def test_times_cost_the_same_however_many_visits_and_places_there_are(desk, surgery, needs_screening, at_most):
     patient = make.make_patient()
     treatment = surgery.treatment if needs_screening else surgery.consultation
@@ -447,14 +447,23 @@ def test_each_place_keeps_its_own_promise(desk, surgery):
     assert "Slow Nurse, Slow Place" not in page.split("Tuesday 9 March 2027")[0]
 
 
-def test_days_that_are_refused_are_not_offered_and_the_first_other_one_is_named(desk, surgery):
+@pytest.mark.parametrize("by", ["a decision", "answers", "a wait, with a later visit"])
+def test_days_that_are_refused_are_not_offered_and_the_first_other_one_is_named(desk, surgery, by):
     patient, first = make.make_patient(), VISIT + timedelta(days=1)
-    tan = str(first - timedelta(days=14))
-    steps.answered(surgery, patient, sun_tan="yes", sun_tan_when=tan, sun_tan_kind="tan")
-    appointments.cancel(steps.booked(surgery, first, patient=patient), by="patient", now=NOW)
+    if by == "a wait, with a later visit":
+        asked, later = (steps.asked(surgery, day, patient=patient) for day in (VISIT, first + timedelta(days=35)))
+        steps.decide(asked, "deferred", deferred_until=first)
+    else:
+        tan = str(first - timedelta(days=14))
+        steps.answered(surgery, patient, sun_tan="yes", sun_tan_when=tan, sun_tan_kind="tan")
+    if by == "a decision":
+        appointments.cancel(steps.booked(surgery, first, patient=patient), by="patient", now=NOW)
     shown = wish(surgery, surgery.treatment, slot="", first=(VISIT - timedelta(days=1)).isoformat())
-    page = desk.read("phone_times", patient.uuid, query=shown)
-    assert steps.slot(surgery, first, "09:00").key in page and steps.slot(surgery).key not in page
+    pages = [desk.read("phone_times", patient.uuid, query=shown)]
+    if by == "a wait, with a later visit":
+        pages.append(desk.read("move", later.uuid, query=f"?first={VISIT - timedelta(days=1)}"))
+    for page in pages:
+        assert steps.slot(surgery, first, "09:00").key in page and steps.slot(surgery).key not in page
     early = wish(surgery, surgery.treatment, slot="", first=(first - timedelta(days=9)).isoformat())
     page = desk.read("phone_times", patient.uuid, query=early)
     assert 'name="slot"' not in page and "Next free: Friday 12 March 2027" in page
@@ -466,10 +475,16 @@ def test_days_that_are_refused_are_not_offered_and_the_first_other_one_is_named(
     ):
         assert answer.redirect_chain and said in words_of(answer)
     there = wish(surgery, surgery.treatment, slot=steps.slot(surgery, first).key)
-    assert "will be booked at once" in words_of(desk.get("phone_confirm", patient.uuid, query=there))
-    steps.answered(surgery, other := make.make_patient())
-    steps.decide(steps.asked(surgery, clock="14:00", patient=other), "not-suitable")
-    page = desk.read("phone_times", other.uuid, query=shown)
+    page = desk.read("phone_confirm", patient.uuid, query=there)
+    assert ("will be booked at once" if by == "a decision" else "will be asked for") in page
+    book(desk, patient, there, surgery, slot=steps.slot(surgery, first).key)
+    assert Appointment.objects.filter(patient=patient, local_date=first, status__in=Appointment.OPEN).exists()
+
+
+def test_who_was_refused_for_good_is_offered_a_consultation(desk, surgery):
+    steps.answered(surgery, patient := make.make_patient())
+    steps.decide(steps.asked(surgery, patient=patient), "not-suitable")
+    page = desk.read("phone_times", patient.uuid, query=wish(surgery, surgery.treatment, slot=""))
     assert 'name="slot"' not in page and "A consultation is." in page
 
 
