@@ -290,7 +290,7 @@ def _move(
         overbooked_by=None,
         overbook_reason="",
         sequence=F("sequence") + 1,
-        **_stands_on(found),
+        **_stands_on(found) | {"answer_by": None},  # the message with the new time says anew by when
     )
     if found.cleared:
         if was == Status.PENDING:

@@ -349,7 +349,7 @@ def wait_for_answers(appointment: Appointment, *, now: datetime, tell: bool = Tr
     """A pending visit: to the clinicians with the answers we have, else to the patient with a form to fill in.
 
     Whoever is in the house, or whose visit has begun, gets no form: staff ask them. Without `tell` the
-    patient is written to only about a form or a question that is new to them.
+    patient is written to only about a form or a question that is new to them, and the promise they know is kept.
     """
     if clearance_of(appointment, now=now).why == "needs-information":
         asked = appointment.information_asked_at
@@ -358,6 +358,9 @@ def wait_for_answers(appointment: Appointment, *, now: datetime, tell: bool = Tr
             notices.information_needed(appointment, now=now)
         return appointment
     answer_by = answer_by_for(appointment, now=now)
+    promised = None if tell or appointment.information_asked_at is not None else appointment.answer_by
+    if answer_by is not None and promised is not None and promised > now:
+        answer_by = min(answer_by, promised)
     Appointment.objects.filter(pk=appointment.pk).update(answer_by=answer_by)  # the worklist shows it
     response_id = usable_answers(appointment, now=now)
     if response_id is not None:

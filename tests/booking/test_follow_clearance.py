@@ -104,13 +104,15 @@ def test_not_yet_leaves_the_visits_from_that_day_on_with_the_clinicians(surgery)
     before, there, after = (
         steps.asked(surgery, steps.VISIT + timedelta(days=days), patient=patient) for days in (0, 28, 56)
     )
-    steps.decide(before, "deferred", deferred_until=there.local_date)
+    promised, later = there.answer_by, NOW + timedelta(days=1)
+    steps.decide(before, "deferred", deferred_until=there.local_date, now=later)
     there.refresh_from_db(), after.refresh_from_db()
+    assert there.answer_by == steps.request_of(there).answer_by == promised  # nobody has told them another day
     assert (before.status, there.status, after.status) == ("cancelled", "pending", "pending")
     assert steps.messages(before) == ["not_possible"]
     assert "not_possible" not in steps.messages(there) + steps.messages(after)
     assert steps.request_of(there).needed_on == there.local_date
-    steps.decide(there)
+    steps.decide(there, now=later)
     assert there.status == "booked"
 
 

@@ -90,6 +90,11 @@ def test_a_form_that_waits_to_be_sent_is_asked_for_with_the_new_time(surgery):
     assert "do not travel yet" in told and "We still need an answer from you" in told
 
 
+def test_what_waits_hears_with_its_new_time_by_when_we_answer_now(surgery):
+    move(steps.asked(surgery), steps.slot(surgery, LATER), now=NOW + timedelta(days=1))
+    assert "We answer by Wednesday 3 March 2027, 17:00" in Message.objects.get(kind="moved").text
+
+
 @pytest.mark.parametrize("gone", [False, True])
 def test_a_question_stays_open_and_no_answer_is_promised_for_it(surgery, gone):
     appointment = steps.asked(surgery)
