@@ -144,6 +144,21 @@ def test_nobody_stops_a_cream_that_a_doctor_prescribed_without_asking(slug):
     assert said and [line for line in said if not re.search(r"prescribed.*ask|ask.*prescribed", line)] == []
 
 
+HOURS = ["hours-0-4", "hours-4-24", "hours-24-48", "hours-48-72", "days-3-7"]
+
+
+@pytest.mark.parametrize("hours", HOURS)
+def test_each_stretch_of_the_first_week_says_again_what_harms_the_skin(hours):
+    """Whoever is on the second day reads what is said of the second day, and nothing else."""
+    body = ARTICLES["aftercare"].body
+    [said] = re.findall(rf"^## [^\n]*{{#{hours}}}\n(.*?)^## ", body, re.MULTILINE | re.DOTALL)
+    named = ["retinol", "acids", "scrubs", "If a doctor prescribed yours, ask us or the doctor first"]
+    if hours in HOURS[1:4]:
+        named += ["pool", "sauna", "peel", "hair removal", "fake tan"]
+    forbidden = said.split("**Do not.**")[1]
+    assert [thing for thing in named if thing not in forbidden] == []
+
+
 def test_the_wait_after_isotretinoin_rests_on_its_own_label():
     """The label of the device bars only its use at the same time."""
     [said] = re.findall(r"## Isotretinoin .*?\n\n(.*?)\n", ARTICLES["who-should-wait"].body)
