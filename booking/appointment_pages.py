@@ -22,7 +22,7 @@ from booking import appointments, links, notices
 from booking import ics as calendars
 from booking.appointments import allows, check_cancel, check_talk
 from booking.availability import Slot
-from booking.changing import NotAllowed, Taken, TooClose, in_the_house, left_to_staff
+from booking.changing import NotAllowed, Taken, TooClose, is_here, left_to_staff
 from booking.choosing import (
     ends_in,
     not_free,
@@ -94,7 +94,10 @@ def state_of(visit: Appointment, clinic: Clinic | None, now: datetime) -> State:
     if visit.status == status.CANCELLED and visit.cancel_reason == Appointment.Reason.CLINICAL:
         code = "refused"
     is_hit = visit.is_hit  # type: ignore[attr-defined]  # an error where it was not asked for, never "no"
-    if is_hit and visit.status in Appointment.OPEN and visit.starts_at > now and not in_the_house(visit):
+    here = is_here(visit, now=now)
+    if here and visit.status == status.BOOKED:
+        code = "here"
+    elif is_hit and visit.status in Appointment.OPEN and visit.starts_at > now and not here:
         code = "other-time"
     to_come = allows(check_cancel, visit, by="patient", now=now)
     late = visit.is_late(clinic, now=now)
@@ -109,7 +112,7 @@ def state_of(visit: Appointment, clinic: Clinic | None, now: datetime) -> State:
         may_talk=visit.status == status.PENDING
         and code != "other-time"
         and allows(check_talk, visit, by="patient", now=now),
-        near="here" if in_the_house(visit) else "call" if left_to_staff(visit) else "",
+        near="here" if here else "call" if left_to_staff(visit) else "",
     )
 
 

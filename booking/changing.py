@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from booking import availability, notices
 from booking.availability import RELEASED_BEFORE, Slot
 from booking.models import Appointment, HoldDetails
+from booking.standing import is_back
 from clinic.models import Patient, User
 from screening.clearance import Clearance, clearance_for, close_request, may_ask, request_review
 
@@ -247,6 +248,11 @@ def in_the_house(appointment: Appointment) -> bool:
         last in Appointment.IN_THE_HOUSE
         and local_day(appointment, appointment.status_changed_at) == appointment.local_date
     )
+
+
+def is_here(appointment: Appointment, *, now: datetime) -> bool:
+    """As `in_the_house`, and where it is booked anew there (`is_back`). Of a visit as `standing.with_hit` gives it."""
+    return in_the_house(appointment) or is_back(appointment, now=now)
 
 
 def left_to_staff(appointment: Appointment) -> bool:

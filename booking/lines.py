@@ -5,14 +5,13 @@ Whether a patient is ready comes as one word from `screening.clearance.readiness
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import (
-    BooleanField,
     Case,
     Count,
     Exists,
-    ExpressionWrapper,
     F,
     OuterRef,
     Q,
@@ -24,10 +23,10 @@ from django.templatetags.tz import do_timezone
 from django.utils.translation import gettext as _
 
 from booking.appointments import NO_SHOW_AFTER, allows, check_cancel, check_undo, is_not_today
-from booking.changing import in_the_house
+from booking.changing import is_here
 from booking.models import Appointment
 from booking.notices import local_text
-from booking.standing import day_there, nobody_there
+from booking.standing import day_there, is_back, with_hit
 from clinic.models import User
 from screening.clearance import CANNOT, READY, UPDATE_DUE, WAITING, readiness
 
@@ -63,8 +62,8 @@ class Line:
     visit: Appointment
     now: datetime
     session: int = 0  # see `for_lines`
-    is_hit: bool = False  # the same
-    was_here_on: date | None = None  # the same
+    is_hit: bool = False  # see `with_hit`
+    was_here_for: datetime | None = None  # the same
     readiness: str = ""
     is_next: bool = False  # the first that is expected now: the likeliest to arrive
     verbs: list[Verb] = field(default_factory=list)
@@ -125,14 +124,27 @@ class Line:
         return self.visit.status in Appointment.OPEN and self.visit.ends_at > self.now and not self.is_here
 
     @property
-    def is_back(self) -> bool:
-        """Whether they are here and were booked anew while they waited: their arrival has to be marked again."""
-        return self.may_arrive and self.was_here_on == self.visit.day
-
-    @property
     def is_here(self) -> bool:
         """Whether they are in the house, also where a clinician has to look once more, or has just done so."""
-        return self.is_back or in_the_house(self.visit)
+        return is_here(self.visit, now=self.now)
+
+    @property
+    def is_back(self) -> bool:
+        """Whether they are here and were booked anew while they waited: their arrival has to be marked again."""
+        return is_back(self.visit, now=self.now)
+
+    @property
+    def was_here(self) -> bool:
+        """Whether they had come to it, by our record, and were booked anew while they waited; not where it has been
+        moved since."""
+        return self.was_here_for == self.visit.starts_at
+
+    @property
+    def was_here_before(self) -> bool:
+        """Whether they waited here today for an earlier time of it: they may have gone home until the new one."""
+        if self.was_here_for is None or self.was_here or not self.may_arrive:
+            return False
+        return self.visit.location.day_of(self.was_here_for) == self.visit.day
 
     @property
     def may_arrive(self) -> bool:
@@ -178,6 +190,8 @@ class Line:
             return _("With %(name)s now.") % {"name": visit.practitioner}
         if self.is_back:
             return _("They are here, and booked again: please mark them as arrived.")
+        if self.was_here_before:
+            return _("They were here: if they still are, mark them as arrived.")
         if visit.status != Status.BOOKED:
             return ""  # cleared when its day was over: it was never booked
         when = f"{self.start:%H:%M}" if self.may_arrive else local_text(visit.starts_at, visit.location)
@@ -237,7 +251,14 @@ class Line:
     def left_open(self) -> str:
         """Who brings it to an end, where its day is over and they are still here by our record: the desk cannot."""
         visit = self.visit
-        if visit.status not in Appointment.IN_THE_HOUSE or visit.day >= visit.location.day_of(self.now):
+        if visit.day >= visit.location.day_of(self.now):
+            return ""
+        if self.was_here:
+            return _(
+                "This day is over, and the visit is still open. By our record they were here, and it did not begin: "
+                "please find another time with them. If there is none, a manager marks it as entered in error."
+            )
+        if visit.status not in Appointment.IN_THE_HOUSE:
             return ""
         return _(
             "This day is over, and the visit is still open. %(name)s opens it and chooses “End this visit without "
@@ -245,17 +266,11 @@ class Line:
         ) % {"name": visit.practitioner}
 
 
-def lines(visits: Iterable[Appointment], *, now: datetime, user: User | None = None) -> list[Line]:
-    """The visits (with names and numbers) as lines, with readiness and the verbs this person has; None: no verbs. The
-    look-ups are those of `readiness`, however many visits; nothing is written. `visits` are those of `for_lines`."""
+def lines(visits: Iterable[Any], *, now: datetime, user: User | None = None) -> list[Line]:
+    """The visits, of `for_lines`, as lines, with readiness and the verbs this person has; None: no verbs. The look-ups
+    are those of `readiness`, however many visits; nothing is written."""
     made = [
-        Line(
-            visit,
-            now,
-            session=getattr(visit, "session", None) or 0,
-            is_hit=getattr(visit, "is_hit", False),
-            was_here_on=getattr(visit, "was_here_on", None),
-        )
+        Line(visit, now, session=visit.session or 0, is_hit=visit.is_hit, was_here_for=visit.was_here_for)
         for visit in visits
     ]
     waiting = [line for line in made if not line.is_over]
@@ -279,8 +294,7 @@ def lines(visits: Iterable[Appointment], *, now: datetime, user: User | None = N
 
 def for_lines(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
     """Each with `session`: which session on its area it is, counting those that took or keep their time; None for
-    what is no session. With `is_hit`: whether somebody or some place is not there then. And, where it is booked anew,
-    with `was_here_on`: the day on which it had been put back to pending while its patient was here, if they were."""
+    what is no session. And with what `with_hit` says of it."""
     so_far = (
         Appointment.objects.occupying()
         .exclude(status=Status.PROPOSED)
@@ -290,21 +304,8 @@ def for_lines(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
         .values("patient")
         .values(count=Count("pk"))
     )
-    history = Appointment.events.rel.related_model.objects.filter(pgh_obj=OuterRef("pk"))
-    put_back = history.filter(status=Status.PENDING).order_by("-pgh_id")
-    day_of_it = Case(
-        When(
-            previous_status__in=Appointment.IN_THE_HOUSE,
-            then=day_there(F("status_changed_at"), "room__location__time_zone"),
-        )
-    )
-    is_anew = Q(status=Status.BOOKED, previous_status=Status.PENDING)
     is_none = Q(interval_days=0) | Q(status__in=[*Appointment.FREED, Status.PROPOSED])
-    return visits.annotate(
-        session=Case(When(is_none, then=None), default=Subquery(so_far)),
-        is_hit=ExpressionWrapper(nobody_there(), BooleanField()),
-        was_here_on=Case(When(is_anew, then=Subquery(put_back.values(day=day_of_it)[:1]))),
-    )
+    return with_hit(visits).annotate(session=Case(When(is_none, then=None), default=Subquery(so_far)))
 
 
 def desk_verbs(line: Line, user: User) -> list[Verb]:
@@ -316,7 +317,7 @@ def desk_verbs(line: Line, user: User) -> list[Verb]:
     if visit.status == Status.BOOKED:
         if line.may_arrive:
             verbs.append(Verb("arrive", _("Arrived"), is_first=line.is_next))
-        if now >= visit.starts_at + NO_SHOW_AFTER and not line.is_back:
+        if now >= visit.starts_at + NO_SHOW_AFTER and not line.was_here:
             verbs.append(Verb("no-show", _("Did not come")))
     if visit.status == Status.PENDING and visit.form_due_by and visit.whose.email:
         verbs.append(Verb("send-form", _("Send the form link")))

@@ -18,6 +18,7 @@ from django.db.models import (
     OuterRef,
     Q,
     QuerySet,
+    Subquery,
     TimeField,
     Value,
     When,
@@ -28,16 +29,31 @@ from django.utils.translation import gettext as _
 from booking.models import Appointment, Closure, TimeOff, WorkingHours
 from clinic.models import Practitioner
 
+Status = Appointment.Status
+
 AT_TIME_ZONE: dict[str, Any] = {"arg_joiner": " AT TIME ZONE ", "template": "(%(expressions)s)"}
 
 
 def cannot_stand(*, now: datetime) -> QuerySet[Appointment]:
     """Upcoming visits (with names) for which somebody or some place is not there, nearest first: the practitioner is
     off, has no hours then or does not give it any more, the place is closed, or one of them is no longer in use. The
-    cleaning belongs to a visit. What is only not offered any more takes place as it was booked.
+    cleaning belongs to a visit. What is only not offered any more takes place as it was booked; and whoever is in the
+    house (`changing.is_here`) is spoken to there.
     """
-    upcoming = Appointment.objects.with_names().filter(status__in=Appointment.OPEN, starts_at__gt=now)
-    return upcoming.filter(nobody_there()).order_by("starts_at", "pk")
+    upcoming: QuerySet[Appointment] = Appointment.objects.with_names()
+    upcoming = upcoming.filter(status__in=Appointment.OPEN, starts_at__gt=now)
+    here = Case(
+        When(
+            status=Status.PENDING,
+            previous_status__in=Appointment.IN_THE_HOUSE,
+            local_date=day_there(F("status_changed_at"), "room__location__time_zone"),
+            then=True,
+        ),
+        When(was_here_for=F("starts_at"), then=True),
+        default=False,
+    )
+    found = upcoming.alias(was_here_for=_was_here_for()).alias(here=here).filter(_nobody_there(), here=False)
+    return found.order_by("starts_at", "pk")
 
 
 def with_why(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
@@ -48,15 +64,33 @@ def with_why(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
 
 def can_stand(visit: Appointment) -> bool:
     """Whether somebody and some place are there for this one, a held time as well. One query; verbs ask it."""
-    return not Appointment.objects.filter(nobody_there(), pk=visit.pk).exists()
+    return not Appointment.objects.filter(_nobody_there(), pk=visit.pk).exists()
 
 
 def with_hit(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
-    """Visits, each with `is_hit`: whether somebody or some place is not there then."""
-    return visits.annotate(is_hit=ExpressionWrapper(nobody_there(), BooleanField()))
+    """Visits, each with `is_hit`: whether somebody or some place is not there then; and with `was_here_for`: where it
+    was put back to pending while its patient was here, and is booked anew, the start of the visit they had come for."""
+    is_hit = ExpressionWrapper(_nobody_there(), BooleanField())
+    return visits.annotate(is_hit=is_hit, was_here_for=_was_here_for())
 
 
-def nobody_there() -> Q:
+def is_back(visit: Appointment, *, now: datetime) -> bool:
+    """Whether its patient is here and was booked anew while they waited, for the time they had come for: their arrival
+    has to be marked again. Of a visit as `with_hit` gives it."""
+    is_today = visit.local_date == visit.location.day_of(now)
+    return is_today and visit.was_here_for == visit.starts_at  # type: ignore[attr-defined]
+
+
+def _was_here_for() -> Case:
+    """See `with_hit`."""
+    history = Appointment.events.rel.related_model.objects.order_by("-pgh_id")
+    came = history.filter(pgh_obj=OuterRef("pgh_obj"), status__in=Appointment.IN_THE_HOUSE).values("starts_at")[:1]
+    came_for = Case(When(previous_status__in=Appointment.IN_THE_HOUSE, then=Subquery(came)))
+    waited = history.filter(pgh_obj=OuterRef("pk"), status=Status.PENDING).values(came_for=came_for)[:1]
+    return Case(When(status=Status.BOOKED, previous_status=Status.PENDING, then=Subquery(waited)))
+
+
+def _nobody_there() -> Q:
     """A condition on visits, whenever they are."""
     return reduce(or_, _missing().values())
 

@@ -9,8 +9,9 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from booking import appointments, holding, todo
+from booking import appointments, holding, lines, standing, todo
 from booking import desk as pages
+from booking.appointment_pages import state_of
 from booking.models import Appointment
 from clinic.models import CallBack, Location, Patient
 from outbox import messages
@@ -492,10 +493,49 @@ def test_who_waits_here_for_a_clinician_is_here_until_the_arrival_is_marked_agai
         assert "Did not come" not in page and "on your way" not in page and "five minutes early" not in page
     page = Staff(surgery.practitioner.user).read("visit", visit.uuid)
     assert "They are here, and booked again. The check-in opens when the front desk has marked the arrival." in page
+    clock.now = visit.ends_at + timedelta(days=1)
+    page = desk.read("change", visit.uuid)
+    assert "Did not come" not in page and "By our record they were here, and it did not begin" in page
+    on_the_day(clock, visit, 95)
     for verb, is_here in (("arrive", True), ("undo", False)):
         desk.post(verb, visit.uuid)
         page = desk.read("desk")
         assert ("<dt>Here</dt><dd>1</dd>" in page) == is_here and "They are here" not in page
+
+
+def test_who_is_here_is_not_asked_to_stay_away_by_any_page(surgery, clock):
+    visit = steps.arrived(surgery)
+    on_the_day(clock, visit, -4)
+    steps.answered(surgery, visit.patient, now=clock.now)
+    make.make_time_off(surgery.practitioner, visit.starts_at, visit.ends_at)
+    for decided, status, code in ((False, "pending", "asked"), (True, "booked", "here")):
+        if decided:
+            steps.decide(visit, now=clock.now)
+        (line,) = lines.lines(lines.for_lines(Appointment.objects.with_names()), now=clock.now, user=surgery.desk)
+        state = state_of(line.visit, None, clock.now)
+        assert (line.visit.status, line.is_here, line.must_move) == (status, True, False)
+        assert (state.code, state.near) == (code, "here"), "on their own page"
+        assert not standing.cannot_stand(now=clock.now).exists(), "in the list of times to be moved"
+    clock.now = visit.starts_at + timedelta(days=1)
+    assert state_of(line.visit, None, clock.now).near == ""
+
+
+def test_who_was_here_and_was_given_a_later_time_is_not_here_for_it_yet(desk, surgery, clock):
+    visit = steps.arrived(surgery)
+    on_the_day(clock, visit, -4)
+    steps.answered(surgery, visit.patient, now=clock.now)
+    steps.decide(visit, now=clock.now)
+    desk.post("move", visit.uuid, slot=steps.slot(surgery, clock="15:00").key)
+    visit.refresh_from_db()
+    assert visit.local_start.hour == 15
+    on_the_day(clock, visit, -180)
+    page = desk.read("desk")
+    assert "They were here: if they still are, mark them as arrived." in page and "They are here" not in page
+    assert "<dt>Here</dt><dd>0</dd>" in page and filled_buttons(page) == ["Find"], "nobody is expected yet"
+    on_the_day(clock, visit, 20)
+    assert filled_buttons(page := desk.read("desk")) == ["Arrived"] and "Did not come" in page
+    clock.now = visit.ends_at + timedelta(days=1)
+    assert "Did not come" in desk.read("change", visit.uuid)
 
 
 def test_who_ends_a_visit_of_a_past_day_is_said(desk, surgery, clock):

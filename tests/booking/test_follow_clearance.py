@@ -10,6 +10,7 @@ from django.db import IntegrityError, connection, transaction
 
 from booking import appointments, lines, notices
 from booking.changing import NotAllowed, TooClose
+from booking.models import Appointment
 from clinic.models import Treatment
 from outbox.models import Message
 from screening import definition, publishing, reviews
@@ -342,9 +343,10 @@ def test_nothing_of_yesterday_is_booked_again(surgery):
     decisions.decide(request, now=late + timedelta(days=1))
     appointment.refresh_from_db()
     assert appointment.status == "pending"
-    (line,) = lines.lines([appointment], now=late + timedelta(days=1), user=surgery.desk)
+    visits = lines.for_lines(Appointment.objects.with_names())
+    (line,) = lines.lines(visits, now=late + timedelta(days=1), user=surgery.desk)
     assert (line.readiness, line.say) == ("ready", ""), "nobody is told that it is, or was, booked"
-    (line,) = lines.lines([appointment], now=appointment.starts_at - timedelta(hours=1), user=surgery.desk)
+    (line,) = lines.lines(visits, now=appointment.starts_at - timedelta(hours=1), user=surgery.desk)
     assert "You are booked" not in line.say
 
 
