@@ -286,16 +286,10 @@ class Article(models.Model):
         keys = [source["key"] for source in sources]
         if len(set(keys)) != len(keys):
             raise ValidationError({"sources": _("Two sources have the same short name.")})
-        found = rendering.problems(
-            body,
-            sources=keys,
-            pictures_known=set(Picture.objects.values_list("name", flat=True)),
-            # A shipped text knows only the shipped questions; whoever writes the next version is told.
-            headings_needed=headings_needed_on(self.slug) if by is not None else (),
-            blocks_needed=blocks.NEEDED.get(self.slug, ()),
-        )
-        if found:
-            raise ValidationError({"body": [str(problem) for problem in found]})
+        # A shipped text knows only the shipped questions; whoever writes the next version is told.
+        headings = headings_needed_on(self.slug) if by is not None else set()
+        if found := self.problems(body, keys, headings_needed=headings):
+            raise ValidationError({"body": found})
         with transaction.atomic():
             Article.objects.select_for_update().get(pk=self.pk)  # versions of one page are counted one after another
             latest = self.latest_revision()
@@ -320,11 +314,24 @@ class Article(models.Model):
             Source.objects.bulk_create(rows)
         return revision
 
+    def problems(self, body: str, keys: Sequence[str], *, headings_needed: set[str]) -> list[str]:
+        """What stops these words from being this page, a sentence each. `keys`: of their sources, in order."""
+        found = rendering.problems(
+            body,
+            sources=keys,
+            pictures_known=set(Picture.objects.values_list("name", flat=True)),
+            headings_needed=headings_needed,
+            blocks_needed=blocks.NEEDED.get(self.slug, ()),
+        )
+        return [str(problem) for problem in found]
+
     def publish(self, revision: "ArticleRevision", *, by, now: datetime.datetime) -> None:
         """Shows a signed revision to patients from now on, and records that it was published, by whom and when.
 
         Raises PermissionDenied without `publish_article`, NotSigned unless a clinician's latest answer on exactly this
-        revision is a signature, ValidationError for another page's revision. PostgreSQL refuses the same (trigger).
+        revision is a signature, ValidationError for another page's revision; PostgreSQL refuses the same (trigger).
+        Raises ValidationError, too, for words that could not be saved today: the questions, or what a page has to keep,
+        have changed since. What patients read stays up all the same.
         """
         require(by, "publish_article")
         if revision.article_id != self.pk:
@@ -338,6 +345,7 @@ class Article(models.Model):
                 raise NotSigned(
                     _("A clinician has asked for changes to this version. It can be published once it is signed again.")
                 )
+            revision.refuse_if_unfit()
             Publication.objects.create(article=self, revision=revision, at=now, by=by)
             Article.objects.filter(pk=self.pk).update(published_revision=revision, published_at=now)
         self.published_revision, self.published_at = revision, now
@@ -458,11 +466,19 @@ class ArticleRevision(models.Model):
                 return asked
             return ReviewRequest.objects.create(revision=self, asked_by=by, asked_at=now)
 
+    def refuse_if_unfit(self) -> None:
+        """Raises ValidationError with a sentence for each thing that would stop these words from being saved today."""
+        keys = [source.key for source in self.sources.all()]
+        if found := self.article.problems(self.body, keys, headings_needed=headings_needed_on(self.article.slug)):
+            unfit = _("This version is not ready for patients. An editor has to write a new one.")
+            raise ValidationError([unfit, *found])
+
     def sign(self, *, by, now: datetime.datetime, review_due: date, comment: str = "") -> "ArticleReview":
         """A clinician signs that the words of exactly this version are right. It publishes nothing by itself.
 
         `by` signs as themselves: needs `review_article` through a group, and is not the author. `review_due`: after
-        today in the clinic's time zone and at most a year away. Raises PermissionDenied, ValidationError.
+        today in the clinic's time zone and at most a year away. Raises PermissionDenied, ValidationError: also for
+        words that could not be saved today.
         """
         return self._answer(ArticleReview.Outcome.SIGNED, by=by, now=now, review_due=review_due, comment=comment)
 
@@ -483,6 +499,8 @@ class ArticleRevision(models.Model):
             review_due is not None and today < review_due <= today + timedelta(days=REVIEW_LASTS_DAYS)
         ):
             raise ValidationError({"review_due": _("Choose a day after today, at most one year away.")})
+        if outcome == ArticleReview.Outcome.SIGNED:
+            self.refuse_if_unfit()
         practitioner = getattr(by, "practitioner", None)
         signed_as = by.get_full_name()
         if practitioner is not None:

@@ -6,6 +6,7 @@ import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import Error, connection, transaction
 
+from education import blocks
 from education.admin import versions_of
 from education.content import default_articles, load_default_articles
 from education.models import Article, ArticleReview, ArticleRevision, NotSigned, Publication, ReviewRequest, Source
@@ -117,6 +118,30 @@ def test_an_objection_to_what_patients_read_leaves_the_page_up_and_open_to_a_dra
     page.take_down(by=editor, now=NOW + timedelta(hours=2))
     with pytest.raises(NotSigned):
         page.publish(revision, by=editor, now=NOW + timedelta(hours=3))
+
+
+def test_what_saving_would_refuse_today_is_neither_signed_nor_published(article, editor, clinician, monkeypatch):
+    """A version from before the page had to keep a block, or before the questions led to a heading of it."""
+    shown = published(article, editor, clinician)
+    signed = draft(article, editor, title="Signed before")
+    signed.sign(by=clinician, now=NOW, review_due=DUE)
+    block, heading = "Patients count on {{ block: medicine }}", "The questions lead to #keloid on this page"
+    for told, rule in [
+        (block, lambda: monkeypatch.setitem(blocks.NEEDED, "healing", {"medicine"})),
+        (heading, lambda: monkeypatch.setattr("education.models.headings_needed_on", lambda of: {"keloid"})),
+    ]:
+        rule()
+        for refused_now in (
+            lambda: article.publish(signed, by=editor, now=NOW),
+            lambda: article.publish(shown, by=editor, now=NOW),
+            lambda: signed.sign(by=clinician, now=NOW, review_due=DUE),
+        ):
+            with pytest.raises(ValidationError) as refusal:
+                refused_now()
+            assert told in " ".join(refusal.value.messages)
+    assert (Publication.objects.count(), signed.reviews.count()) == (1, 1)
+    assert Article.objects.published(now=NOW).get().published_revision == shown  # what is up stays up
+    signed.ask_for_changes(by=clinician, now=NOW, comment="The line about medicines is missing.")
 
 
 def test_an_editor_cannot_sign(article, editor):
