@@ -447,6 +447,9 @@ def why_not(
     words: statement, reasons (by rule id), conditions, question, explanation. found: what the rules say for the day.
     """
     wrong = _missing_words(outcome, words, deferred_until, found=found, today=today_for(request, now))
+    if deferred_until is not None and request.needed_on is not None and deferred_until <= request.needed_on:
+        sentence = _("The visit is on %(day)s, not before that day. Decide about it, or give a later day.")
+        wrong.setdefault("deferred_until", sentence % {"day": formats.date_format(request.needed_on, "j F Y")})
     if outcome not in Review.CLEARING:
         return wrong
     if no := why_not_clearable(found, by=by, request=request, now=now):

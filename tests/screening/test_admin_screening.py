@@ -457,7 +457,7 @@ def test_a_no_of_before_stands_at_the_top_and_takes_the_single_press_away(
 ):
     """Asked again with the same answers, another clinician reads that somebody said no (H05, H10)."""
     answer(questionnaire, harmless, patient)
-    decide(ask(patient, treatment), outcome, **more)
+    decide(ask(patient, treatment, on=TODAY), outcome, **more)
     answer(questionnaire, harmless, patient, now=NOW + timedelta(hours=1))
     wanted = ask(patient, treatment, now=NOW + timedelta(hours=1))
     if shown is None and more:

@@ -438,7 +438,7 @@ def test_a_clinicians_wait_that_is_over_by_the_day_refuses_nobody_and_clears_nob
 ):
     """The phone asks this door, and offers what the patient is offered online."""
     answer(questionnaire, harmless, patient)
-    decide(ask(patient, treatment), "deferred", deferred_until=TODAY + 5 * DAY)
+    decide(ask(patient, treatment, on=TODAY + 4 * DAY), "deferred", deferred_until=TODAY + 5 * DAY)
     for day, why, is_refused in ((4, "deferred", True), (5, "none", False), (21, "none", False)):
         found = clearance_on(patient, treatment, TODAY + day * DAY)
         assert (found.cleared, found.why, found.is_refused) == (False, why, is_refused), day

@@ -271,15 +271,29 @@ def test_each_outcome_needs_its_words(patient, treatment, questionnaire, harmles
     assert request.closed_at is None
 
 
+OR_LATER = "Decide about it, or give a later day."
+
+
 def test_a_wait_says_until_when_or_for_what(patient, treatment, questionnaire, harmless):
     request = waits(patient, treatment, questionnaire, {**harmless, **LOOK})  # a finding that no wait ends
     assert list(refused(decide, request, "deferred", explanation=" ").message_dict) == ["explanation"]
-    assert decide(request, "deferred", explanation="", deferred_until=VISIT).deferred_until == VISIT
+    assert decide(request, "deferred", explanation="", deferred_until=VISIT + DAY).deferred_until == VISIT + DAY
+
+
+def test_not_yet_is_said_of_days_that_the_visit_is_one_of(patient, treatment, questionnaire, harmless):
+    """Else nothing would follow: the visit stays, waits for a clinician again, and nobody is told anything."""
+    request = waits(patient, treatment, questionnaire, harmless)
+    for day in (VISIT - DAY, VISIT):
+        wrong = refused(decide, request, "deferred", deferred_until=day).message_dict
+        assert wrong == {"deferred_until": [f"The visit is on {VISIT:%-d %B %Y}, not before that day. " + OR_LATER]}
+    request = ask(patient, treatment, on=None)  # no visit waits
+    assert decide(request, "deferred", deferred_until=TODAY + 2 * DAY).deferred_until
 
 
 def test_not_yet_is_until_a_day_after_today_at_the_place(patient, treatment, questionnaire, harmless):
     """In the evening in London it is tomorrow in Auckland already."""
-    request = waits(patient, treatment, questionnaire, harmless)
+    waits(patient, treatment, questionnaire, harmless)
+    request = ask(patient, treatment, on=TODAY + DAY)
     evening = NOW.replace(hour=20)
     ReviewRequest.objects.filter(pk=request.pk).update(location=make_location(time_zone="Pacific/Auckland"))
     assert (
@@ -406,7 +420,7 @@ def test_answers_too_old_for_the_visit(patient, treatment, questionnaire, harmle
 def test_it_is_told_once_with_all_that_listeners_need(patient, treatment, questionnaire, harmless, clinician):
     request = waits(patient, treatment, questionnaire, harmless)
     with heard() as told:
-        decide(request, "deferred", by=clinician, deferred_until=VISIT)
+        decide(request, "deferred", by=clinician, deferred_until=VISIT + DAY)
     assert told == [
         {
             "patient": patient,
