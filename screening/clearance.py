@@ -10,7 +10,7 @@ find here as well.
 import logging
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
@@ -168,7 +168,8 @@ class Clearances:
         same = {name: OuterRef(name) for name in ("treatment", "area")}
         open_again = ReviewRequest.objects.waiting().filter(response__patient=OuterRef("patient"), **same)
         for review in found.annotate(**still_stands("response__"), waits_again=Exists(open_again)).select_related(
-            "response__questionnaire", "response__data_key", "response__patient", "assessment", "cosignature", "area"
+            *("response__questionnaire", "response__data_key", "response__patient"),
+            *("assessment", "cosignature", "treatment", "area", "reply"),
         ):
             self.reviews[review.patient_id, review.treatment_id, review.area_id] = review
         # One object a version, so that its rules are read once however many patients answered it.
@@ -260,6 +261,14 @@ class Clearances:
         return Clearance(True, review.pk, review.valid_from, last, "cleared")
 
 
+    def still_counts(self, review: Review, now: datetime) -> Clearance:
+        """Whether a decision that clears still carries a visit, today or on the first day it covers; `why` not."""
+        assert review.valid_from is not None  # of what clears (a wall)
+        on = max(today_at(now), review.valid_from)
+        found = self.of(review.patient_id, review.treatment, review.area_id, on, now)
+        return found if found.review_id == review.pk else replace(found, cleared=False)
+
+
 # ---------------------------------------------------------------- may somebody be treated
 
 
@@ -276,19 +285,13 @@ def clearance_for(patient: Patient, treatment: Treatment, *, area: Area | None, 
     return clearances.of(patient.pk, treatment, area.pk if area else None, on, now)
 
 
-def still_counts(review: Review, *, now: datetime) -> bool:
-    """Whether a decision that clears still carries a visit, today or on the first day it covers."""
-    if review.valid_from is None:
-        return False
-    on = max(today_at(now), review.valid_from)
-    found = clearance_for(review.patient, review.treatment, area=review.area, on=on, now=now)
-    return found.cleared and found.review_id == review.pk
-
-
-def refusal_of(patient: Patient, treatment: Treatment, *, area: Area | None) -> uuid.UUID | None:
+def refusal_of(
+    patient: Patient, treatment: Treatment, *, area: Area | None, at: datetime | None = None
+) -> uuid.UUID | None:
     """The uuid of the latest decision about this patient, treatment and area, for a link to its page; None where that
-    is no refusal, or nobody has decided."""
-    latest = Review.objects.filter(patient=patient, treatment=treatment, area=area).order_by("-id").first()
+    is no refusal, or nobody has decided. at: the latest at that instant, whatever was decided since."""
+    decided = Review.objects.filter(patient=patient, treatment=treatment, area=area).order_by("-id")
+    latest = (decided.filter(decided_at__lte=at) if at else decided).first()
     return latest.uuid if latest is not None and latest.outcome in Review.REFUSING else None
 
 
@@ -384,8 +387,11 @@ def response_of_session(request, treatment: Treatment, *, now: datetime) -> Answ
     """The finished answers that this visitor may go on with: those in the session, or the newest of their own.
 
     Anonymous answers count only in the session that gave them; a patient's answers only for that patient's login.
-    None where there are none, where they no longer count, or cannot be read. Writes nothing.
+    None where there are none, where they no longer count, or cannot be read; and for whoever is signed in as staff:
+    what answers begun in this browser mean is not theirs to see. Writes nothing.
     """
+    if request.user.is_staff:
+        return None
     patient = getattr(request.user, "patient", None) if request.user.is_authenticated else None
     found = _answers().filter(reopens=True, questionnaire__purpose=Questionnaire.Purpose.SCREENING)
     these = Q(pk__in=[])

@@ -1,7 +1,7 @@
 """What screening shows on gathered pages: who waits, what is missing before opening, a patient's own answers."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -13,6 +13,7 @@ from clinic.panels import on_page_of
 from clinic.registry import Missing, Panel, as_read_by
 from clinic.zones import zone_beside
 from screening import finished, reading, reviews
+from screening.clearance import Clearances
 from screening.models import Effect, Questionnaire, QuestionnaireResponse, Review
 
 
@@ -86,7 +87,7 @@ def my_answers(request: HttpRequest, now: datetime) -> dict | None:
     last_day = finished.last_day(response, Clinic.get())
     today = today_at(now)
     again = response.replaced or response.outdated or today > last_day
-    rows = [] if again else _rows(response)
+    rows = [] if again else _rows(response, today, now)
     may_count = any(row.counts for row in rows)
     if not rows and not again:  # nobody has asked for a decision: the rules say whether one is possible
         found = finished.says(response, today, now=now)
@@ -99,8 +100,9 @@ def my_answers(request: HttpRequest, now: datetime) -> dict | None:
     }
 
 
-def _rows(response: QuestionnaireResponse) -> list[Mine]:
-    reviews_here = response.reviews.latest_each().select_related("treatment", "area", "reply")
+def _rows(response: QuestionnaireResponse, today: date, now: datetime) -> list[Mine]:
+    assert response.patient_id is not None
+    clearances = Clearances([response.patient_id])
     requests = response.requests.waiting().select_related("treatment", "area", "location")
     waiting = {(found.treatment_id, found.area_id): found for found in requests}
     places = list(Location.objects.filter(is_active=True))
@@ -115,7 +117,18 @@ def _rows(response: QuestionnaireResponse) -> list[Mine]:
         )
         for found in waiting.values()
     ]
-    return rows + [_decided(one) for one in reviews_here if (one.treatment_id, one.area_id) not in waiting]
+    for one in clearances.reviews.values():
+        if one.response_id != response.pk:
+            continue
+        if (one.treatment_id, one.area_id) in waiting:
+            if one.deferred_until is not None and today < one.deferred_until:  # what waits is a visit after it
+                rows.append(_decided(one))
+        elif one.outcome in Review.CLEARING and clearances.still_counts(one, now).why == "waiting":
+            words = _("Something has changed since our answer. A clinician looks again before you are treated.")
+            rows.append(Mine(one.what_for, _("An earlier yes no longer counts"), words, counts=True))
+        else:
+            rows.append(_decided(one))
+    return rows
 
 
 def _by(moment: datetime, place: Location | None, places: list[Location]) -> str:

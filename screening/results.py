@@ -76,7 +76,8 @@ def decisions_on(response: QuestionnaireResponse, *, today: date) -> tuple[list[
     """The latest decisions on these answers, newest first: (those that say no, or not yet, or ask; the others).
 
     One a treatment and area. Where the answers wait for a clinician again, or a wait is over by the local day `today`,
-    the decision no longer speaks for itself and is with the others.
+    the decision no longer speaks for itself and is with the others. A wait with a day goes on until then: what waits
+    again is a visit after it.
     """
     waiting = set(response.requests.waiting().values_list("treatment_id", "area_id"))
     noes: list[Review] = []
@@ -84,7 +85,8 @@ def decisions_on(response: QuestionnaireResponse, *, today: date) -> tuple[list[
     for review in response.reviews.latest_each().select_related("treatment", "area"):
         waits = (review.treatment_id, review.area_id) in waiting
         over = review.deferred_until is not None and review.deferred_until <= today
-        says_no = review.outcome not in Review.CLEARING and not waits and not over
+        goes_on = review.deferred_until is not None and not over
+        says_no = review.outcome not in Review.CLEARING and not over and (goes_on or not waits)
         (noes if says_no else others).append(review)
     return noes, others
 

@@ -523,13 +523,22 @@ def decision(request: HttpRequest, review_uuid: uuid.UUID) -> HttpResponse:
         .order_by("-id")
         .first()
     )
-    if latest is not None and latest.pk != review.pk:
+    if latest is not None and latest != review and review.outcome not in Review.REFUSING:
         return redirect("screening:decision", latest.uuid)
     review.response.patient = patient
     result = results.result_of(review.response, today=review.assessment.on, now=now)
-    counts = review.outcome in Review.CLEARING and clearance.still_counts(review, now=now)
-    context = {"review": review, "result": result, "counts": counts, "standing": _standing(review)}
-    context["explanation"] = _explanation(review)
+    stands = None
+    if review.outcome in Review.CLEARING:
+        stands = clearance.Clearances([patient.pk]).still_counts(review, now)
+    context = {
+        "review": review,
+        "newer": latest if latest != review else None,
+        "result": result,
+        "counts": stands is not None and stands.cleared,
+        "looks_again": stands is not None and stands.why == "waiting",
+        "standing": _standing(review),
+        "explanation": _explanation(review),
+    }
     return render(request, "screening/decision.html", context)
 
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 from clinic.models import CallBack, Patient
 from screening import clearance, finished, reading, responses
 from screening.models import QuestionnaireResponse, ReviewRequest
-from tests.make import NOW, TODAY, area, make_appointment, make_patient, make_user
+from tests.make import NOW, TODAY, area, make_appointment, make_clinic, make_patient, make_user
 from tests.screening.decisions import VISIT, answer, ask, decide, heard
 
 pytestmark = pytest.mark.django_db
@@ -267,6 +267,16 @@ def test_staff_and_new_people_sign_in_as_ever(walker, harmless, clock):
     for user in (make_user(role="Front desk"), make_user()):
         walker.client.force_login(user)
     assert QuestionnaireResponse.objects.get().patient is None
+
+
+def test_staff_who_sign_in_where_somebody_answered_read_nothing_of_it(walker, treatment, harmless, clock):
+    make_clinic()
+    walker.send({**harmless, **PREGNANT})
+    way = reverse("booking:slots", args=[treatment.slug])
+    assert "That follows from your answers" in walker.client.get(way).content.decode()
+    walker.client.force_login(make_user(role="Front desk"))
+    page = walker.client.get(way)
+    assert page.status_code == 200 and "our answers" not in page.content.decode()
 
 
 def test_a_fault_never_keeps_anybody_from_signing_in(walker, booked, harmless, patient, clock):

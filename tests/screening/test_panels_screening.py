@@ -217,6 +217,18 @@ def test_a_yes_on_answers_that_were_replaced_is_not_said(client, patient, treatm
     assert YES not in page and "no longer counts" in page
 
 
+def test_a_yes_that_has_to_be_looked_at_again_is_not_said(client, patient, treatment, questionnaire, harmless, clock):
+    answer(questionnaire, harmless, patient)
+    review = decide(ask(patient, treatment))
+    patient.birth_date = patient.birth_date.replace(year=1991)
+    patient.save()
+    client.force_login(patient.user)
+    page = client.get(reverse("screening:decision", args=[review.uuid])).content.decode()
+    assert YES not in page and "A clinician looks at your answers again" in page and "Begin again" not in page
+    mine = client.get(reverse("my")).content.decode()
+    assert "A clinician said yes" not in mine and "An earlier yes no longer counts" in mine
+
+
 def test_an_old_address_leads_to_the_latest_decision(client, patient, treatment, questionnaire, harmless, clock):
     answer(questionnaire, harmless, patient)
     yes = decide(ask(patient, treatment))
@@ -224,7 +236,29 @@ def test_an_old_address_leads_to_the_latest_decision(client, patient, treatment,
     client.force_login(patient.user)
     page = client.get(reverse("screening:decision", args=[yes.uuid]))
     assert page["Location"] == reverse("screening:decision", args=[no.uuid])
-    assert client.get(page["Location"]).status_code == 200
+    assert "decided anew" not in client.get(page["Location"]).content.decode()
+
+
+def test_why_something_was_refused_can_be_read_after_a_later_yes(
+    client, patient, treatment, questionnaire, harmless, clock
+):
+    answer(questionnaire, harmless, patient)
+    no = decide(ask(patient, treatment), "deferred", deferred_until=TODAY + 10 * DAY, explanation=EXPLAINED)
+    yes = decide(ask(patient, treatment, on=TODAY + 20 * DAY), now=NOW + timedelta(hours=1))
+    client.force_login(patient.user)
+    page = client.get(reverse("screening:decision", args=[no.uuid])).content.decode()
+    assert "We would like it calm first." in page and "We have decided anew since." in page
+    assert reverse("screening:decision", args=[yes.uuid]) in page
+
+
+def test_my_page_leads_to_a_wait_that_goes_on_while_a_later_visit_waits(
+    patient, treatment, questionnaire, harmless, rf
+):
+    answer(questionnaire, harmless, patient)
+    decide(ask(patient, treatment), "deferred", deferred_until=TODAY + 10 * DAY)
+    ask(patient, treatment, on=TODAY + 20 * DAY)
+    assert states(mine(patient, rf)) == ["A clinician has your answers", "Not yet"]
+    assert states(mine(patient, rf, NOW + 10 * DAY)) == ["A clinician has your answers"]
 
 
 # ---------------------------------------------------------------- the page of answers, once somebody has decided
@@ -249,7 +283,9 @@ def test_the_result_speaks_again_when_a_wait_is_over_or_a_clinician_looks_again(
 ):
     answer(questionnaire, harmless, patient)
     client.force_login(patient.user)
-    decide(ask(patient, treatment), "deferred", deferred_until=TODAY + 9 * DAY)
+    decide(ask(patient, treatment, on=TODAY + DAY), "deferred", deferred_until=TODAY + 9 * DAY)
+    assert client.get(RESULT).status_code == 302
+    ask(patient, treatment, on=TODAY + 20 * DAY)  # another visit waits; the days before are still refused
     assert client.get(RESULT).status_code == 302
     clock.now = NOW + 9 * DAY
     client.force_login(patient.user)
