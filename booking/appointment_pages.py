@@ -188,6 +188,9 @@ def where_to_read(state: State, visit: Appointment, patient: Patient) -> dict:
         if decided is None:  # the practitioner ended it; the last decision about the answers may be a yes
             return {"state": replace(state, code="ended")}
         return {"decision_url": reverse("screening:decision", args=[decided])}
+    if visit.status == Appointment.Status.PENDING:  # "not yet" may have been said for the days before it
+        decided = clearance.refusal_of(patient, visit.treatment, area=visit.area)
+        return {"decision_url": reverse("screening:decision", args=[decided])} if decided is not None else {}
     return {}
 
 

@@ -139,6 +139,16 @@ def test_a_question_leads_to_the_page_where_it_is_answered(client, surgery, pati
     assert reverse("screening:reply", args=[review.uuid]) in response.content.decode()
 
 
+def test_why_it_is_not_yet_can_be_read_while_a_later_day_waits(client, surgery, patient):
+    before = steps.asked(surgery, patient=patient)
+    visit = steps.asked(surgery, steps.VISIT + timedelta(days=28), patient=patient)
+    review = steps.decide(before, "deferred", deferred_until=visit.local_date)
+    html = client.get(page_of(visit)).content.decode()
+    assert reverse("screening:decision", args=[review.uuid]) in html and "Read what a clinician wrote" in html
+    client.logout()
+    assert "Read what" not in words(client.get(links.make_link(visit, links.SEE, NOW), follow=True))
+
+
 def test_an_answered_question_is_asked_for_again(client, surgery, patient):
     visit = steps.asked(surgery, patient=patient)
     review = steps.decide(visit, "needs-information", question="Which medicine is it?")
