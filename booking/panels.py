@@ -11,8 +11,10 @@ from django.utils.translation import gettext as _
 
 from booking import desk, todo
 from booking.appointment_pages import my_appointments
+from booking.changing import is_here
 from booking.models import Appointment, WorkingHours
 from booking.staff_pages import sees_all
+from booking.standing import with_hit
 from clinic.accounts import signed_in
 from clinic.models import Location, Patient, Practitioner, Room, Treatment, today_at
 from clinic.panels import on_page_of
@@ -32,8 +34,7 @@ def desk_today(request: HttpRequest, now: datetime) -> dict:
     for pk, day in days.items():
         wanted |= Q(room__location=pk, local_date=day)
     visits = (
-        Appointment.objects.with_names()
-        .occupying()
+        with_hit(Appointment.objects.with_names().occupying())
         .filter(wanted, patient__isnull=False)
         .exclude(status=Status.PROPOSED)
         .order_by("starts_at", "pk")
@@ -44,13 +45,15 @@ def desk_today(request: HttpRequest, now: datetime) -> dict:
     rows = []
     for place in places:
         today = at[place.pk]
-        coming = [visit for visit in today if visit.status in Appointment.OPEN and visit.ends_at > now]
+        here = [visit for visit in today if is_here(visit, now=now)]
+        to_come = [visit for visit in today if visit.status in Appointment.OPEN and visit.ends_at > now]
+        coming = [visit for visit in to_come if visit not in here]
         rows.append(
             {
                 "place": place,
                 "visits": len(today),
                 "coming": len(coming),
-                "here": sum(visit.status in (Status.ARRIVED, Status.CHECKED_IN) for visit in today),
+                "here": len(here),
                 "next": coming[:NEXT],
             }
         )

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from booking import appointments, holding, lines, standing, todo
+from booking import appointments, holding, lines, panels, standing, todo
 from booking import desk as pages
 from booking.appointment_pages import state_of
 from booking.models import Appointment
@@ -516,6 +516,8 @@ def test_who_is_here_is_not_asked_to_stay_away_by_any_page(surgery, clock):
         assert (line.visit.status, line.is_here, line.must_move) == (status, True, False)
         assert (state.code, state.near) == (code, "here"), "on their own page"
         assert not standing.cannot_stand(now=clock.now).exists(), "in the list of times to be moved"
+        (row,) = panels.desk_today(None, clock.now)["places"]
+        assert (row["here"], row["coming"]) == (1, 0), "on the first page of staff"
     clock.now = visit.starts_at + timedelta(days=1)
     assert state_of(line.visit, None, clock.now).near == ""
 
