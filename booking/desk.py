@@ -219,15 +219,15 @@ def find(text: str, *, now: datetime) -> tuple[list[Person], bool]:
     for line in lines(asked_about, now=now):
         person = people[line.visit.whose.pk]
         person.lines.append(line)
-        person.has_coming |= line.visit.ends_at >= now and line.visit.status not in Appointment.FREED
+        person.has_coming |= line.visit.ends_at >= now and not line.is_over
     return list(people.values()), len(patients) > FOUND
 
 
 def _asked_about(visits: list[Appointment], *, now: datetime) -> list[Appointment]:
-    """Of somebody's visits, in their order: the one just before now, the next two, and of those that were to come and
-    do not any more the one that was given up last."""
-    past = [visit for visit in visits if visit.ends_at < now]
-    to_come = [visit for visit in visits if visit.ends_at >= now]
+    """Of somebody's visits, in their order: the one just before now (also one that was done early), the next two, and of
+    those that were to come and do not any more the one that was given up last."""
+    past = [visit for visit in visits if visit.ends_at < now or visit.status == Status.FULFILLED]
+    to_come = [visit for visit in visits if visit not in past]
     coming = [visit for visit in to_come if visit.status not in Appointment.FREED]
     freed = [visit for visit in to_come if visit.status in Appointment.FREED]
     last = max(freed, key=lambda visit: visit.status_changed_at, default=None)

@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from booking import appointments, todo
+from booking import appointments, desk, todo
 from booking.changing import NotAllowed, Taken
 from screening import clearance
 from screening.models import QuestionnaireResponse
@@ -440,6 +440,8 @@ def test_done_and_undone(nurse, here, clock):
     here.refresh_from_db()
     assert here.status == "fulfilled"
     assert "Undo “done”" in nurse.read("visit", here.uuid)
+    (person,), _more = desk.find(here.patient.name, now=clock.now)
+    assert clock.now < here.ends_at and not person.has_coming, "it was done early"
     nurse.post("undo", here.uuid)
     here.refresh_from_db()
     assert here.status == "checked-in"
