@@ -656,6 +656,7 @@ def test_the_page_shows_person_findings_and_every_answer_as_the_patient_saw_it(w
             assert escape(label) in page
     assert page.index("A tendency to keloid scars") < page.index("All other answers")
     assert page.index(SECRET) < page.index("All other answers")
+    assert "Those on or after it stay asked for" in page  # before a "not yet" is signed
 
 
 def test_what_was_answered_differently_before_is_said_first(waiting, patient, questionnaire, harmless):
