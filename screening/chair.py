@@ -170,34 +170,32 @@ def _accepted(
         reasons = [sealing.words_of(review)["reasons"] for review in yeses]
         full, then = before.questionnaire.definition(), finished.answers_of(before)
         read = _said_before(before, today=today)
-        for finding in found.findings:
-            if finding.effect not in finished.TO_ADDRESS:
-                continue
-            if (finding.effect, finding.override, finding.missing) != (Effect.REVIEW, "O1", ()):
-                return False
-            last_session = finding.questions == (AFTER_LAST_SESSION,)
-            in_words = all(str(words.get(finding.rule, "")).strip() for words in reasons)
-            if not reasons or not (in_words or last_session):
-                return False
+
+        def is_as_in_the_form(question: rules.Question) -> bool:
+            now_said = answers.get(question.link_id)
+            if now_said in (None, "", []) and not question.required:
+                return True  # may be left empty, and was
+            was_asked = question.link_id in full.by_link_id
+            return was_asked and now_said not in NOT_SURE_CODES and now_said == then.get(question.link_id)
+
+        def is_as_at_the_last_recheck(question: rules.Question) -> bool:
+            now_said = answers.get(question.link_id)
+            return now_said not in NOT_SURE_CODES and now_said == read.get(question.link_id)
+
+        def is_no_news(finding: rules.Finding) -> bool:
             family = [q for q in asked.questions if asked.item_of(q.link_id) in finding.questions]
-            for question in family:
-                now_said = answers.get(question.link_id)
-                if last_session:
-                    if now_said in NOT_SURE_CODES or now_said != read.get(question.link_id):
-                        return False
-                    continue
-                if now_said in (None, "", []) and not question.required:
-                    continue  # may be left empty, and was
-                if now_said in NOT_SURE_CODES or question.link_id not in full.by_link_id:
-                    return False
-                if now_said != then.get(question.link_id):
-                    return False
-            if not family:
+            if not family or (finding.effect, finding.override, finding.missing) != (Effect.REVIEW, "O1", ()):
                 return False
+            if finding.questions == (AFTER_LAST_SESSION,):
+                return all(is_as_at_the_last_recheck(question) for question in family)
+            in_words = all(str(words.get(finding.rule, "")).strip() for words in reasons)
+            return in_words and all(is_as_in_the_form(question) for question in family)
+
+        to_address = [finding for finding in found.findings if finding.effect in finished.TO_ADDRESS]
+        return bool(reasons) and all(is_no_news(finding) for finding in to_address)
     except Exception:  # fail closed, and say nothing about the person in the log
         log.exception("What was accepted before could not be read; everything is new.")
         return False
-    return True
 
 
 def _said_before(before: QuestionnaireResponse, *, today: date) -> dict[str, Any]:
