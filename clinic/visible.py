@@ -34,11 +34,22 @@ def shows_nothing(before: str, character: str, after: str) -> bool:
     return character in BLANKS + "\ufffd" or (character != "\0" and category(character) in ("Cc", "Cf", "Zl", "Zp"))
 
 
-def legible(*, unseen: "StrOrPromise", no_letter: "StrOrPromise") -> Callable[[str], None]:
-    """A validator for one line in any script: nothing in it is invisible, and there is at least one letter."""
+def can_be_seen(line: str) -> bool:
+    """Whether every character of a line has a place in it."""
+    return not any(map(shows_nothing, ("", *line), line, (*line[1:], "")))
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text as a browser sends it, a tab being the spaces that it looks like."""
+    return text.replace("\r\n", "\n").expandtabs().split("\n")
+
+
+def legible(*, unseen: "StrOrPromise", no_letter: "StrOrPromise", lines: bool = False) -> Callable[[str], None]:
+    """A validator for one line in any script, or for several: nothing in it is invisible, and there is at least one
+    letter."""
 
     def validate(text: str) -> None:
-        if any(map(shows_nothing, ("", *text), text, (*text[1:], ""))):
+        if not all(map(can_be_seen, lines_of(text) if lines else [text])):
             raise ValidationError(unseen, code="unseen")
         if not any(character.isalpha() for character in text):
             raise ValidationError(no_letter, code="no_letter")

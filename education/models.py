@@ -286,9 +286,7 @@ class Article(models.Model):
         keys = [source["key"] for source in sources]
         if len(set(keys)) != len(keys):
             raise ValidationError({"sources": _("Two sources have the same short name.")})
-        # A shipped text knows only the shipped questions; whoever writes the next version is told.
-        headings = headings_needed_on(self.slug) if by is not None else set()
-        if found := self.problems(body, keys, headings_needed=headings):
+        if found := self.problems(body, keys, is_shipped=by is None):
             raise ValidationError({"body": found})
         with transaction.atomic():
             Article.objects.select_for_update().get(pk=self.pk)  # versions of one page are counted one after another
@@ -314,14 +312,19 @@ class Article(models.Model):
             Source.objects.bulk_create(rows)
         return revision
 
-    def problems(self, body: str, keys: Sequence[str], *, headings_needed: set[str]) -> list[str]:
-        """What stops these words from being this page, a sentence each. `keys`: of their sources, in order."""
+    def problems(self, body: str, keys: Sequence[str], *, is_shipped: bool = False) -> list[str]:
+        """What stops these words from being this page, a sentence each. `keys`: of their sources, in order.
+
+        A shipped text knows only the shipped questions, and comes before the pages it leads to; whoever writes, signs
+        or publishes it later is told.
+        """
         found = rendering.problems(
             body,
             sources=keys,
             pictures_known=set(Picture.objects.values_list("name", flat=True)),
-            headings_needed=headings_needed,
+            headings_needed=() if is_shipped else headings_needed_on(self.slug),
             blocks_needed=blocks.NEEDED.get(self.slug, ()),
+            pages_known=None if is_shipped else set(Article.objects.values_list("slug", flat=True)),
         )
         return [str(problem) for problem in found]
 
@@ -469,7 +472,7 @@ class ArticleRevision(models.Model):
     def refuse_if_unfit(self) -> None:
         """Raises ValidationError with a sentence for each thing that would stop these words from being saved today."""
         keys = [source.key for source in self.sources.all()]
-        if found := self.article.problems(self.body, keys, headings_needed=headings_needed_on(self.article.slug)):
+        if found := self.article.problems(self.body, keys):
             unfit = _("This version is not ready for patients. An editor has to write a new one.")
             raise ValidationError([unfit, *found])
 

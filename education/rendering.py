@@ -5,17 +5,23 @@ all the same, and only then are our own pieces put in: fixed sentences, drawings
 editor types can look like one of our pieces, and our pieces need no exception in the cleaning.
 """
 
+import itertools
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from html import unescape
+from urllib.parse import unquote
 
 import nh3
+from django.urls import Resolver404, resolve
 from django.utils.html import format_html, strip_tags
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator, slugify
 from django.utils.translation import gettext as _
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
+from clinic.visible import can_be_seen, lines_of
 from education import blocks, pictures
 
 PLACEHOLDER = re.compile(r"\{\{\s*(?P<kind>[a-z]+)\s*:\s*(?P<name>[a-z0-9, -]*?)\s*\}\}")
@@ -26,6 +32,11 @@ HEADING = re.compile(r"<(h[2-4])\b.*?</\1>", re.DOTALL)
 RUN_IN_LABEL = re.compile(r"(<(?:p|li)>\s*)<strong>(?:[^<.!?\s]+ ?){1,4}\.</strong>\s*(?=[^\s<])")
 WHOLE = re.compile(r"[.!?][\"”’)]*$")  # a line that ends as a sentence does
 GOOD_ID = re.compile(r"^[a-z][a-z0-9-]{0,79}$")
+# Ids of the page around a body: a second of the same name would never be reached, or take the first one's place.
+PAGES_OWN_ID = re.compile(
+    r"^(main|contents|next|related|sources|source-\d+|wait-first|not-right-now|footer-place-\d+)$"
+)
+KEPT_ID = re.compile(r'<h[2-4] id="([^"]*)"')  # in cleaned HTML
 GOOD_LINK = re.compile(r"^(https://|tel:\+?[0-9 ]+$|mailto:|/(?!/)|#)")
 
 TAGS = {
@@ -129,66 +140,131 @@ def problems(
     pictures_known: Collection[str] = (),
     headings_needed: Collection[str] = (),
     blocks_needed: Collection[str] = (),
+    pages_known: Collection[str] | None = None,
 ) -> list[Problem]:
-    """What stops a body from being saved: unknown placeholders, sources or pictures, missing or doubled heading ids,
-    headings of level 1, links that are neither https nor inside this site. `sources` are the keys of the revision's
-    sources; `pictures_known` the names of uploaded pictures; `headings_needed` ids that something else leads to;
-    `blocks_needed` names of blocks that have to show.
+    """What stops a body from being saved: characters that nobody sees; unknown placeholders, sources or pictures;
+    headings without words, of another level than 2 to 4, without an id or with one that is taken; links that have no
+    words or lead nowhere. `sources` are the keys of the revision's sources; `pictures_known` the names of uploaded
+    pictures; `headings_needed` ids that something else leads to; `blocks_needed` names of blocks that have to show;
+    `pages_known` the addresses of articles that a link may lead to, None for any.
     """
-    found = []
     lines = body.replace("\r\n", "\n").split("\n")
-    for number, line in enumerate(lines, 1):
-        for match in ANY_BRACES.finditer(line):
-            good = PLACEHOLDER.fullmatch(match[0])
-            if not good or good["kind"] not in ("block", "picture", "source"):
-                message = _("“%(text)s” is not a block, picture or source.") % {"text": match[0]}
-                found.append(Problem(number, message))
-                continue
-            kind = good["kind"]
-            names = [name.strip() for name in good["name"].split(",")] if kind == "source" else [good["name"]]
-            known = {"block": set(blocks.NAMES), "picture": set(pictures.DRAWINGS) | set(pictures_known)}
-            known["source"] = set(sources)
-            for name in names:
-                if name not in known[kind]:
-                    message = _("There is no %(kind)s called “%(name)s”. Known: %(known)s.")
-                    listing = ", ".join(sorted(known[kind])) or _("none")
-                    found.append(Problem(number, message % {"kind": kind, "name": name, "known": listing}))
-            if kind in ("block", "picture") and line.strip() != match[0].strip():
-                found.append(Problem(number, _("A block or picture stands on a line of its own.")))
+    known = {"block": set(blocks.NAMES), "picture": set(pictures.DRAWINGS) | set(pictures_known)}
+    known["source"] = set(sources)
     tokens, headings = _prepare(body)
-    seen: dict[str, int] = {}
-    for token, wanted, heading in headings:
-        number = token.map[0] + 1
-        if heading.level == 1:
-            found.append(Problem(number, _("The title is the only heading of level 1. Begin with ##.")))
-        if wanted is None:
-            found.append(Problem(number, _("This heading has no fixed id. Write it as “## Title {#fixed-id}”.")))
-        elif not GOOD_ID.match(wanted):
-            found.append(Problem(number, _("An id is small letters, digits and hyphens, and begins with a letter.")))
-        if heading.id in seen:
-            message = _("The id “%(id)s” is already used in line %(line)d.")
-            found.append(Problem(number, message % {"id": heading.id, "line": seen[heading.id]}))
-        seen.setdefault(heading.id, number)
-    for identifier in sorted(set(headings_needed) - seen.keys()):
-        message = _("The questions lead to #%(id)s on this page: keep a heading with {#%(id)s}.")
-        found.append(Problem(0, message % {"id": identifier}))
-    shown = {match["name"] for match in re.finditer(ALONE, _html(tokens)) if match["kind"] == "block"}
-    for name in sorted(set(blocks_needed) - shown):
-        message = _(
-            "Patients count on %(block)s on this page: keep it, on a line of its own, with empty lines around it."
-        )
-        found.append(Problem(0, message % {"block": f"{{{{ block: {name} }}}}"}))
-    for token in tokens:
-        for child in token.children or []:
-            number = (token.map or [0])[0] + 1
-            if child.type == "link_open" and not GOOD_LINK.match(str(child.attrGet("href") or "")):
-                found.append(Problem(number, _("A link begins with https:// or with / for a page of this site.")))
-            if child.type == "image":
-                found.append(Problem(number, _("Choose a picture from the library: “{{ picture: name }}”.")))
+    html = _html(tokens)
+    ids = set(KEPT_ID.findall(html))
+    found = [
+        *_unseen(body),
+        *_placeholders(lines, known),
+        *_headings(headings),
+        *_missing(html, set(headings_needed) - ids, blocks_needed),
+        *_links(tokens, ids, pages_known),
+    ]
     found = [
         replace(one, begins=Truncator(lines[one.line - 1].strip()).chars(40)) if one.line else one for one in found
     ]
     return sorted(found, key=lambda problem: problem.line)
+
+
+def _unseen(body: str) -> Iterator[Problem]:
+    """Lines with a character that shows nothing, typed or as an entity (`&shy;`)."""
+    for number, line in enumerate(lines_of(body), 1):
+        if not can_be_seen(unescape(line)):
+            yield Problem(number, _("There is an invisible character in this line. Please type it again."))
+
+
+def _placeholders(lines: Sequence[str], known: Mapping[str, Collection[str]]) -> Iterator[Problem]:
+    """Double braces that put nothing in, or not where they stand. `known`: the names of each kind."""
+    for number, line in enumerate(lines, 1):
+        for match in ANY_BRACES.finditer(line):
+            good = PLACEHOLDER.fullmatch(match[0])
+            if not good or good["kind"] not in known:
+                message = _("“%(text)s” is not a block, picture or source.") % {"text": match[0]}
+                yield Problem(number, message)
+                continue
+            kind = good["kind"]
+            names = [name.strip() for name in good["name"].split(",")] if kind == "source" else [good["name"]]
+            for name in names:
+                if name not in known[kind]:
+                    message = _("There is no %(kind)s called “%(name)s”. Known: %(known)s.")
+                    listing = ", ".join(sorted(known[kind])) or _("none")
+                    yield Problem(number, message % {"kind": kind, "name": name, "known": listing})
+            if kind in ("block", "picture") and line.strip() != match[0].strip():
+                yield Problem(number, _("A block or picture stands on a line of its own."))
+
+
+def _headings(headings: Sequence[tuple]) -> Iterator[Problem]:
+    """Headings that would not show, or could not be led to."""
+    seen: dict[str, int] = {}
+    for token, wanted, heading in headings:
+        number = token.map[0] + 1
+        if heading.level == 1:
+            yield Problem(number, _("The title is the only heading of level 1. Begin with ##."))
+        elif heading.level > 4:
+            yield Problem(number, _("This heading is too small to show. Begin with ##, ### or ####."))
+        if not heading.text:
+            yield Problem(number, _("Write words into this heading."))
+        if wanted is None:
+            yield Problem(number, _("This heading has no fixed id. Write it as “## Title {#fixed-id}”."))
+        elif not GOOD_ID.match(wanted):
+            yield Problem(number, _("An id is small letters, digits and hyphens, and begins with a letter."))
+        elif PAGES_OWN_ID.match(wanted):
+            yield Problem(number, _("Choose another id: the page itself uses the id “%(id)s”.") % {"id": wanted})
+        if heading.id in seen:
+            message = _("The id “%(id)s” is already used in line %(line)d.")
+            yield Problem(number, message % {"id": heading.id, "line": seen[heading.id]})
+        seen.setdefault(heading.id, number)
+
+
+def _missing(html: str, ids: Collection[str], blocks_needed: Collection[str]) -> Iterator[Problem]:
+    """The headings and blocks that others count on and that do not show."""
+    for identifier in sorted(ids):
+        message = _("The questions lead to #%(id)s on this page: keep a heading with {#%(id)s}.")
+        yield Problem(0, message % {"id": identifier})
+    shown = {match["name"] for match in re.finditer(ALONE, html) if match["kind"] == "block"}
+    for name in sorted(set(blocks_needed) - shown):
+        message = _(
+            "Patients count on %(block)s on this page: keep it, on a line of its own, with empty lines around it."
+        )
+        yield Problem(0, message % {"block": f"{{{{ block: {name} }}}}"})
+
+
+def _links(tokens: Sequence[Token], ids: Collection[str], pages_known: Collection[str] | None) -> Iterator[Problem]:
+    """Links that cannot be read or followed, and pictures from elsewhere."""
+    for token in tokens:
+        number = (token.map or [0])[0] + 1
+        children = token.children or []
+        for place, child in enumerate(children):
+            if child.type == "image":
+                yield Problem(number, _("Choose a picture from the library: “{{ picture: name }}”."))
+            elif child.type == "text" and "](" in child.content:  # what Markdown made no link of: an address it refuses
+                message = _("This link does not work. Write it as [words](https://…) or [words](/learn/…/).")
+                yield Problem(number, message)
+            elif child.type == "link_open":
+                inside = itertools.takewhile(lambda one: one.type != "link_close", children[place + 1 :])
+                if not any(one.content.strip() for one in inside):
+                    yield Problem(number, _("Write words into this link: [words](address)."))
+                if message := _leads_nowhere(str(child.attrGet("href") or ""), ids, pages_known):
+                    yield Problem(number, message)
+
+
+def _leads_nowhere(address: str, ids: Collection[str], pages_known: Collection[str] | None) -> str:
+    """What is wrong with where a link leads, or nothing. A page of ours has to exist; patients need not see it yet."""
+    path, _hash, anchor = address.partition("#")
+    if not GOOD_LINK.match(address):
+        return _("A link begins with https:// or with / for a page of this site.")
+    if not path and anchor not in ids and not PAGES_OWN_ID.match(anchor):
+        return _("There is no heading {#%(id)s} on this page.") % {"id": anchor}
+    if path.startswith("/"):
+        try:
+            match = resolve(unquote(path.partition("?")[0]))
+        except Resolver404:
+            match = None
+        is_article = match is not None and match.view_name == "education:article"
+        if match is None or (is_article and pages_known is not None and match.kwargs["slug"] not in pages_known):
+            return _("There is no page %(address)s on this site.") % {"address": path}
+    return ""
 
 
 def clean(html: str) -> str:
@@ -263,9 +339,7 @@ def _citations(names: str, sources: Sequence[str]) -> str:
 def plain(html: str) -> str:
     """The words of HTML, one block a line."""
     html = re.sub(r"</(p|li|h2|h3|h4|td|th|tr|blockquote)>|<br\s*/?>", "\n", html)
-    import html as entities
-
-    lines = [" ".join(entities.unescape(strip_tags(line)).split()) for line in html.split("\n")]
+    lines = [" ".join(unescape(strip_tags(line)).split()) for line in html.split("\n")]
     return "\n".join(line for line in lines if line)
 
 

@@ -1,6 +1,9 @@
 """From Markdown to a page: what is put in, what is taken out, and what an editor is told."""
 
+import re
+
 import pytest
+from django.conf import settings
 
 from education import blocks, rendering
 
@@ -89,12 +92,36 @@ def test_plain_text_has_words_and_no_marks():
         ("One\n\n[x](http://plain.example)", 3, "begins with https://"),
         ("[x](//elsewhere.example)", 1, "begins with https://"),
         ("![x](https://x.example/a.png)", 1, "from the library"),
+        ("Kept.\n\n##### Rosacea {#rosacea}", 3, "Begin with ##, ### or ####"),
+        ("### {#keloid}", 1, "Write words into this heading"),
+        ("### &nbsp; {#keloid}", 1, "Write words into this heading"),
+        ("## Main {#main}", 1, "the page itself uses the id “main”"),
+        ("## Source {#source-1}", 1, "the page itself uses the id “source-1”"),
+        ("One [](https://a.example).", 1, "Write words into this link"),
+        ("One [&nbsp;](/contact/).", 1, "Write words into this link"),
+        ("[here](/learn/nothing-here/)", 1, "There is no page /learn/nothing-here/ on this site"),
+        ("[here](/lern/aftercare/)", 1, "There is no page /lern/aftercare/ on this site"),
+        ("## A {#a}\n\n[here](#nothing) or [there](#a)", 3, "no heading {#nothing} on this page"),
+        ("[x](#)", 1, "no heading {#} on this page"),
+        ("One.\n\n[x](javascript:alert(1))", 3, "This link does not work"),
+        ("One.\nTwo. [x](/learn/b c/)", 1, "This link does not work"),
+        ("One.\n\nA saf\u00ade way", 3, "an invisible character in this line"),
+        ("One.\n\nA saf&shy;e way", 3, "an invisible character in this line"),
+        ("One \u202eowt", 1, "an invisible character in this line"),
+        ("One\u200b", 1, "an invisible character in this line"),
     ],
 )
 def test_says_what_is_wrong_and_in_which_line(body, line, words):
-    [problem] = told(body)
+    [problem] = told(body, pages_known={"aftercare"})
     assert problem.startswith(f"Line {line}, “{body.splitlines()[line - 1][:20].strip()}")
     assert words in problem
+
+
+@pytest.mark.parametrize("level", ["#", "##", "####", "#####", "######"])
+def test_a_heading_that_something_leads_to_has_to_show(level):
+    body = f"{level} Rosacea {{#rosacea}}\n"
+    problem = "The questions lead to #rosacea on this page: keep a heading with {#rosacea}."
+    assert (problem in told(body, headings_needed={"rosacea"})) == ('id="rosacea"' not in html(body))
 
 
 @pytest.mark.parametrize("body", ["Words.\n\n{{ block: sun }}", "    {{ block: sun }}", "Words.\n{{ block: sun }}"])
@@ -107,8 +134,22 @@ def test_a_block_that_a_page_needs_has_to_show(body):
 
 
 def test_says_nothing_about_a_good_text():
-    body = "## A {#a}\n\nText {{ source: x, y }}\n\n{{ block: sun }}\n\n{{ picture: mine }}\n\n[in](/learn/b/#c)\n"
-    assert told(body, sources=["x", "y"], pictures_known={"mine"}) == []
+    body = (
+        "## A {#a}\n\nText {{ source: x, y }}\n\n{{ block: sun }}\n\n{{ picture: mine }}\n\n[in](/learn/b/#c), "
+        "[`up`](#a), [**all**](/learn/), [times](/book/?from=today), [down](#sources), [out](https://a.example)\n\n"
+        "#### Café &amp; co. {#b}\n\n-\tA\u00a0tab; علی\u200cرضا &mdash; [not a link]\n"
+    )
+    assert told(body, sources=["x", "y"], pictures_known={"mine"}, pages_known={"b"}) == []
+
+
+def test_no_heading_may_take_an_id_of_the_page_around_it():
+    folder = settings.BASE_DIR / "templates"
+    around = [folder / "base.html", folder / "includes/footer.html", *(folder / "education/blocks").glob("*.html")]
+    around += [folder / "education" / name for name in ("article.html", "article_body.html", "next_step.html")]
+    ids = {one for path in around for one in re.findall(r' id="(.*?)"', path.read_text())}
+    assert {"main", "contents", "source-{{ forloop.counter }}"} <= ids
+    for one in ids:
+        assert "the page itself uses the id" in told(f"## A {{#{one.replace('{{ forloop.counter }}', '1')}}}\n")[0]
 
 
 @pytest.mark.parametrize("body", ["", "\x00", "{{", "}}", "{#", "## {#}", "|", "```", "[](", "*" * 5000, "> " * 200])

@@ -58,6 +58,14 @@ def test_saving_says_which_line_is_wrong_and_keeps_nothing(article, editor):
     assert not article.revisions.exists()
 
 
+def test_a_link_leads_to_a_page_that_is_there_and_need_not_be_read_yet(article, editor):
+    leads = "## A {#a}\n\nRead [on](/learn/soon/#b).\n"
+    with pytest.raises(ValidationError, match="There is no page /learn/soon/ on this site"):
+        draft(article, editor, body=leads)
+    Article.objects.create(slug="soon")
+    assert draft(article, editor, body=leads)
+
+
 def test_only_an_editor_saves(article, clinician):
     with pytest.raises(PermissionDenied):
         draft(article, clinician)
