@@ -224,8 +224,8 @@ def find(text: str, *, now: datetime) -> tuple[list[Person], bool]:
 
 
 def _asked_about(visits: list[Appointment], *, now: datetime) -> list[Appointment]:
-    """Of somebody's visits, in their order: the one just before now, or done early, the next two, and of those that were
-    to come and do not any more the one that was given up last."""
+    """Of somebody's visits, in their order: the one just before now, or done early, the next two, and of those that
+    were to come and do not any more the one that was given up last."""
     past = [visit for visit in visits if visit.ends_at < now or visit.status == Status.FULFILLED]
     to_come = [visit for visit in visits if visit not in past]
     coming = [visit for visit in to_come if visit.status not in Appointment.FREED]
