@@ -172,7 +172,7 @@ def _book_by_phone(*, patient, treatment, area, slot, by, now, overbook_reason, 
         staff=True,
         overbook=bool(overbook_reason),
     )
-    lane = 1 if overbook_reason and overbooks(treatment, slot) else 0
+    lane = 1 if overbook_reason and overbooks(treatment, slot, now=now) else 0
     made = Appointment.objects.create(
         request_key=request_key,
         patient=patient,

@@ -354,10 +354,9 @@ class Diary:
         here = Q(starts_at__gt=low - DAY, starts_at__lt=high, busy_until__gt=low) & (
             Q(practitioner__in=who) | Q(room__in=rooms)
         )
-        expired = Q(status=Appointment.Status.PROPOSED, hold_expires_at__lt=self.now)
         # Their own held times count for nobody: whoever takes another time gives the held one up.
         own = Q(patient=patient) & ~Q(status=Appointment.Status.PROPOSED) if patient is not None else Q(pk__in=[])
-        taken = Appointment.objects.occupying().exclude(expired).filter(here | own).order_by()
+        taken = Appointment.objects.in_the_way(now=self.now).filter(here | own).order_by()
         if exclude is not None:
             taken = taken.exclude(pk=exclude.pk)
         off = TimeOff.objects.filter(practitioner__in=who, starts_at__lt=high, ends_at__gt=low).order_by()

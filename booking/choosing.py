@@ -135,10 +135,16 @@ def not_now(treatment: Treatment) -> dict:
 
 
 def is_taken(
-    practitioner_id: int, location_id: int, begins: datetime, ends: datetime, *, but: Appointment | None = None
+    practitioner_id: int,
+    location_id: int,
+    begins: datetime,
+    ends: datetime,
+    *,
+    now: datetime,
+    but: Appointment | None = None,
 ) -> bool:
     """Whether visits, `but` one, are in the way of a time: the practitioner's own, or one in each room of the place."""
-    visits = Appointment.objects.occupying().overlapping(begins, ends).exclude(pk=but.pk if but else None)
+    visits = Appointment.objects.in_the_way(now=now).overlapping(begins, ends).exclude(pk=but.pk if but else None)
     there = visits.filter(Q(practitioner=practitioner_id) | Q(room__location=location_id)).order_by()
     busy = list(there.values_list("practitioner_id", "room_id"))
     rooms = set(Room.objects.filter(location=location_id, is_active=True).values_list("pk", flat=True))
@@ -150,7 +156,7 @@ def not_free(treatment: Treatment, slot: Slot, now: datetime) -> dict:
     until = slot.starts_at + timedelta(minutes=treatment.duration_minutes + treatment.buffer_minutes)
     if slot.starts_at <= now:
         return {"sentence": _("That time is over. Please choose another one.")}
-    if not is_taken(slot.practitioner_id, slot.location_id, slot.starts_at, until):
+    if not is_taken(slot.practitioner_id, slot.location_id, slot.starts_at, until, now=now):
         return {"sentence": _("That time is not offered. Please choose one of the times on this page.")}
     return {"taken": True}
 

@@ -267,7 +267,7 @@ def not_kept(request: HttpRequest, held: Appointment, now: datetime) -> HttpResp
     """Says whether somebody else has the time, or nobody is there then, with other times; what was typed is kept for
     the next one."""
     place = held.location.pk
-    taken = is_taken(held.practitioner_id, place, held.starts_at, held.busy_until, but=held)
+    taken = is_taken(held.practitioner_id, place, held.starts_at, held.busy_until, now=now, but=held)
     context = {
         "held": held,
         "taken": held.starts_at <= now or taken or not can_stand(held),

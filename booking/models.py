@@ -182,6 +182,10 @@ class AppointmentQuerySet(models.QuerySet):
         """Those that take up their time, expired holds included until somebody frees them."""
         return self.exclude(status__in=Appointment.FREED)
 
+    def in_the_way(self, *, now) -> "AppointmentQuerySet":
+        """Those that keep others from their time: expired holds do not."""
+        return self.occupying().exclude(status=Appointment.Status.PROPOSED, hold_expires_at__lt=now)
+
     def overlapping(self, starts_at, busy_until) -> "AppointmentQuerySet":
         """Those that lie across a time, the cleaning included."""
         return self.filter(starts_at__lt=busy_until, busy_until__gt=starts_at)

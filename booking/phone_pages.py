@@ -23,7 +23,7 @@ from booking.changing import Refusal, Taken
 from booking.choosing import not_free
 from booking.forms import SlotField
 from booking.models import Appointment
-from booking.placing import overbooks, times_of
+from booking.placing import overbooked, overbooks
 from booking.staff_pages import SearchForm, StaffPages, StaffRequest, said
 from clinic.admin import PatientForm
 from clinic.ages import is_adult
@@ -202,9 +202,10 @@ class BookForm(ChosenForm):
 
 @dataclass(frozen=True)
 class Found:
-    """Free times of a week, as `by_day`; where there are none, the first day after it that has some."""
+    """Free times of a week, as `by_day` and as they are; where there are none, the first day after it that has some."""
 
     days: list = field(default_factory=list)
+    slots: list[Slot] = field(default_factory=list)
     next_free: date | None = None
     is_refused: bool = False  # every day is
 
@@ -225,7 +226,7 @@ class PhonePages(StaffPages):
         diary = availability.Diary([treatment], now=now, first=first, days=SHOWN_DAYS, practitioner=who, location=where)
         diary.read_busy(first, SHOWN_DAYS, patient=patient, exclude=exclude, overbook=overbook)
         wanted = {"patient": patient, "area": area, "staff": True}
-        slots = diary.slots(treatment, Wanted(one_each=who is None, **wanted), first=first, days=SHOWN_DAYS)
+        slots = list(diary.slots(treatment, Wanted(one_each=who is None, **wanted), first=first, days=SHOWN_DAYS))
         if set(words.values()) != {clearance.READY}:
             # They need the time that a clinician has to answer; it can differ from place to place.
             answered = {pk: diary.earliest_start(pk, cleared=False) for pk in diary.zones}
@@ -235,11 +236,11 @@ class PhonePages(StaffPages):
                 in_time = slot.starts_at >= answered[slot.location_id]
                 return word == clearance.READY or (word != clearance.CANNOT and in_time)
 
-            slots = filter(may_begin, slots)
+            slots = [slot for slot in slots if may_begin(slot)]
             wanted["not_before"] = max(answered.values(), default=now)
-        days = self.by_day(form, list(slots))
+        days = self.by_day(form, slots)
         if days:
-            return Found(days)
+            return Found(days, slots)
         earliest = days_for.first_open(first + SHOWN_DAYS * DAY)
         if earliest is None:
             return Found(is_refused=True)
@@ -404,29 +405,9 @@ class PhonePages(StaffPages):
             wish=wish,
             days=found.days,
             is_refused=found.is_refused,
-            beside=self.beside_others(found.days, wish["treatment"]) if wish.get("overbook") else (),
+            beside=overbooked(wish["treatment"], found.slots, now=now) if wish.get("overbook") else (),
             **self.weeks(request, wish.get("first"), found.next_free, today=today),
         )
-
-    def beside_others(self, days: list, treatment: Treatment) -> set[str]:
-        """The keys of those times (`by_day`) when the practitioner has another visit, see `overbooks`. One query."""
-        slots = [Slot.from_key(key) for _day, rows in days for _whom, times in rows for key, _clock in times]
-        ends = {slot.key: times_of(treatment, slot.starts_at)["busy_until"] for slot in slots}
-        low, high = min((slot.starts_at for slot in slots), default=None), max(ends.values(), default=None)
-        if low is None:
-            return set()
-        taken = list(
-            Appointment.objects.occupying()
-            .overlapping(low, high)
-            .filter(lane=0, practitioner__in={slot.practitioner_id for slot in slots})
-            .values_list("practitioner", "starts_at", "busy_until")
-        )
-        return {
-            slot.key
-            for slot in slots
-            for who, since, until in taken
-            if who == slot.practitioner_id and since < ends[slot.key] and until > slot.starts_at
-        }
 
     def phone_confirm(self, request: StaffRequest, person: uuid.UUID) -> HttpResponse:
         """Step 3: says what will happen; POST books."""
@@ -480,7 +461,7 @@ class PhonePages(StaffPages):
             practitioner=who,
             price=treatment.price_on(on),
             at_once=word == clearance.READY,
-            is_beside=wish["overbook"] and overbooks(treatment, slot),
+            is_beside=wish["overbook"] and overbooks(treatment, slot, now=now),
             alternatives=alternatives,
             back=back,
             status=422 if form.errors else 200,

@@ -63,15 +63,29 @@ def price_of(treatment: Treatment, day: date) -> dict[str, Any]:
     return {"price": price.amount, "currency": clinic.currency if clinic else ""}
 
 
-def overbooks(treatment: Treatment, slot: Slot) -> bool:
-    """Whether the practitioner's own lane (0) is taken then; only there somebody is overbooked."""
-    times = times_of(treatment, slot.starts_at)
-    return (
-        Appointment.objects.occupying()
-        .overlapping(times["starts_at"], times["busy_until"])
-        .filter(practitioner=slot.practitioner_id, lane=0)
-        .exists()
+def overbooks(treatment: Treatment, slot: Slot, *, now: datetime) -> bool:
+    """See `overbooked`."""
+    return bool(overbooked(treatment, [slot], now=now))
+
+
+def overbooked(treatment: Treatment, slots: list[Slot], *, now: datetime) -> set[str]:
+    """The keys of those slots when the practitioner's own lane (0) is taken; only there somebody is overbooked. One
+    query."""
+    ends = {slot.key: times_of(treatment, slot.starts_at)["busy_until"] for slot in slots}
+    if not slots:
+        return set()
+    taken = list(
+        Appointment.objects.in_the_way(now=now)
+        .overlapping(min(slot.starts_at for slot in slots), max(ends.values()))
+        .filter(lane=0, practitioner__in={slot.practitioner_id for slot in slots})
+        .values_list("practitioner", "starts_at", "busy_until")
     )
+    return {
+        slot.key
+        for slot in slots
+        for who, since, until in taken
+        if who == slot.practitioner_id and since < ends[slot.key] and until > slot.starts_at
+    }
 
 
 def check_area(treatment: Treatment, area) -> None:

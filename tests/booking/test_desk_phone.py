@@ -320,6 +320,7 @@ def test_a_session_too_soon_after_another_is_refused_with_the_first_day(desk, su
 
 def test_overbooking_takes_a_reason_and_keeps_who(desk, surgery):
     steps.talk(surgery)
+    steps.held(surgery, clock="14:00", treatment=surgery.consultation, now=NOW - timedelta(hours=1))  # it ran out
     patient = make.make_patient()
     query = wish(surgery, overbook="on")
     page = desk.read("phone_times", patient.uuid, query=wish(surgery, overbook="on", slot=""))
