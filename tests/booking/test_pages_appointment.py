@@ -145,6 +145,7 @@ def test_why_it_is_not_yet_can_be_read_while_a_later_day_waits(client, surgery, 
     review = steps.decide(before, "deferred", deferred_until=visit.local_date)
     html = client.get(page_of(visit)).content.decode()
     assert reverse("screening:decision", args=[review.uuid]) in html and "Read what a clinician wrote" in html
+    assert reverse("screening:decision", args=[review.uuid]) in client.get(reverse("my")).content.decode()
     client.logout()
     assert "Read what" not in words(client.get(links.make_link(visit, links.SEE, NOW), follow=True))
 
