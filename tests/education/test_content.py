@@ -3,11 +3,14 @@
 import re
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from education import blocks, rendering
 from education.content import default_articles, default_sources
+from education.models import Article
 from education.readability import readability
 from education.wording import never_said
+from tests.education.conftest import NOW
 
 ARTICLES = {article.slug: article for article in default_articles()}
 TEXT = {
@@ -174,9 +177,43 @@ def test_the_sun_line_is_word_for_word():
     )
 
 
-def test_the_pages_that_need_a_block_are_shipped():
-    assert set(blocks.NEEDED) <= set(ARTICLES)
-    assert blocks.NEEDED["who-should-wait"] == {"who-should-wait", "medicine"}
+KEPT = [
+    ("who-should-wait", "who-should-wait"), ("who-should-wait", "medicine"), ("preparing", "medicine"),
+    ("aftercare", "when-to-call"), ("aftercare", "medicine"), ("risks-and-when-to-call", "when-to-call"),
+    ("risks-and-when-to-call", "medicine"),
+]  # fmt: skip
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("slug", "block"), KEPT)
+def test_a_page_does_not_lose_the_blocks_that_patients_count_on(editor, slug, block):
+    article, line = ARTICLES[slug], f"{{{{ block: {block} }}}}"
+    words = {"title": article.title, "summary": article.summary, "short_answer": article.short_answer}
+    pages = {page.slug: page for page in Article.objects.bulk_create(Article(slug=one) for one in ARTICLES)}
+    for body in (article.body.replace(line, ""), article.body.replace(line, f"Read {line}")):
+        with pytest.raises(ValidationError) as refused:
+            pages[slug].save_draft(**words, body=body, sources=list(article.sources), by=editor, now=NOW)
+        assert f"Patients count on {line} on this page" in refused.value.messages[0]
+    assert pages[slug].save_draft(**words, body=article.body, sources=list(article.sources), by=editor, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("It is safe.", "safe"), ("You are cleared!", "cleared"), ("You passed.", "passed"), ("Perfect", "perfect"),
+        ("a flaw", "flaw"), ("flawless", "flawless"), ("imperfections", "imperfections"), ("suffering", "suffering"),
+        ("transforms you", "transforms"), ("PAINLESS", "painless"), ("permanently", "permanently"),
+        ("guaranteed", "guaranteed"), ("only today", "only today"), ("Only 2 left", "only 2 left"),
+        ("saf\u00ade", "safe"), ("pain-less", "pain-less"), ("pain\u2011less", "pain\u2011less"),
+        ("per\u200bfect", "perfect"), ("only\n today", "only today"),
+    ],
+)  # fmt: skip
+def test_knows_each_word_that_no_page_says(said, told):
+    assert never_said(f"One. {said}") == [told]
+
+
+def test_leaves_other_words_alone():
+    assert never_said("It is unsafe to compass the left side today. Only you know your pain, less or more.") == []
 
 
 @pytest.mark.parametrize("slug", ARTICLES)
