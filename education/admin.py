@@ -223,6 +223,7 @@ class ArticleAdmin(AsksFiltersOnly):
         else:
             revision, sources = written(request.POST)
             context = article_context(Article(), revision, sources=sources)
+        context["never_said"] = never_said(revision.title, revision.summary, revision.short_answer, context["text"])
         page = render_to_string("education/phone.html", context, request)
         # Links open beside the editor; those inside the page stay in the frame.
         return HttpResponse(page.replace('<a href="#', '<a target="_self" href="#'))

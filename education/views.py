@@ -109,6 +109,7 @@ def article_context(page: Article, revision, *, sources: list[Source] | None = N
         "article": page,
         "revision": revision,
         "parts": rendered.parts,
+        "text": rendered.text,
         "themes": themes,
         "contents": [heading for heading in rendered.headings if heading.level == 2],
         "sources": sources,

@@ -290,10 +290,13 @@ def test_shows_the_reading_age_beside_the_text(staff, editor, article):
 def test_names_the_words_that_no_page_says_to_who_writes_and_who_signs(staff, editor, clinician, article, field):
     told = "Please say it another way"
     for number, said in enumerate(["It heals slowly.", "A <b>Perfectly</b> PAINLESS way, and painless again."], 1):
-        draft(article, editor, **{field: said if field != "body" else f"## A {{#a}}\n\n{said}\n"})
+        words = {field: said if field != "body" else f"## A {{#a}}\n\n{said}\n"}
+        draft(article, editor, **words)
         pages = [
             staff(editor).get(address(article, "change")).content.decode(),
             staff(clinician).get(address(article, "versions", number, "review")).content.decode(),
+            staff(clinician).get(address(article, "versions", number, "phone")).content.decode(),
+            staff(editor).post(WRITTEN, form_data(article.latest_revision(), **words)).content.decode(),
         ]
         for page in pages:
             assert (told in page) == ("“perfectly”, “painless”</" in page) == (number == 2)
