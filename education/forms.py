@@ -20,6 +20,13 @@ def plain(field: forms.Field) -> forms.Field:
     return field
 
 
+def readable(field: forms.Field, *, lines: bool = False) -> forms.Field:
+    """The field, refusing what nobody can see, or read out; `lines`: it may have more than one."""
+    words = legible(unseen=INVISIBLE, no_letter=_("Write this in words."), lines=lines)
+    field.validators = [*field.validators, words]
+    return field
+
+
 class RelatedField(forms.ModelMultipleChoiceField):
     """Other pages, by the title of their newest version."""
 
@@ -32,19 +39,20 @@ class RelatedField(forms.ModelMultipleChoiceField):
 class ArticleForm(RecordAnsweredOnce):
     """A page's place, and the words of its next version."""
 
-    title = plain(forms.CharField(label=_("Title"), max_length=120))
-    summary = plain(
+    title = readable(forms.CharField(label=_("Title"), max_length=120))
+    summary = readable(
         forms.CharField(
             label=_("Summary"), max_length=200, help_text=ArticleRevision._meta.get_field("summary").help_text
         )
     )
-    short_answer = plain(
+    short_answer = readable(
         forms.CharField(
             label=_("Short answer"),
             max_length=500,
             widget=forms.Textarea(attrs={"rows": 3}),
             help_text=ArticleRevision._meta.get_field("short_answer").help_text,
-        )
+        ),
+        lines=True,
     )
     body = plain(
         forms.CharField(
@@ -105,7 +113,7 @@ class SourceForm(RecordAnsweredOnce):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        plain(self.fields["title"])
+        readable(self.fields["title"], lines=True)
 
 
 SourceFormSet = forms.formset_factory(

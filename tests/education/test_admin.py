@@ -91,7 +91,10 @@ def test_a_refused_new_page_leaves_nothing(staff, editor):
         {"sources-0-url": "javascript:alert(1)"}, {"sources-0-strength": "S9"}, {"sources-0-year": "20"},
         {"sources-0-key": "Not a key"}, {"sources-0-title": ""}, {"sources-TOTAL_FORMS": "x"},
         {"sources-TOTAL_FORMS": "100000"}, {"body": "Text {{ source: unknown }}"},
+        {"title": "A\u00adb"}, {"title": "2026"}, {"summary": "\u200b"}, {"short_answer": "One.\nTw\u2060o."},
+        {"body": "One \u202eowt"}, {"sources-0-title": "Skin\u200b needling"}, {"sources-0-title": "…"},
     ],
+    ids=ascii,
 )  # fmt: skip
 def test_what_cannot_be_saved_is_told_and_kept(staff, editor, article, changes):
     revision = draft(article, editor)
@@ -130,10 +133,10 @@ def test_saving_what_is_the_same_says_so(staff, editor, article):
 
 def test_sources_can_be_added_and_taken_out(staff, editor, article):
     revision = draft(article, editor)
-    data = form_data(revision, body="## A {#a}\n\nB {{ source: two }}\n")
+    data = form_data(revision, body="## A {#a}\n\nB {{ source: two }}\n", short_answer="One.\r\n\tTwo.")
     data |= {"sources-TOTAL_FORMS": "2", "sources-0-DELETE": "on"}
     data |= {f"sources-1-{name}": value for name, value in {
-        "key": "two", "title": "New", "kind": "trial", "year": "", "url": "", "strength": "S2"}.items()}  # fmt: skip
+        "key": "two", "title": "A\r\nB", "kind": "trial", "year": "", "url": "", "strength": "S2"}.items()}  # fmt: skip
     assert staff(editor).post(address(article, "change"), data).status_code == 302
     assert [source.key for source in article.latest_revision().sources.all()] == ["two"]
 
