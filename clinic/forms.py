@@ -211,11 +211,13 @@ class PhoneField(PhoneNumberField):
     """A phone number as people write it at one of our places, or with + and the country's code.
 
     It is read as one of the country of `place`, where that is known, then of the site's, then of those of the open
-    places: the first in which there is such a number. The places are asked for only when it is none before.
+    places: the first in which there is such a number. The places are asked for only when it is none before. One with an
+    extension is refused: only the number is kept, and whoever rings it would reach somebody else.
     """
 
     default_error_messages = {
-        "invalid": _("Write a phone number such as 020 7946 0018, or with + and the country’s code.")
+        "invalid": _("Write a phone number such as 020 7946 0018, or with + and the country’s code."),
+        "extension": _("Write the number without an extension."),
     }
     place: Location | None = None
 
@@ -224,6 +226,8 @@ class PhoneField(PhoneNumberField):
         for region in self._regions() if typed else ():
             number = read_number(typed, region=region)
             if number.is_valid():
+                if number.extension:
+                    raise ValidationError(self.error_messages["extension"], code="extension")
                 return number
         return read_number(typed, region=self.region)
 

@@ -1,6 +1,7 @@
 """A date in three boxes: what it understands, refuses and says, and that nothing typed is lost; one answer a field;
 a name that can be read; a phone number of any of our places."""
 
+import uuid
 from datetime import date
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clinic.forms import AnsweredOnce, PhoneField, ThreePartDateField, month_number
+from clinic.models import CallBack
 from clinic.visible import NameField
 from tests.make import make_location
 
@@ -274,3 +276,17 @@ def test_a_number_is_one_of_the_place_or_of_the_site_or_of_any_open_place(typed,
         return
     with pytest.raises(forms.ValidationError, match="or with \\+ and the country’s code"):
         field.clean(typed)
+
+
+@pytest.mark.parametrize("typed", ["020 7946 0018 ext 204", "+44 20 7946 0018 x204", "020 7946 0018 #204"])
+def test_an_extension_is_not_dropped_in_silence(typed):
+    with pytest.raises(forms.ValidationError, match="Write the number without an extension"):
+        PhoneField().clean(typed)
+
+
+@pytest.mark.django_db
+def test_who_wants_to_be_rung_writes_the_number_as_people_at_our_places_do(client):
+    make_location(phone="+35621234567")
+    asked = {"name": "Carla Borg", "phone": "9949 1234", "about": "talk", "request_key": str(uuid.uuid4())}
+    assert client.post("/call-back/", asked).url == "/call-back/thanks/"
+    assert CallBack.objects.get().phone.as_e164 == "+35699491234"
