@@ -184,8 +184,8 @@ def where_to_read(state: State, visit: Appointment, patient: Patient) -> dict:
             return {"state": answered(state)}
         return {"reply_url": reverse("screening:reply", args=[asked])}
     if state.code == "refused":
-        decided = clearance.refusal_of(patient, visit.treatment, area=visit.area)
-        if decided is None:  # the practitioner ended it; the last decision about the answers may be a yes
+        decided = clearance.refusal_of(patient, visit.treatment, area=visit.area, at=visit.cancelled_at)
+        if decided is None:  # the practitioner ended it: what was decided before is a yes
             return {"state": replace(state, code="ended")}
         return {"decision_url": reverse("screening:decision", args=[decided])}
     if visit.status == Appointment.Status.PENDING:  # "not yet" may have been said for the days before it

@@ -236,6 +236,17 @@ def test_a_decision_against_it_says_where_to_read_why_and_nothing_else(client, s
     assert "Put it in my calendar" not in text
 
 
+def test_why_it_was_refused_can_be_read_after_a_later_visit_was_cleared(client, surgery, patient):
+    visit = steps.asked(surgery, patient=patient)
+    later = steps.asked(surgery, steps.VISIT + timedelta(days=28), patient=patient)
+    no = steps.decide(visit, "deferred", deferred_until=later.local_date)
+    steps.decide(later, now=NOW + timedelta(hours=1))
+    assert (visit.status, later.status) == ("cancelled", "booked")
+    response = client.get(page_of(visit))
+    assert "Read why" in words(response)
+    assert reverse("screening:decision", args=[no.uuid]) in response.content.decode()
+
+
 @pytest.mark.parametrize("make_visit", [steps.booked, steps.talk])
 def test_what_the_practitioner_ended_leads_to_no_decision_that_says_yes(client, surgery, patient, make_visit):
     visit = make_visit(surgery, patient=patient)
