@@ -6,7 +6,7 @@ fingerprint that the visit had on the page whose button was pressed: NotAllowed 
 
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db.models import F
@@ -258,14 +258,7 @@ def _move(
     day = location.day_of(slot.starts_at)
     found = clearance_of(appointment, now=now, on=day)
     if not found.cleared:
-        if found.is_refused:
-            raise NotAllowed(_("That day is not possible for this treatment. Please choose another, or call us."))
-        if appointment.response_id is not None:
-            asking = may_ask(appointment.response_id, treatment, area=area, on=day, now=now)
-            if asking.allowed and (asking.earliest is None or asking.earliest > day):
-                raise NotAllowed(when_possible(asking.earliest))
-            if asking.is_no:
-                raise NotAllowed(when_possible(None))
+        _check_may_be_asked(appointment, found, day, now=now)
     give_up_holds(slot, treatment, patient=appointment.patient, now=now)
     check_free(
         treatment,
@@ -302,6 +295,19 @@ def _move(
     notices.form_due(appointment, now=now)
     notices.information_needed(appointment, now=now)
     return appointment
+
+
+def _check_may_be_asked(appointment: Appointment, found: Clearance, day: date, *, now: datetime) -> None:
+    """Raises NotAllowed where a clinician, or the rules, say no to a day that no decision covers."""
+    if found.is_refused:
+        raise NotAllowed(_("That day is not possible for this treatment. Please choose another, or call us."))
+    if appointment.response_id is None:
+        return
+    asking = may_ask(appointment.response_id, appointment.treatment, area=appointment.area, on=day, now=now)
+    if asking.allowed and (asking.earliest is None or asking.earliest > day):
+        raise NotAllowed(when_possible(asking.earliest))
+    if asking.is_no:
+        raise NotAllowed(when_possible(None))
 
 
 @verb
