@@ -246,7 +246,7 @@ class Clearances:
             return no("blocked")
         found = self._says(response, on, now)
         unspoken = unaddressed(found, reasons)
-        is_no = any(one.effect != "review" or one.override == "O0" for one in unspoken)
+        is_no = any(one.effect != "review" for one in unspoken)
         if not same_area or found.effect == rules.INCOMPLETE or is_no:
             return not_now("blocked")
         if on < review.assessment.on and has_waits(found):  # accepted for a later day
@@ -259,7 +259,6 @@ class Clearances:
             if until is None or until < on:
                 return no("waiting")
         return Clearance(True, review.pk, review.valid_from, last, "cleared")
-
 
     def still_counts(self, review: Review, now: datetime) -> Clearance:
         """Whether a decision that clears still carries a visit, today or on the first day it covers; `why` not."""

@@ -1,5 +1,6 @@
 """May this patient have this treatment on this area on that day? No, unless everything holds."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from types import SimpleNamespace
 
@@ -226,6 +227,21 @@ def test_what_begins_to_speak_after_the_day_that_was_looked_at_ends_the_days_tha
     assert clears_in_sql(review, date(2027, 3, 28)) and not clears_in_sql(review, date(2027, 3, 29))
     found = clearance_on(patient, treatment, date(2027, 3, 29))
     assert (found.cleared, found.why, found.is_refused) == (False, "expired", False)
+
+
+def test_what_begins_to_speak_without_a_wait_before_it_ends_them_too(
+    patient, treatment, questionnaire, harmless, monkeypatch
+):
+    answer(questionnaire, {**harmless, **LOOK}, patient)
+    real = finished.says
+
+    def says(response, on, *, now):
+        found = real(response, on, now=now)
+        more = [replace(one, rule="from-april-on") for one in found.findings if on >= date(2027, 4, 1)]
+        return replace(found, findings=(*found.findings, *more))
+
+    monkeypatch.setattr(finished, "says", says)
+    assert decide(ask(patient, treatment)).valid_until == date(2027, 3, 31)
 
 
 def test_a_decision_that_covers_what_nobody_looked_at_waits_for_a_clinician_there(
