@@ -10,7 +10,7 @@ find here as well.
 import logging
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
@@ -261,11 +261,10 @@ class Clearances:
         return Clearance(True, review.pk, review.valid_from, last, "cleared")
 
     def still_counts(self, review: Review, now: datetime) -> Clearance:
-        """Whether a decision that clears still carries a visit, today or on the first day it covers; `why` not."""
+        """Whether the latest decision, one that clears, still carries a visit today or on the first day it covers."""
         assert review.valid_from is not None  # of what clears (a wall)
         on = max(today_at(now), review.valid_from)
-        found = self.of(review.patient_id, review.treatment, review.area_id, on, now)
-        return found if found.review_id == review.pk else replace(found, cleared=False)
+        return self.of(review.patient_id, review.treatment, review.area_id, on, now)
 
 
 # ---------------------------------------------------------------- may somebody be treated

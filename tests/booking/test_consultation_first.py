@@ -113,12 +113,15 @@ def test_what_was_cleared_after_a_consultation_falls_with_it(surgery):
 
 def test_an_earlier_consultation_that_still_counts_carries_it(surgery):
     appointment = waiting(surgery)
-    seen(surgery, appointment.patient, "2027-01-11")
+    seen(surgery, appointment.patient, "2026-09-20")
     talk = seen(surgery, appointment.patient, "2027-02-01")
     steps.decide(appointment)
     gone(surgery, talk)
     appointment.refresh_from_db()
     assert appointment.status == "booked"
+    counts_until = date(2027, 3, 20)
+    assert answer(appointment, counts_until).cleared
+    assert answer(appointment, counts_until + timedelta(days=1)).why == "waiting"
 
 
 def test_a_consultation_after_the_decision_does_not_stand_in_for_the_one_it_rested_on(surgery):
