@@ -29,6 +29,7 @@ ELSEWHERE = {
         gettext_lazy("Prices and times"),
     ),
     "contact": (gettext_lazy("Where we are and how to reach us:"), gettext_lazy("Contact and emergencies")),
+    "my": (gettext_lazy("Where you move or cancel a visit:"), gettext_lazy("My appointments")),
     "complaints": (gettext_lazy("How to complain, and what we do:"), gettext_lazy("If something went wrong")),
     "privacy": (gettext_lazy("How we look after what you tell us:"), gettext_lazy("Privacy")),
 }
@@ -65,11 +66,11 @@ def article_list(request: HttpRequest) -> HttpResponse:
     results = list(Article.objects.search(words, now=now, block_words=block_words(request))) if words else []
     for result in results:
         result.found = found_html(result.headline)
-    elsewhere = answered_elsewhere(words)
-    if not results and "booking:treatments" not in elsewhere:
-        elsewhere.append("booking:treatments")
+    answered = answered_elsewhere(words)
+    elsewhere = answered or ([] if results else ["booking:treatments"])
     context = {
         "q": words,
+        "answered": bool(answered),
         "elsewhere": [(*ELSEWHERE[name], reverse(name)) for name in elsewhere],
         "results": results,
         "articles": [] if results else Article.objects.published(now=now),

@@ -160,21 +160,32 @@ def test_the_search_knows_brands_and_everyday_words(client, article, questionnai
         "black skin": "questions-and-answers", "hyperpigmentation": "risks-and-when-to-call",
         "stretchmarks": "which-scars", "c section": "which-scars", "hypertrophic scars": "alternatives",
         "anesthetic": "on-the-day", "breast feeding": "who-should-wait", "pregnency": "who-should-wait",
-        "ekzema": "who-should-wait", "herpes": "who-should-wait",
+        "ekzema": "who-should-wait", "herpes": "who-should-wait", "allergic": "who-should-wait",
+        "allergic to lidocaine": "who-should-wait", "tretinoin": "preparing", "Retin-A": "preparing",
+        "differin": "aftercare", "adapalene": "aftercare", "itch": "aftercare", "pimples": "who-should-wait",
+        "zits": "who-should-wait", "unsafe": "risks-and-when-to-call", "stretch-marks": "which-scars",
+        "tummy": "which-scars", "covid": "preparing", "ibuprofen": "preparing", '"recovery time"': "preparing",
+        '"down time" or zebra': "preparing",
     }  # fmt: skip
     assert {typed: slug for typed, slug in wanted.items() if slug not in found(client, typed)[0]} == {}
+    assert found(client, 'zebra -"recovery time"')[0] == []
     assert found(client, "side effects")[0][0] == "risks-and-when-to-call"
     assert "<mark>isotretinoin</mark>" in found(client, "accutane")[1].lower()
     prices, contact = '<a href="/book/">Prices and times</a>', '<a href="/contact/">Contact and emergencies</a>'
+    mine = '<a href="/my/">My appointments</a>'
     complaints, privacy = '<a href="/complaints/">If something went wrong</a>', '<a href="/privacy/">Privacy</a>'
     leads = {
         "price": {prices}, "what does it COST": {prices}, "appointment": {prices}, "zebra": {prices}, "keloid": set(),
-        "contact": {contact, prices}, "your address": {contact, prices}, "opening times": {contact},
-        "open wounds": {prices}, "how do I complain": {complaints, prices}, "privacy": {privacy, prices},
+        "contact": {contact}, "your address": {contact}, "opening times": {contact}, "when are you open": {contact},
+        "open today": {contact}, "open on Sundays": {contact}, "where is the clinic": {contact}, "refund": {contact},
+        "open wounds": {prices}, "how do I complain": {complaints}, "privacy": {privacy}, "cancel": {mine},
+        "reschedule": {mine}, "change my appointment": {prices, mine}, "skin cancer": set(),
     }  # fmt: skip
     for typed, wanted_here in leads.items():
         main = found(client, typed)[2].split("<main", 1)[1].split("</main>")[0]
-        assert {link for link in (prices, contact, complaints, privacy) if link in main} == wanted_here, typed
+        assert {link for link in (prices, contact, complaints, privacy, mine) if link in main} == wanted_here, typed
+        assert ("We found nothing for" in main) == (typed in ("zebra", "open wounds")), typed
+    assert ">About “what does it COST”</h2>" in found(client, "what does it COST")[2]
 
 
 def test_takes_at_most_twelve_queries(client, article, questionnaire):
