@@ -107,7 +107,7 @@ def _answers_changed(visit: Appointment, *, now: datetime) -> None:
 def _grounds_changed(visit: Appointment, *, now: datetime) -> None:
     if visit.status in Appointment.ON_A_REVIEW:
         _answers_changed(visit, now=now)
-    elif clearance_of(visit, now=now).cleared and not _is_over(visit, now=now):
+    elif clearance_of(visit, now=now).cleared:
         _decided_yes(visit, now=now)
         nothing_waits(visit, now=now)
 
