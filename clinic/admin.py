@@ -18,6 +18,7 @@ from django.contrib.admin.views.main import ERROR_FLAG, SEARCH_VAR, ChangeList
 from django.contrib.auth import admin as _auth_admin  # noqa: F401
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, Value
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -158,10 +159,44 @@ class NeedsFirst(admin.SimpleListFilter):
         raise NotImplementedError
 
 
+class ClinicForm(RecordAnsweredOnce):
+    """The clinic and its policies. One that confirmed visits rest on asks once more before it puts any of them back."""
+
+    POLICIES = frozenset({"screening_valid_days", "consultation_first"})
+    even_so = forms.BooleanField(label=_("Change it even where confirmed visits have to wait again"), required=False)
+
+    def changes_policy(self) -> bool:
+        """Whether one of them is another one than before."""
+        return not self.POLICIES.isdisjoint(self.changed_data)
+
+    def full_clean(self) -> None:
+        """Says how many visits would go back, and saves nothing, until whoever changes it says that they mean it."""
+        super().full_clean()
+        if not self.is_bound or self.errors or self.cleaned_data["even_so"] or not self.changes_policy():
+            return
+        if hit := self._would_go_back():
+            words = ngettext(
+                "One confirmed visit would wait again, and its patient would be told. Tick this if you mean it.",
+                "%(count)s confirmed visits would wait again, and their patients be told. Tick this if you mean it.",
+                hit,
+            )
+            self.add_error("even_so", words % {"count": hit})
+
+    def _would_go_back(self) -> int:
+        """Tries it, and takes it back."""
+        policies = {name: self.cleaned_data[name] for name in self.POLICIES}
+        with Clinic.read_once(), transaction.atomic():
+            Clinic.objects.filter(pk=self.instance.pk).update(**policies)
+            hit = policy_changed(None, timezone.now())
+            transaction.set_rollback(True)
+        return hit
+
+
 @admin.register(Clinic)
 class ClinicAdmin(KeptAdmin):
     """The one clinic and its policies."""
 
+    form = ClinicForm
     fieldsets = [
         (None, {"fields": ["name", "tagline", "phone", "email", "currency", "lead_clinician"]}),
         (
@@ -188,7 +223,7 @@ class ClinicAdmin(KeptAdmin):
         (
             _("Health questions"),
             {
-                "fields": ["screening_valid_days", "consultation_first"],
+                "fields": ["screening_valid_days", "consultation_first", "even_so"],
                 "description": _(
                     "A change counts at once, for confirmed visits too: those it no longer allows wait for new answers "
                     "or for a clinician again, and their patients are told."
@@ -204,15 +239,13 @@ class ClinicAdmin(KeptAdmin):
     def save_model(self, request, obj, form, change) -> None:
         """Says how many visits a policy that decisions rest on put back."""
         super().save_model(request, obj, form, change)
-        if {"screening_valid_days", "consultation_first"} & set(form.changed_data):
-            hit = policy_changed(request.user, timezone.now())
-            if hit:
-                words = ngettext(
-                    "One visit that was confirmed waits for new answers or for a clinician again.",
-                    "%(count)s visits that were confirmed wait for new answers or for a clinician again.",
-                    hit,
-                )
-                messages.warning(request, words % {"count": hit})
+        if form.changes_policy() and (hit := policy_changed(request.user, timezone.now())):
+            words = ngettext(
+                "One visit that was confirmed waits for new answers or for a clinician again.",
+                "%(count)s visits that were confirmed wait for new answers or for a clinician again.",
+                hit,
+            )
+            messages.warning(request, words % {"count": hit})
 
     def changelist_view(self, request, extra_context=None):
         """There is one: straight to it."""

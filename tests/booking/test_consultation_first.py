@@ -171,6 +171,15 @@ def test_another_policy_counts_at_once(client, surgery, before, policy, status):
     data = {name: form[name].value() if form[name].value() is not None else "" for name in form.fields}
     page = client.post(way, {**data, **policy}, follow=True)
     appointment.refresh_from_db()
+    assert appointment.status == "booked" and steps.messages(appointment) == ["booked"]
+    if status == "pending":  # asked first; nothing is changed yet
+        assert "One confirmed visit would wait again" in words(page)
+        typed = page.context["adminform"].form["screening_valid_days"].value()
+        assert typed == str(policy.get("screening_valid_days", 90))
+        clinic.refresh_from_db()
+        assert (clinic.consultation_first, clinic.screening_valid_days) == ("never", 90)
+        page = client.post(way, {**data, **policy, "even_so": "on"}, follow=True)
+        appointment.refresh_from_db()
     assert (appointment.status, answer(appointment).cleared) == (status, status == "booked")
     assert ("One visit that was confirmed waits" in words(page)) == (status == "pending")
     make.make_clinic(**before, screening_valid_days=90)
