@@ -163,7 +163,7 @@ class ClinicForm(RecordAnsweredOnce):
     """The clinic and its policies. One that confirmed visits rest on asks once more before it puts any of them back."""
 
     POLICIES = frozenset({"screening_valid_days", "consultation_first"})
-    even_so = forms.BooleanField(label=_("Change it even where confirmed visits have to wait again"), required=False)
+    even_so = forms.BooleanField(label=_("Change it all the same"), required=False)
 
     def changes_policy(self) -> bool:
         """Whether one of them is another one than before."""
@@ -176,8 +176,8 @@ class ClinicForm(RecordAnsweredOnce):
             return
         if hit := self._would_go_back():
             words = ngettext(
-                "One confirmed visit would wait again, and its patient would be told. Tick this if you mean it.",
-                "%(count)s confirmed visits would wait again, and their patients be told. Tick this if you mean it.",
+                "One confirmed visit would wait again, and we tell its patient. Tick this if that is right.",
+                "%(count)s confirmed visits would wait again, and we tell their patients. Tick this if that is right.",
                 hit,
             )
             self.add_error("even_so", words % {"count": hit})
