@@ -105,6 +105,8 @@ def _answers_changed(visit: Appointment, *, now: datetime) -> None:
 
 
 def _grounds_changed(visit: Appointment, *, now: datetime) -> None:
+    if _is_over(visit, now=now):
+        return  # what took place is brought to an end as it was; no rule is asked of it any more
     if visit.status in Appointment.ON_A_REVIEW:
         _answers_changed(visit, now=now)
     elif clearance_of(visit, now=now).cleared:
@@ -246,14 +248,15 @@ def patients_of(user: User, now: datetime) -> set[int]:
 
 
 def consultations_of(patient_ids: set[int]) -> dict[int, list[Seen]]:
-    """When the patients' fulfilled consultations began, and on which local day. One query."""
+    """When the patients' fulfilled consultations began, and on which local day; one that was over before its time, when
+    it was over. One query."""
     found: dict[int, list[Seen]] = {}
     talks = Appointment.objects.filter(
         patient__in=patient_ids, status=Status.FULFILLED, treatment__kind=Treatment.Kind.CONSULTATION
     )
-    for talk in talks.only("patient_id", "starts_at", "local_date"):
+    for talk in talks.only("patient_id", "starts_at", "status_changed_at", "local_date"):
         assert talk.patient_id is not None  # asked for by patient
-        found.setdefault(talk.patient_id, []).append((talk.starts_at, talk.day))
+        found.setdefault(talk.patient_id, []).append((min(talk.starts_at, talk.status_changed_at), talk.day))
     return found
 
 

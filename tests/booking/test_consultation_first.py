@@ -9,6 +9,8 @@ from django.urls import reverse
 
 from booking import appointments
 from booking.changing import NotAllowed
+from booking.following import follow_policy
+from booking.models import Appointment
 from clinic.models import Clinic
 from screening import clearance, reviews
 from screening.models import ReviewRequest
@@ -31,9 +33,11 @@ def waiting(surgery, **changes):
 
 
 def seen(surgery, patient, day, status="fulfilled", treatment=None):
-    return make.make_appointment(
-        status=status, patient=patient, treatment=treatment or surgery.consultation, starts_at=make.at(day)
-    )
+    fields = {"patient": patient, "treatment": treatment or surgery.consultation, "starts_at": make.at(day)}
+    visit = make.make_appointment(status=status, **fields)
+    Appointment.objects.filter(pk=visit.pk).update(status_changed_at=make.at(day, "10:30"))
+    visit.refresh_from_db()
+    return visit
 
 
 def test_a_finding_that_needs_a_consultation_is_not_cleared_without_one(surgery):
@@ -76,6 +80,20 @@ def test_only_one_that_took_place_within_six_months_counts(surgery, day, status)
     seen(surgery, appointment.patient, day, status)
     with pytest.raises(reviews.Refused):
         steps.decide(appointment)
+
+
+def test_one_that_was_over_before_its_time_counts_from_then_on(surgery):
+    """They came early; whoever decides right after the talk is not told to talk first."""
+    appointment = waiting(surgery)
+    early = make.make_appointment(
+        status="fulfilled",
+        patient=appointment.patient,
+        treatment=surgery.consultation,
+        starts_at=NOW + timedelta(minutes=5),
+    )
+    assert early.starts_at > NOW >= early.status_changed_at
+    steps.decide(appointment)
+    assert appointment.status == "booked"
 
 
 def gone(surgery, talk):
@@ -149,6 +167,18 @@ def test_undone_and_done_again_the_visit_is_confirmed_again(surgery):
     appointment.refresh_from_db()
     assert (appointment.status, ReviewRequest.objects.waiting().count()) == ("booked", 0)
     assert steps.messages(appointment)[-1] == "booked"
+
+
+def test_a_visit_whose_day_is_over_keeps_its_place(surgery):
+    """It took place; its practitioner has not closed it yet."""
+    make.make_clinic(consultation_first="never")
+    appointment = waiting(surgery)
+    steps.decide(appointment)
+    make.make_clinic(consultation_first="when-needed")
+    assert follow_policy(surgery.manager, appointment.starts_at + timedelta(days=1)) == 0
+    appointment.refresh_from_db()
+    assert appointment.status == "booked"
+    assert follow_policy(surgery.manager, appointment.starts_at + timedelta(hours=3)) == 1
 
 
 @pytest.mark.parametrize(
