@@ -271,13 +271,16 @@ def may_write(appointment: Appointment, *, now: datetime) -> bool:
 
 
 def nothing_waits(appointment: Appointment, *, now: datetime) -> None:
-    """Takes a visit off the clinicians' worklist, unless another visit waits for the same decision."""
+    """Takes a visit off the clinicians' worklist; where another waits for the same decision, the row is about that."""
     if not appointment.treatment.needs_screening or appointment.patient is None or appointment.area is None:
         return
     others = Appointment.objects.filter(
         patient=appointment.patient, treatment=appointment.treatment, area=appointment.area, status=Status.PENDING
     ).exclude(pk=appointment.pk)
-    if not others.exists():
+    waiting = others.filter(form_due_by=None, information_asked_at=None).first()
+    if waiting is not None:
+        ask_clinician(waiting, now=now)
+    elif not others.exists():
         close_request(appointment.patient, appointment.treatment, area=appointment.area, now=now)
 
 

@@ -224,12 +224,13 @@ def back_to_pending(appointment: Appointment, *, call_first: bool = False, now: 
 def form_due(appointment: Appointment, *, now: datetime, reminder: bool = False, again: bool = False) -> Message | None:
     """There is a form to fill in before the visit, by a day and time. `again`: somebody asks for the link now.
 
-    Once for a day and time, as `information_needed`.
+    Once for a day and time, as `information_needed`, and once more after the visit was confirmed and put back.
     """
     if appointment.form_due_by is None:
         return None  # no form is due
     due = int(appointment.form_due_by.timestamp())
     event = f"form-overdue:{due}" if reminder else f"form-due:{due}:{appointment.sequence}"
+    event += f":{_event_number(appointment)}"  # one that was answered may be due again by the same time
     return _queue(
         "form_due",
         f"{event}:{int(now.timestamp())}" if again else event,

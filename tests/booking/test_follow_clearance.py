@@ -478,3 +478,26 @@ def test_publishing_past_the_verb_leaves_nothing_booked_on_old_questions(surgery
         Questionnaire.objects.filter(pk=row.pk).update(status="active", published_by=lead, published_at=NOW)
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_a_form_that_is_due_again_by_the_same_time_is_asked_for_again(surgery):
+    """Answered, confirmed, then the answers were withdrawn: the first link has done its work."""
+    visit = steps.phoned(surgery, slot=steps.slot(surgery, NOW.date() + timedelta(days=2)))
+    due = visit.form_due_by
+    response = steps.answered(surgery, visit.patient, now=NOW + timedelta(hours=1))
+    visit.refresh_from_db()
+    steps.decide(visit, now=NOW + timedelta(hours=2))
+    steps.sent()
+    reviews.mark_in_error(response, by=make.make_user(role="Clinician"), now=NOW + timedelta(hours=3))
+    visit.refresh_from_db()
+    assert (visit.status, visit.form_due_by) == ("pending", due)
+    assert sorted(steps.messages(visit)) == ["back_to_pending", "form_due"]
+
+
+def test_the_row_of_the_worklist_goes_on_with_the_next_visit_that_waits(surgery):
+    first = steps.asked(surgery)
+    second = steps.asked(surgery, steps.VISIT + timedelta(days=28), patient=first.patient)
+    assert steps.request_of(first).needed_on == first.local_date
+    appointments.cancel(first, by="staff", user=surgery.desk, reason="patient-asked", now=NOW)
+    request = steps.request_of(second)
+    assert (request.needed_on, request.answer_by) == (second.local_date, second.answer_by)
