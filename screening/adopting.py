@@ -140,13 +140,14 @@ def adopt_from_browser(request, user: User, *, now: datetime) -> None:
         log.exception("Answers could not be tied to who signed in.")
 
 
-def tie_from_browser(request, patient: Patient, *, now: datetime) -> None:
+def tie_from_browser(request, patient: Patient, *, now: datetime, sent_by_them: bool = False) -> None:
     """Ties the finished anonymous answers of this browser to the patient who is signed in, if the birth date is theirs.
 
     Otherwise somebody could tell us of a pregnancy, and a visit booked on older answers would stand. Under another name
     they may be a twin's, who shares the address, and with another birth date there may be a slip in it: they stay where
-    they are, and the desk is asked to ring. With both they are somebody else's. Consequences: those of
-    `adopt_response`; a fault in what follows from them is the caller's.
+    they are, and the desk is asked to ring. With both they are somebody else's, and so they are with another birth date
+    where nobody gave a name and nothing was sent by whoever is signed in (`sent_by_them`): on a shared device people
+    answer one after another. Consequences: those of `adopt_response`; a fault in what follows is the caller's.
     """
     key = uuid_of(request.session.get("screening"))
     if key is None:
@@ -157,7 +158,7 @@ def tie_from_browser(request, patient: Patient, *, now: datetime) -> None:
             same_birth_date = finished.answered_birth_date(response) == patient.birth_date
             if same_name and same_birth_date:
                 adopt_response(response.pk, patient=patient, now=now)
-            elif same_name or same_birth_date:
+            elif same_birth_date or (same_name and (sent_by_them or accounts.NAME in request.session)):
                 whom = {"name": patient.name, "phone": patient.phone, "about": CallBack.About.NAME, "created_at": now}
                 CallBack.objects.get_or_create(request_key=response.uuid, defaults=whom)
         except (AnswersOfAnother, BirthDateDiffers, NotFinished, sealing.SealBroken):

@@ -370,7 +370,7 @@ def _send(request: HttpRequest, here: Here) -> HttpResponse:
                 here.response, today=here.today, now=here.now, declaration=str(DECLARATION), declared=here.answers
             )
             if patient is not None:
-                adopting.tie_from_browser(request, patient, now=here.now)
+                adopting.tie_from_browser(request, patient, now=here.now, sent_by_them=True)
     except responses.AnswersChanged:
         return redirect("screening:check")
     except responses.TooYoung:
@@ -527,15 +527,18 @@ def decision(request: HttpRequest, review_uuid: uuid.UUID) -> HttpResponse:
         return redirect("screening:decision", latest.uuid)
     review.response.patient = patient
     result = results.result_of(review.response, today=review.assessment.on, now=now)
-    stands = None
+    stands, waits = None, False
     if review.outcome in Review.CLEARING:
-        stands = clearance.Clearances([patient.pk]).still_counts(review, now)
+        clearances = clearance.Clearances([patient.pk])
+        stands = clearances.still_counts(review, now)
+        waits = any(one == review and one.waits_again for one in clearances.reviews.values())
     context = {
         "review": review,
         "newer": latest if latest != review else None,
         "result": result,
         "counts": stands is not None and stands.cleared,
         "looks_again": stands is not None and stands.why == "waiting",
+        "waits": waits,
         "standing": _standing(review),
         "explanation": _explanation(review),
     }

@@ -227,6 +227,21 @@ def test_news_of_somebody_who_signs_in_half_way_reaches_the_visit(walker, booked
     assert "You sent your answers on" in walker.client.get("/screening/result/").content.decode()
 
 
+@pytest.mark.parametrize(("name", "rung"), [(None, False), ("Ada Example", True), ("Zelda Quux", False)])
+def test_on_a_shared_device_nobody_is_rung_about_somebody_elses_answers(walker, harmless, patient, clock, name, rung):
+    """A daughter answers, her mother signs in: another birth date is a slip only where the name is the mother's."""
+    patient.name = "Ada Example"
+    patient.save()
+    walker.send({**harmless, "age-date-of-birth": "1971-05-04"})
+    if name:
+        session = walker.client.session
+        session["name_given"] = name
+        session.save()
+    walker.client.force_login(patient.user)
+    assert walker.response.patient is None
+    assert CallBack.objects.exists() is rung
+
+
 @pytest.mark.parametrize("whose", ["another birth date", "another name", "another name and birth date"])
 def test_somebody_elses_answers_stay_theirs_whoever_signs_in_half_way(walker, booked, harmless, patient, clock, whose):
     clock.forward(hours=1)

@@ -224,9 +224,13 @@ def test_a_yes_that_has_to_be_looked_at_again_is_not_said(client, patient, treat
     patient.save()
     client.force_login(patient.user)
     page = client.get(reverse("screening:decision", args=[review.uuid])).content.decode()
-    assert YES not in page and "A clinician looks at your answers again" in page and "Begin again" not in page
+    assert YES not in page and "This answer of ours no longer counts" in page and "Begin again" not in page
+    assert "When you ask for a time" in page and "you hear from us" not in page  # nobody looks before
     mine = client.get(reverse("my")).content.decode()
     assert "A clinician said yes" not in mine and "An earlier yes no longer counts" in mine
+    ask(patient, treatment)
+    page = client.get(reverse("screening:decision", args=[review.uuid])).content.decode()
+    assert "A clinician looks at your answers again" in page and "you hear from us" in page
 
 
 def test_an_old_address_leads_to_the_latest_decision(client, patient, treatment, questionnaire, harmless, clock):
