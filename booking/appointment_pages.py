@@ -188,8 +188,9 @@ def where_to_read(state: State, visit: Appointment, patient: Patient) -> dict:
         if decided is None:  # the practitioner ended it: what was decided before is a yes
             return {"state": replace(state, code="ended")}
         return {"decision_url": reverse("screening:decision", args=[decided])}
-    if visit.status == Appointment.Status.PENDING:  # "not yet" may have been said for the days before it
-        decided = clearance.refusal_of(patient, visit.treatment, area=visit.area)
+    if visit.response_id is not None and visit.status == Appointment.Status.PENDING:
+        # "Not yet" may have been said of its answers, for the days before it. A no to older answers is no answer to it.
+        decided = clearance.refusal_of(patient, visit.treatment, area=visit.area, response_id=visit.response_id)
         return {"decision_url": reverse("screening:decision", args=[decided])} if decided is not None else {}
     return {}
 

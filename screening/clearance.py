@@ -284,13 +284,21 @@ def clearance_for(patient: Patient, treatment: Treatment, *, area: Area | None, 
 
 
 def refusal_of(
-    patient: Patient, treatment: Treatment, *, area: Area | None, at: datetime | None = None
+    patient: Patient,
+    treatment: Treatment,
+    *,
+    area: Area | None,
+    at: datetime | None = None,
+    response_id: int | None = None,
 ) -> uuid.UUID | None:
     """The uuid of the latest decision about this patient, treatment and area, for a link to its page; None where that
-    is no refusal, or nobody has decided. at: the latest at that instant, whatever was decided since."""
+    is no refusal, or nobody has decided. at: the latest at that instant, whatever was decided since. response_id: None
+    as well where it was about other answers than these."""
     decided = Review.objects.filter(patient=patient, treatment=treatment, area=area).order_by("-id")
     latest = (decided.filter(decided_at__lte=at) if at else decided).first()
-    return latest.uuid if latest is not None and latest.outcome in Review.REFUSING else None
+    if latest is None or latest.outcome not in Review.REFUSING or response_id not in (None, latest.response_id):
+        return None
+    return latest.uuid
 
 
 def open_questions(patient: Patient) -> dict[tuple[int, int | None], uuid.UUID]:

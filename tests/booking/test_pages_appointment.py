@@ -150,6 +150,13 @@ def test_why_it_is_not_yet_can_be_read_while_a_later_day_waits(client, surgery, 
     assert "Read what" not in words(client.get(links.make_link(visit, links.SEE, NOW), follow=True))
 
 
+def test_a_request_on_new_answers_leads_to_no_older_decision(client, surgery, patient):
+    steps.decide(steps.asked(surgery, patient=patient), "not-suitable")
+    steps.answered(surgery, patient, now=NOW + timedelta(hours=1))
+    visit = steps.asked(surgery, clock="11:00", patient=patient, now=NOW + timedelta(hours=2))
+    assert visit.status == "pending" and "Read what" not in words(client.get(page_of(visit)))
+
+
 def test_an_answered_question_is_asked_for_again(client, surgery, patient):
     visit = steps.asked(surgery, patient=patient)
     review = steps.decide(visit, "needs-information", question="Which medicine is it?")
