@@ -88,10 +88,16 @@ def other_time(appointment: Appointment, *, now: datetime) -> Message | None:
     """Nobody is there at its time any more: we have to find another, whatever it waits for; without a calendar file.
 
     The front desk has it among the times to be moved. What says that a time is kept or confirmed becomes this one.
+    Nothing is written where it is what they heard last of this time: that is returned.
     """
+    event = f"other-time:{appointment.sequence}:"  # every new time is another number
+    told = Message.objects.told().filter(subject_uuid=appointment.uuid, patient=appointment.patient)
+    newest = told.order_by("pk").last()
+    if newest is not None and newest.key.startswith(event):
+        return newest
     return _queue(
         "other_time",
-        f"other-time:{appointment.sequence}:{_event_number(appointment)}",
+        event + _event_number(appointment),
         appointment,
         now=now,
         rings=bool(appointment.whose.phone),

@@ -10,6 +10,7 @@ import pytest
 from booking import ics, notices
 from outbox.models import Message
 from tests import make
+from tests.booking import steps
 from tests.make import NOW, at
 
 pytestmark = pytest.mark.django_db
@@ -83,6 +84,26 @@ def test_no_message_keeps_a_time_at_which_nobody_is_there(appointment, kind):
     assert tell(kind, appointment).kind == "other_time"
     for asking in ("information_needed", "form_due"):  # asked for whichever time it will be
         assert "e keep" not in tell(asking, appointment).text
+
+
+def test_that_another_time_is_needed_is_told_once_until_something_else_is(surgery):
+    visit = steps.booked(surgery)
+    steps.sent()
+    away = make.make_time_off(surgery.practitioner, visit.starts_at, visit.ends_at)
+
+    def again(hours):
+        """They answer once more, and a clinician decides once more."""
+        steps.answered(surgery, visit.patient, now=NOW + timedelta(hours=hours))
+        steps.sent()
+        steps.decide(visit, now=NOW + timedelta(hours=hours + 1))
+        steps.sent()
+        return steps.messages(visit, waiting=False)
+
+    assert again(1) == again(3) == ["asked_for", "booked", "other_time"]
+    away.delete()
+    assert again(5)[-2:] == ["back_to_pending", "booked"]
+    make.make_time_off(surgery.practitioner, visit.starts_at, visit.ends_at)
+    assert again(7)[-2:] == ["booked", "other_time"]
 
 
 def test_a_reminder_is_another_event(appointment):
