@@ -355,7 +355,7 @@ def _decide(
     response = request.response
     if outcome not in Review.Outcome.values:
         raise Refused({"outcome": _("Choose what you decide.")})
-    found = _still_found(request, assessment, now=now)
+    found = _still_found(request, assessment, outcome, now=now)
     words = _that_count(outcome, words)
     if outcome != Review.Outcome.DEFERRED:
         deferred_until = None
@@ -422,12 +422,14 @@ def _in_turn(request_id: int, *, by: User) -> tuple[ReviewRequest, Patient, User
     return request, patient, by
 
 
-def _still_found(request: ReviewRequest, assessment: Assessment, *, now: datetime) -> rules.Assessment:
-    """What the rules say now, if it is what the clinician had before them. Raises Refused."""
+def _still_found(request: ReviewRequest, assessment: Assessment, outcome: str, *, now: datetime) -> rules.Assessment:
+    """What the rules say now; nobody clears unless it is what they had before them: the patient can be asked, or
+    refused, all the same. Raises Refused."""
     if assessment.response_id != request.response_id or assessment.on != assessed_day(request, now):
         raise Refused(_("The visit has been moved meanwhile. Please look at the findings for its new day."))
     found = finished.says(request.response, assessment.on, now=now)
-    if (found.effect, found.override) != (assessment.effect, assessment.override):
+    has_changed = (found.effect, found.override) != (assessment.effect, assessment.override)
+    if outcome in Review.CLEARING and has_changed:
         raise Refused(_("The findings are no longer what they were. New answers are needed."))
     return found
 

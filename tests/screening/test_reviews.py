@@ -480,7 +480,8 @@ def test_findings_that_take_somebody_else_now_are_looked_at_again(
 
     open_for_reading = reviews.open_for_reading
     monkeypatch.setattr(reviews, "open_for_reading", after_reading)
-    assert "no longer what they were" in refused(decide, request, "not-suitable").messages[0]
+    assert "no longer what they were" in refused(decide, request).messages[0]
+    assert decide(request, "not-suitable").outcome == "not-suitable"  # which clears nobody
 
 
 @pytest.mark.parametrize(
