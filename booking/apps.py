@@ -33,12 +33,12 @@ class BookingConfig(AppConfig):
 
     def ready(self) -> None:
         from booking import panels
-        from booking.following import consultations_of, follow_clearance, follow_policy, patients_of, visits_to_come
+        from booking.following import consultations_of, follow_clearance, follow_grounds, patients_of, visits_to_come
         from booking.hours_admin import HitsAppointments
         from booking.past import why_untrue
         from clinic.registry import (
+            register_grounds,
             register_panel,
-            register_policy,
             register_says_hits,
             register_seen,
             register_to_come,
@@ -50,7 +50,7 @@ class BookingConfig(AppConfig):
         clearance_changed.connect(follow_clearance, dispatch_uid="booking.following.follow_clearance")
         register_treats(patients_of)
         register_seen(consultations_of)
-        register_policy(follow_policy)
+        register_grounds(follow_grounds)
         register_to_come(visits_to_come)
         register_says_hits(HitsAppointments.saying_hits)
         register_untrue(why_untrue)

@@ -23,7 +23,7 @@ from booking import availability, notices
 from booking.availability import RELEASED_BEFORE, Slot
 from booking.models import Appointment, HoldDetails
 from booking.standing import is_back
-from clinic.models import Patient, User
+from clinic.models import Clinic, Patient, User
 from screening.clearance import Clearance, clearance_for, close_request, may_ask, request_review
 
 Status = Appointment.Status
@@ -72,6 +72,7 @@ _KINDS = {"practitioner": 1, "room": 2, "patient": 3}
 
 def lock(*, practitioners=(), rooms=(), patients=()) -> None:
     """Waits for everything a verb is about, in the one order that all verbs keep, until the end of the transaction."""
+    Clinic.keep_policies()
     wanted = {"practitioner": practitioners, "room": rooms, "patient": patients}
     keys = sorted(
         (_KINDS[kind] << 56) | pk for kind, ids in wanted.items() for pk in {pk for pk in ids if pk is not None}

@@ -114,17 +114,20 @@ def _grounds_changed(visit: Appointment, *, now: datetime) -> None:
         nothing_waits(visit, now=now)
 
 
-def follow_policy(by: User, now: datetime) -> int:
-    """The clinic's policy about answers or consultations is another one: it counts at once, for what is confirmed too.
+def follow_grounds(by: User | None, now: datetime, patient: Patient | None = None) -> int:
+    """The clinic's policy about answers or consultations is another one, or a patient's date of birth: it counts at
+    once, for what is confirmed too.
 
     Returns how many confirmed visits went back to `pending`; their patients are told. In the caller's transaction."""
     treatments = Appointment.objects.filter(treatment__kind=Treatment.Kind.TREATMENT)
+    if patient is not None:
+        treatments = treatments.filter(patient=patient)
     confirmed = treatments.filter(status__in=Appointment.ON_A_REVIEW)
     before = set(confirmed.values_list("pk", flat=True))
     either = treatments.filter(status__in=[Status.PENDING, *Appointment.ON_A_REVIEW])
     # Always in the same order, so that two of these cannot lock each other out.
-    for patient in Patient.objects.filter(pk__in=either.values("patient")).order_by("pk"):
-        grounds_changed(patient, by=by, now=now)
+    for whose in Patient.objects.filter(pk__in=either.values("patient")).order_by("pk"):
+        grounds_changed(whose, by=by, now=now)
     return len(before.difference(confirmed.values_list("pk", flat=True)))
 
 

@@ -46,7 +46,7 @@ from clinic.models import (
     User,
     today_at,
 )
-from clinic.registry import patients_treated_by, policy_changed, saying_hits, visits_to_come
+from clinic.registry import grounds_changed, patients_treated_by, saying_hits, visits_to_come
 from clinic.views import drawn_panels
 from clinic.visible import NameField
 
@@ -186,8 +186,9 @@ class ClinicForm(RecordAnsweredOnce):
         """Tries it, and takes it back."""
         policies = {name: self.cleaned_data[name] for name in self.POLICIES}
         with Clinic.read_once(), transaction.atomic():
+            Clinic.change_policies()
             Clinic.objects.filter(pk=self.instance.pk).update(**policies)
-            hit = policy_changed(None, timezone.now())
+            hit = grounds_changed(None, timezone.now())
             transaction.set_rollback(True)
         return hit
 
@@ -238,8 +239,10 @@ class ClinicAdmin(KeptAdmin):
 
     def save_model(self, request, obj, form, change) -> None:
         """Says how many visits a policy that decisions rest on put back."""
+        if form.changes_policy():
+            Clinic.change_policies()
         super().save_model(request, obj, form, change)
-        if form.changes_policy() and (hit := policy_changed(request.user, timezone.now())):
+        if form.changes_policy() and (hit := grounds_changed(request.user, timezone.now())):
             words = ngettext(
                 "One visit that was confirmed waits for new answers or for a clinician again.",
                 "%(count)s visits that were confirmed wait for new answers or for a clinician again.",
@@ -822,8 +825,19 @@ class PatientAdmin(SearchesInPrivate, KeptAdmin):
         return patients.filter(pk__in=patients_treated_by(request.user, timezone.now()))
 
     def save_model(self, request, obj, form, change) -> None:
-        """With another address they sign in with that one (`accounts.move_sign_in`). Says when one is shared."""
+        """With another address they sign in with that one (`accounts.move_sign_in`). Says when one is shared, and when
+        another date of birth than they gave with their answers puts visits back."""
+        corrected = change and "birth_date" in form.changed_data
+        if corrected:
+            Clinic.keep_policies()
         super().save_model(request, obj, form, change)
+        if corrected and (hit := grounds_changed(request.user, timezone.now(), obj)):
+            words = ngettext(
+                "With this date of birth one confirmed visit waits for a clinician again.",
+                "With this date of birth %(count)s confirmed visits wait for a clinician again.",
+                hit,
+            )
+            messages.warning(request, words % {"count": hit})
         if change and form.sign_in is not None and "email" in form.changed_data:
             accounts.move_sign_in(obj, form.sign_in)
         if obj.shares_address():

@@ -13,7 +13,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import Permission, PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import connection, models
 from django.db.models import Case, Exists, F, Func, OuterRef, Q, Value, When
 from django.db.models.functions import Lower, Replace
 from django.db.models.lookups import Contains
@@ -136,6 +136,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         if app_label == "screening":
             return any(name.startswith("screening.") for name in self.role_permissions())
         return super().has_module_perms(app_label)
+
+
+POLICIES = 1 << 48  # the advisory lock of the clinic's policies; those of booking have the kind above bit 56
 
 
 class Clinic(models.Model):
@@ -275,6 +278,22 @@ class Clinic(models.Model):
                 return found
             read.append(found)
         return read[0]
+
+    @classmethod
+    def keep_policies(cls) -> None:
+        """Nobody changes the policies until the transaction ends; what was read of them before is read anew. Every
+        verb asks for it before its other locks."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [POLICIES])
+        if (read := _clinic_of_this_request.get()) is not None:
+            read.clear()
+
+    @classmethod
+    def change_policies(cls) -> None:
+        """Waits for every verb under way, and holds the next ones up, until the transaction ends: none decides by
+        policies that are about to change. Before other locks."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [POLICIES])
 
     @classmethod
     @contextmanager

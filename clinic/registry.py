@@ -49,7 +49,7 @@ Seen = tuple[datetime, date]  # when a consultation that took place began, and i
 _panels: list[Panel] = []
 _treats: list[Callable] = []
 _seen: list[Callable] = []
-_policies: list[Callable] = []
+_grounds: list[Callable] = []
 _linked: list[Callable] = []
 _headings: list[Callable[[str], set[str]]] = []
 _to_come: list[Callable[[int, datetime], int]] = []
@@ -115,15 +115,16 @@ def consultations_of(patient_ids: Iterable[int]) -> dict[int, list[Seen]]:
     return found
 
 
-def register_policy(follow: Callable) -> None:
-    """`follow(by, now) -> int`: called when a policy that decisions rest on was changed. Booking registers it."""
-    if follow not in _policies:
-        _policies.append(follow)
+def register_grounds(follow: Callable) -> None:
+    """`follow(by, now, patient) -> int`: called when what decisions rest on has changed, a policy of the clinic or, of
+    one patient, the date of birth. Booking registers it."""
+    if follow not in _grounds:
+        _grounds.append(follow)
 
 
-def policy_changed(by, now: datetime) -> int:
+def grounds_changed(by, now: datetime, patient=None) -> int:
     """Tells the apps of it, inside the transaction of the change. How many confirmed visits do not stand any more."""
-    return sum(follow(by, now) for follow in _policies)
+    return sum(follow(by, now, patient) for follow in _grounds)
 
 
 def register_headings(needed_on: Callable[[str], set[str]]) -> None:

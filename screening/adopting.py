@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.dispatch import Signal
 
 from clinic import accounts
-from clinic.models import Area, CallBack, Location, Patient, Treatment, User
+from clinic.models import Area, CallBack, Clinic, Location, Patient, Treatment, User
 from screening import finished, sealing
 from screening.finished import FINISHED, NotFinished
 from screening.models import QuestionnaireResponse, ReviewRequest
@@ -36,7 +36,9 @@ class BirthDateDiffers(ValueError):
 
 
 def lock_patient(patient_id: int) -> Patient:
-    """Locks the patient's row until the transaction ends, as the database's triggers do. Before other row locks."""
+    """Locks the patient's row until the transaction ends, as the database's triggers do; before it the clinic's
+    policies. Before other row locks."""
+    Clinic.keep_policies()
     return Patient.objects.select_for_update(no_key=True).get(pk=patient_id)
 
 

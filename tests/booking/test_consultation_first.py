@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from booking import appointments
 from booking.changing import NotAllowed
-from booking.following import follow_policy
+from booking.following import follow_grounds
 from booking.models import Appointment
 from clinic.models import Clinic
 from screening import clearance, reviews
@@ -175,10 +175,10 @@ def test_a_visit_whose_day_is_over_keeps_its_place(surgery):
     appointment = waiting(surgery)
     steps.decide(appointment)
     make.make_clinic(consultation_first="when-needed")
-    assert follow_policy(surgery.manager, appointment.starts_at + timedelta(days=1)) == 0
+    assert follow_grounds(surgery.manager, appointment.starts_at + timedelta(days=1)) == 0
     appointment.refresh_from_db()
     assert appointment.status == "booked"
-    assert follow_policy(surgery.manager, appointment.starts_at + timedelta(hours=3)) == 1
+    assert follow_grounds(surgery.manager, appointment.starts_at + timedelta(hours=3)) == 1
 
 
 @pytest.mark.parametrize(

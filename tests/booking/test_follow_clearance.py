@@ -7,9 +7,11 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
+from django.urls import reverse
 
 from booking import appointments, lines, notices
 from booking.changing import NotAllowed, TooClose
+from booking.following import follow_grounds
 from booking.models import Appointment
 from clinic.models import Treatment
 from outbox.models import Message
@@ -501,3 +503,31 @@ def test_the_row_of_the_worklist_goes_on_with_the_next_visit_that_waits(surgery)
     appointments.cancel(first, by="staff", user=surgery.desk, reason="patient-asked", now=NOW)
     request = steps.request_of(second)
     assert (request.needed_on, request.answer_by) == (second.local_date, second.answer_by)
+
+
+def test_another_date_of_birth_on_the_record_puts_back_what_was_confirmed(client, surgery):
+    """The answers name the one of before: a clinician looks who this is (R8), before somebody travels for nothing."""
+    visit = steps.booked(surgery)
+    patient = visit.patient
+    client.force_login(surgery.desk)
+    way = reverse("admin:clinic_patient_change", args=[patient.pk])
+    form = {"name": patient.name, "phone": "+44 20 7946 0018", "email": patient.email}
+    page = client.post(way, form | {"birth_date": "5 May 1990"}, follow=True)
+    assert "With this date of birth one confirmed visit waits for a clinician again." in page.content.decode()
+    visit.refresh_from_db()
+    assert (visit.status, steps.request_of(visit).needed_on) == ("pending", visit.local_date)
+    with pytest.raises(reviews.Refused, match="no longer what they were"):
+        steps.decide(visit)
+    page = client.post(way, form | {"birth_date": "4 May 1990"}, follow=True)  # a slip, put right
+    visit.refresh_from_db()
+    assert visit.status == "booked" and "waits for a clinician" not in page.content.decode()
+
+
+def test_who_may_not_be_cleared_any_more_can_still_be_asked(surgery):
+    visit = steps.booked(surgery)
+    visit.patient.birth_date = visit.patient.birth_date.replace(year=1991)
+    visit.patient.save()
+    follow_grounds(None, NOW, visit.patient)
+    visit.refresh_from_db()
+    steps.decide(visit, "needs-information")
+    assert (visit.status, steps.messages(visit)[-1]) == ("pending", "information_needed")

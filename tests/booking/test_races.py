@@ -15,10 +15,12 @@ from django.db import connection, transaction
 
 from booking import appointments, holding
 from booking.changing import Refusal, Taken
+from booking.following import follow_grounds
 from booking.models import Appointment
 from booking.sweep import sweep
+from clinic.models import Clinic
 from outbox.models import Message
-from screening import definition, publishing, responses, reviews
+from screening import clearance, definition, publishing, responses, reviews
 from screening.reviews import Refused
 from tests import make
 from tests.booking import steps
@@ -245,6 +247,40 @@ def test_confirming_with_a_clearance_against_new_questions_for_everybody():
     assert first.status == "pending"
     assert hold.status in ("pending", "proposed")
     all_holds()
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_confirming_while_a_policy_changes(monkeypatch, guarded):
+    """Without the lock a visit is confirmed by the policy of before, and nobody puts it back."""
+    if not guarded:
+        monkeypatch.setattr(Clinic, "keep_policies", lambda: None)
+    surgery = ScreeningSurgery()
+    patient = make.make_patient()
+    steps.answered(surgery, patient)
+    request = clearance.request_review(
+        patient, surgery.treatment, area=make.area(), needed_on=None, needed_at=None, answer_by=None, now=NOW
+    )
+    decisions.decide(request)
+    hold = steps.held(surgery, steps.VISIT, patient=patient)
+    changed, over = threading.Event(), threading.Event()
+
+    def change():
+        with transaction.atomic():
+            Clinic.change_policies()
+            Clinic.objects.update(screening_valid_days=5)
+            follow_grounds(None, NOW)
+            changed.set()
+            over.wait(timeout=0.5)  # as long as the saving takes
+
+    def confirm():
+        changed.wait(timeout=10)
+        confirmed = holding.confirm(hold, patient=patient, now=NOW)
+        over.set()
+        return confirmed
+
+    only(at_once(change, confirm), Refusal)
+    hold.refresh_from_db()
+    assert (hold.status == "booked") is not guarded
 
 
 def test_cancelling_against_clearing():
