@@ -3,10 +3,10 @@
 What the verbs (`booking.holding`, `booking.appointments`), what follows from screening (`booking.following`) and the
 sweep (`booking.sweep`) are made of. Nothing else changes an appointment. `now` is an aware instant from the caller.
 
-Each verb is one transaction. It takes the advisory locks of practitioner, room and patient, sorted, in one statement,
-then the patient's row, and only then reads (DESIGN section 4): so no two verbs wait for each other in a circle, and the
-constraints of the database stay the wall behind. `screening` locks only the patient's row; the order here agrees.
-Messages are written in the same transaction.
+Each verb is one transaction. It takes the shared lock of the clinic's policies, the advisory locks of practitioner, room
+and patient, sorted, in one statement, then the patient's row, and only then reads (DESIGN section 4): so no two verbs
+wait for each other in a circle, and the constraints of the database stay the wall behind. `screening` takes the first
+and the last of these; the order here agrees. Messages are written in the same transaction.
 """
 
 import functools
