@@ -24,6 +24,7 @@ from booking.changing import (
     wait_for_answers,
 )
 from booking.models import Appointment
+from booking.standing import is_back, with_arrivals
 from clinic.models import Patient, Treatment, User
 from clinic.registry import Seen
 from screening.clearance import GROUNDS, grounds_changed
@@ -44,7 +45,7 @@ def follow_clearance(
     """
     list(Patient.objects.select_for_update(no_key=True).filter(pk=patient.pk).values_list("pk"))
     visits = (
-        Appointment.objects.with_names()
+        with_arrivals(Appointment.objects.with_names())
         .filter(
             patient=patient,
             treatment__kind=Treatment.Kind.TREATMENT,
@@ -71,14 +72,18 @@ def follow_clearance(
 
 
 def _put_back(visit: Appointment, *, now: datetime) -> Appointment:
-    """`booked`, `arrived` or `checked-in` to `pending`; the time is kept."""
+    """`booked`, `arrived` or `checked-in` to `pending`; the time is kept. Whoever is here stays here (`is_back`)."""
     notices.drop(visit)
+    still_here = is_back(visit, now=now)
     return change(
         visit,
-        Status.PENDING,
         now=now,
+        status=Status.PENDING,
+        # Booked anew while they waited, and put back before anybody marked the arrival again: it still counts.
+        previous_status=Status.ARRIVED if still_here else visit.status,
+        status_changed_at=now,
         review=None,
-        answer_by=answer_by_for(visit, now=now),
+        answer_by=None if still_here else answer_by_for(visit, now=now),
         identity_confirmed_at=None,
         identity_confirmed_by=None,
         agreed_at=None,
@@ -210,7 +215,7 @@ def _turned(visit: Appointment, *, now: datetime) -> bool:
 
 
 def _decided_no(visit: Appointment, *, outcome: str, by: User | None, now: datetime) -> None:
-    tell = may_write(visit, now=now)
+    tell = may_write(visit, now=now) and not is_back(visit, now=now)
     if visit.status == Status.BOOKED and visit.starts_at <= now:
         _put_back(visit, now=now)  # nobody closed it; the desk does
         return

@@ -70,13 +70,17 @@ def can_stand(visit: Appointment) -> bool:
 def with_hit(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
     """Visits, each with `is_hit`: whether somebody or some place is not there then; and with `was_here_for`: where it
     was put back to pending while its patient was here, and is booked anew, the start of the visit they had come for."""
-    is_hit = ExpressionWrapper(_nobody_there(), BooleanField())
-    return visits.annotate(is_hit=is_hit, was_here_for=_was_here_for())
+    return with_arrivals(visits).annotate(is_hit=ExpressionWrapper(_nobody_there(), BooleanField()))
+
+
+def with_arrivals(visits: QuerySet[Appointment]) -> QuerySet[Appointment]:
+    """Visits, each with `was_here_for` only: see `with_hit`."""
+    return visits.annotate(was_here_for=_was_here_for())
 
 
 def is_back(visit: Appointment, *, now: datetime) -> bool:
     """Whether its patient is here and was booked anew while they waited, for the time they had come for: their arrival
-    has to be marked again. Of a visit as `with_hit` gives it."""
+    has to be marked again. Of a visit as `with_hit` or `with_arrivals` gives it."""
     is_today = visit.local_date == visit.location.day_of(now)
     return is_today and visit.was_here_for == visit.starts_at  # type: ignore[attr-defined]
 

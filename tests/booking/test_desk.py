@@ -508,9 +508,13 @@ def test_who_is_here_is_not_asked_to_stay_away_by_any_page(surgery, clock):
     on_the_day(clock, visit, -4)
     steps.answered(surgery, visit.patient, now=clock.now)
     make.make_time_off(surgery.practitioner, visit.starts_at, visit.ends_at)
-    for decided, status, code in ((False, "pending", "asked"), (True, "booked", "here")):
-        if decided:
+    steps.sent()
+    for status, code in (("pending", "asked"), ("booked", "here")) * 2:  # put back once more
+        if status == "booked":
             steps.decide(visit, now=clock.now)
+        elif visit.status == "booked":
+            on_the_day(clock, visit, -3)
+            steps.answered(surgery, visit.patient, now=clock.now)
         (line,) = lines.lines(lines.for_lines(Appointment.objects.with_names()), now=clock.now, user=surgery.desk)
         state = state_of(line.visit, None, clock.now)
         assert (line.visit.status, line.is_here, line.must_move) == (status, True, False)
@@ -518,6 +522,7 @@ def test_who_is_here_is_not_asked_to_stay_away_by_any_page(surgery, clock):
         assert not standing.cannot_stand(now=clock.now).exists(), "in the list of times to be moved"
         (row,) = panels.desk_today(None, clock.now)["places"]
         assert (row["here"], row["coming"]) == (1, 0), "on the first page of staff"
+        assert not Message.objects.filter(patient=visit.patient, state="queued").exists(), "in a message"
     clock.now = visit.starts_at + timedelta(days=1)
     assert state_of(line.visit, None, clock.now).near == ""
 

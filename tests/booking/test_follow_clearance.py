@@ -352,12 +352,19 @@ def test_nothing_of_yesterday_is_booked_again(surgery):
     assert "You are booked" not in line.say
 
 
+@pytest.mark.parametrize("is_back", [False, True])
 @pytest.mark.parametrize(("outcome", "status"), [("needs-information", "pending"), ("deferred", "cancelled")])
-def test_whoever_is_in_the_house_is_told_there(surgery, outcome, status):
+def test_whoever_is_in_the_house_is_told_there(surgery, outcome, status, is_back):
     appointment = steps.arrived(surgery)
     now = appointment.starts_at - timedelta(minutes=4)
     steps.answered(surgery, appointment.patient, now=now)
-    steps.decide(appointment, outcome, now=now)
+    if is_back:  # booked anew while they wait, and refused after all
+        steps.decide(appointment, now=now)
+        request = decisions.ask(appointment.patient, surgery.treatment, on=steps.VISIT)
+        decisions.decide(request, outcome, now=now)
+        appointment.refresh_from_db()
+    else:
+        steps.decide(appointment, outcome, now=now)
     assert appointment.status == status
     assert not set(steps.messages(appointment)) & {"not_possible", "information_needed", "back_to_pending", "form_due"}
 
