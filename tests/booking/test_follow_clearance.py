@@ -534,7 +534,8 @@ def test_who_may_not_be_cleared_any_more_can_still_be_asked(surgery):
     visit = steps.booked(surgery)
     visit.patient.birth_date = visit.patient.birth_date.replace(year=1991)
     visit.patient.save()
-    follow_grounds(None, NOW, visit.patient)
+    assert follow_grounds(None, NOW, make.make_patient()) == 0  # it is about one patient
+    assert follow_grounds(None, NOW, visit.patient) == 1
     visit.refresh_from_db()
     steps.decide(visit, "needs-information")
     assert (visit.status, steps.messages(visit)[-1]) == ("pending", "information_needed")

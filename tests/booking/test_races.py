@@ -273,8 +273,10 @@ def test_confirming_while_a_policy_changes(monkeypatch, guarded):
             over.wait(timeout=0.5)  # as long as the saving takes
 
     def confirm():
-        changed.wait(timeout=10)
-        confirmed = holding.confirm(hold, patient=patient, now=NOW)
+        with Clinic.read_once():
+            Clinic.get()  # as the page has, before it waits
+            changed.wait(timeout=10)
+            confirmed = holding.confirm(hold, patient=patient, now=NOW)
         over.set()
         return confirmed
 
