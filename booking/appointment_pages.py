@@ -22,7 +22,7 @@ from booking import appointments, links, notices
 from booking import ics as calendars
 from booking.appointments import allows, check_cancel, check_talk
 from booking.availability import Slot
-from booking.changing import NotAllowed, Taken, TooClose, is_here, left_to_staff
+from booking.changing import NotAllowed, Taken, TooClose, is_here, left_to_staff, needs_other_time
 from booking.choosing import (
     ends_in,
     not_free,
@@ -93,11 +93,10 @@ def state_of(visit: Appointment, clinic: Clinic | None, now: datetime) -> State:
         code = needs or "asked"
     if visit.status == status.CANCELLED and visit.cancel_reason == Appointment.Reason.CLINICAL:
         code = "refused"
-    is_hit = visit.is_hit  # type: ignore[attr-defined]  # an error where it was not asked for, never "no"
     here = is_here(visit, now=now)
     if here and visit.status == status.BOOKED:
         code = "here"
-    elif is_hit and visit.status in Appointment.OPEN and visit.starts_at > now and not here:
+    elif needs_other_time(visit, now=now):
         code = "other-time"
     to_come = allows(check_cancel, visit, by="patient", now=now)
     late = visit.is_late(clinic, now=now)

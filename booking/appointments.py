@@ -499,12 +499,15 @@ def arrive(appointment: Appointment, *, by: User, seen: str | None = None, now: 
 
 @verb
 def no_show(appointment: Appointment, *, by: User, seen: str | None = None, now: datetime) -> Appointment:
-    """The patient did not come: from 15 minutes after the start, by the front desk. The time is free. NotAllowed."""
+    """The patient did not come: from 15 minutes after the start, by the front desk. The time is free. NotAllowed, also
+    where nobody was there for them."""
     appointment = locked(appointment, seen=seen)
     _desk(by)
     check_status(appointment, Status.BOOKED)
     if now < appointment.starts_at + NO_SHOW_AFTER:
         raise NotAllowed(_("Please wait until 15 minutes after the start."))
+    if not can_stand(appointment):
+        raise NotAllowed(_("We could not see them at this time. Please find another time with them."))
     notices.drop(appointment)
     return change(appointment, Status.NOSHOW, now=now)
 

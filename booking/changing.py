@@ -3,10 +3,10 @@
 What the verbs (`booking.holding`, `booking.appointments`), what follows from screening (`booking.following`) and the
 sweep (`booking.sweep`) are made of. Nothing else changes an appointment. `now` is an aware instant from the caller.
 
-Each verb is one transaction. It takes the shared lock of the clinic's policies, the advisory locks of practitioner, room
-and patient, sorted, in one statement, then the patient's row, and only then reads (DESIGN section 4): so no two verbs
-wait for each other in a circle, and the constraints of the database stay the wall behind. `screening` takes the first
-and the last of these; the order here agrees. Messages are written in the same transaction.
+Each verb is one transaction. It takes the shared lock of the clinic's policies, the advisory locks of practitioner,
+room and patient, sorted, in one statement, then the patient's row, and only then reads (DESIGN section 4): so no two
+verbs wait for each other in a circle, and the constraints of the database stay the wall behind. `screening` takes the
+first and the last of these; the order here agrees. Messages are written in the same transaction.
 """
 
 import functools
@@ -254,6 +254,15 @@ def in_the_house(appointment: Appointment) -> bool:
 def is_here(appointment: Appointment, *, now: datetime) -> bool:
     """As `in_the_house`, and where it is booked anew there (`is_back`). Of a visit as `standing.with_hit` gives it."""
     return in_the_house(appointment) or is_back(appointment, now=now)
+
+
+def needs_other_time(visit: Appointment, *, now: datetime) -> bool:
+    """Whether nobody, or no place, is there for it, until its day is over: it does not count as missed by its patient
+    when its time comes. Not where they are here. Of a visit as `standing.with_hit` gives it; `standing.cannot_stand`
+    finds the same."""
+    is_hit = visit.is_hit  # type: ignore[attr-defined]  # an error where it was not asked for, never "no"
+    is_to_come = visit.status in Appointment.OPEN and visit.day >= local_day(visit, now)
+    return is_hit and is_to_come and not is_here(visit, now=now)
 
 
 def left_to_staff(appointment: Appointment) -> bool:

@@ -23,7 +23,7 @@ from django.templatetags.tz import do_timezone
 from django.utils.translation import gettext as _
 
 from booking.appointments import NO_SHOW_AFTER, allows, check_cancel, check_undo, is_not_today
-from booking.changing import is_here
+from booking.changing import is_here, needs_other_time
 from booking.models import Appointment
 from booking.notices import local_text
 from booking.standing import day_there, is_back, with_hit
@@ -108,10 +108,8 @@ class Line:
 
     @property
     def must_move(self) -> bool:
-        """Whether it is to come and cannot stand: see `cannot_stand`. What cannot be treated needs other words, and so
-        does who is here."""
-        is_upcoming = self.visit.status in Appointment.OPEN and self.visit.starts_at > self.now
-        return self.is_hit and is_upcoming and not self.is_here and self.readiness != CANNOT
+        """Whether it cannot stand: see `needs_other_time`. What cannot be treated needs other words."""
+        return needs_other_time(self.visit, now=self.now) and self.readiness != CANNOT
 
     @property
     def is_over(self) -> bool:
@@ -249,7 +247,8 @@ class Line:
 
     @property
     def left_open(self) -> str:
-        """Who brings it to an end, where its day is over and they are still here by our record: the desk cannot."""
+        """Who brings it to an end, where its day is over and they are still here by our record, or nobody was there for
+        them: the desk cannot."""
         visit = self.visit
         if visit.day >= visit.location.day_of(self.now):
             return ""
@@ -257,6 +256,11 @@ class Line:
             return _(
                 "This day is over, and the visit is still open. By our record they were here, and it did not begin: "
                 "please find another time with them. If there is none, a manager marks it as entered in error."
+            )
+        if visit.status == Status.BOOKED and self.is_hit:
+            return _(
+                "This day is over, and the visit is still open. Nobody was there for it: please find another time with "
+                "them. If there is none, a manager marks it as entered in error."
             )
         if visit.status not in Appointment.IN_THE_HOUSE:
             return ""
@@ -317,7 +321,7 @@ def desk_verbs(line: Line, user: User) -> list[Verb]:
     if visit.status == Status.BOOKED:
         if line.may_arrive:
             verbs.append(Verb("arrive", _("Arrived"), is_first=line.is_next))
-        if now >= visit.starts_at + NO_SHOW_AFTER and not line.was_here:
+        if now >= visit.starts_at + NO_SHOW_AFTER and not line.was_here and not line.is_hit:
             verbs.append(Verb("no-show", _("Did not come")))
     if visit.status == Status.PENDING and visit.form_due_by and visit.whose.email:
         verbs.append(Verb("send-form", _("Send the form link")))

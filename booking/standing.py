@@ -35,24 +35,25 @@ AT_TIME_ZONE: dict[str, Any] = {"arg_joiner": " AT TIME ZONE ", "template": "(%(
 
 
 def cannot_stand(*, now: datetime) -> QuerySet[Appointment]:
-    """Upcoming visits (with names) for which somebody or some place is not there, nearest first: the practitioner is
-    off, has no hours then or does not give it any more, the place is closed, or one of them is no longer in use. The
-    cleaning belongs to a visit. What is only not offered any more takes place as it was booked; and whoever is in the
-    house (`changing.is_here`) is spoken to there.
+    """Visits (with names) whose day is not over, for which somebody or some place is not there, nearest first: the
+    practitioner is off, has no hours then or does not give it any more, the place is closed, or one of them is no
+    longer in use. The cleaning belongs to a visit. What is only not offered any more takes place as it was booked; and
+    whoever is in the house (`changing.is_here`) is spoken to there. Of one visit `changing.needs_other_time` says so.
     """
-    upcoming: QuerySet[Appointment] = Appointment.objects.with_names()
-    upcoming = upcoming.filter(status__in=Appointment.OPEN, starts_at__gt=now)
+    there = "room__location__time_zone"
+    to_come: QuerySet[Appointment] = Appointment.objects.with_names()
+    to_come = to_come.filter(status__in=Appointment.OPEN, local_date__gte=today_there(now, there))
     here = Case(
         When(
             status=Status.PENDING,
             previous_status__in=Appointment.IN_THE_HOUSE,
-            local_date=day_there(F("status_changed_at"), "room__location__time_zone"),
+            local_date=day_there(F("status_changed_at"), there),
             then=True,
         ),
         When(was_here_for=F("starts_at"), then=True),
         default=False,
     )
-    found = upcoming.alias(was_here_for=_was_here_for()).alias(here=here).filter(_nobody_there(), here=False)
+    found = to_come.alias(was_here_for=_was_here_for()).alias(here=here).filter(_nobody_there(), here=False)
     return found.order_by("starts_at", "pk")
 
 

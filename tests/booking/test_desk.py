@@ -317,6 +317,21 @@ def test_a_visit_that_cannot_stand_is_promised_to_nobody(desk, surgery, clock, w
     assert 0 < page.index(here) < page.index(">Arrived<"), "moving comes first"
     assert page.count(here) == 1
     assert filled_buttons(desk.read("desk")) == ["Find"], "nobody is expected"
+    for minutes in (1, 20):
+        on_the_day(clock, visit, minutes)
+        page = desk.read("change", visit.uuid)
+        assert "has to be moved" in page and sentence in page, "nobody was there when it began either"
+        assert "Did not come" not in page
+        assert visit in standing.cannot_stand(now=clock.now)
+        (hit,) = standing.with_hit(Appointment.objects.with_names()).filter(pk=visit.pk)
+        assert state_of(hit, None, clock.now).code == "other-time"
+    with pytest.raises(appointments.NotAllowed, match="could not see them"):
+        appointments.no_show(visit, by=surgery.desk, now=clock.now)
+    clock.now += timedelta(days=1)
+    page = desk.read("change", visit.uuid)
+    assert "Did not come" not in page and "Nobody was there for it: please find another time with them." in page
+    assert visit not in standing.cannot_stand(now=clock.now)
+    on_the_day(clock, visit)
     desk.post("arrive", visit.uuid)
     assert "We are sorry" not in desk.read("change", visit.uuid), "they are here"
 
