@@ -64,7 +64,7 @@ class State:
     needs: str
     may_move: bool
     may_cancel: bool
-    late: bool  # cancelling now is later than the notice the clinic asks for
+    late: bool  # cancelling now is later than the notice the clinic asks for; never where we took the time away
     prepare: bool
     may_talk: bool  # a consultation at the same time instead
     near: str
@@ -106,7 +106,7 @@ def state_of(visit: Appointment, clinic: Clinic | None, now: datetime) -> State:
         needs,
         may_move=to_come and not late,
         may_cancel=to_come,
-        late=to_come and late,
+        late=to_come and late and code != "other-time",
         prepare=prepare,
         may_talk=visit.status == status.PENDING
         and code != "other-time"

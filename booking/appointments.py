@@ -372,7 +372,8 @@ def cancel(
         raise NotAllowed(_("Please choose a reason."))
     if (reason == Reason.CLINICAL) != (by == By.CLINICIAN):
         raise NotAllowed(_("Please choose another reason: this one is for clinicians."))
-    late = reason == Reason.PATIENT_ASKED and appointment.is_late(Clinic.get(), now=now)
+    # Whoever lets go of a time that we took away is not late.
+    late = reason == Reason.PATIENT_ASKED and appointment.is_late(Clinic.get(), now=now) and can_stand(appointment)
     appointment = cancel_quietly(appointment, by=by, user=user, reason=reason, late=late, now=now)
     if appointment.starts_at > now:
         notices.cancelled(appointment, now=now)

@@ -779,9 +779,26 @@ def test_late_is_said_before_the_button(client, surgery, patient, clock):
     client.force_login(patient.user)
     text = words(client.get(page_of(visit, "cancel")))
     assert text.index("This is late") < text.index("Yes, cancel it")
+    assert "Moving it online needs 24 hours of notice" in words(client.get(page_of(visit, "move")))
     client.post(page_of(visit, "cancel"), seen(visit))
     visit.refresh_from_db()
     assert visit.cancelled_late
+
+
+def test_letting_go_of_a_time_that_we_took_away_is_not_late(client, surgery, patient, clock):
+    visit = steps.talk(surgery, patient=patient)
+    make.make_closure(surgery.location, visit.local_date)
+    clock.now = visit.starts_at - timedelta(hours=2)
+    client.force_login(patient.user)
+    text = words(client.get(page_of(visit, "cancel")))
+    assert "We cannot see you on Thursday 11 March, 10:00" in text
+    for wrong in ("This is late", "keep it", "Keep it", "somebody else"):
+        assert wrong not in text
+    assert "hours of notice" not in words(client.get(page_of(visit)))
+    assert "Please call us: we find a way." in words(client.get(page_of(visit, "move")))
+    client.post(page_of(visit, "cancel"), seen(visit))
+    visit.refresh_from_db()
+    assert (visit.status, visit.cancelled_late) == ("cancelled", False)
 
 
 def test_after_the_start_it_cannot_be_cancelled(client, surgery, patient, clock):
