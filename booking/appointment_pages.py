@@ -204,6 +204,7 @@ def about(visit: Appointment, whole: bool, now: datetime) -> dict:
         "place": visit.location,
         "state": state_of(visit, clinic, now),
         "overdue": visit.answer_by is not None and visit.answer_by < now,
+        "form_late": visit.form_due_by is not None and visit.form_due_by < now,
         "let_go": notices.is_let_go_then(visit),
         "clinic": clinic,
         "locations": locations,

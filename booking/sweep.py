@@ -23,7 +23,8 @@ from booking.changing import (
     usable_answers,
     verb,
 )
-from booking.models import Appointment
+from booking.models import Appointment, Closure
+from booking.standing import can_stand
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +48,9 @@ def sweep(*, now: datetime) -> Counter[str]:
     Frees forgotten holds; says sorry when a promised answer is late, and tells lead clinician and desk, who are also
     warned 24 h and 4 h before a visit that still waits; releases it 2 h before with an apology; reminds of a
     clinician's question after 2 days and releases the time after 5; reminds of a form and releases the time when it is
-    overdue. Leaves alone what was put back on the day (`left_to_staff`). Every visit is a transaction of its own, so
-    that one that cannot be handled stops no other. Returns how many of each: holds, late, warned, released, reminded,
-    no_answer, form_missing, failed.
+    overdue; a time that we took away is released only 2 h before, as ours. Leaves alone what was put back on the day
+    (`left_to_staff`). Every visit is a transaction of its own, so that one that cannot be handled stops no other.
+    Returns how many of each: holds, late, warned, released, reminded, no_answer, form_missing, failed.
     """
     counts: Counter[str] = Counter()
     forgotten = Appointment.objects.expired_holds(now=now - FORGOTTEN_HOLD)
@@ -107,10 +108,18 @@ def _form_came(visit: Appointment, *, now: datetime) -> Appointment:
 
 
 def _let_go(visit: Appointment, *, now: datetime) -> list[str]:
-    """Releases the time of whoever never answered; two hours before, any: nobody has said yes, nobody should travel."""
+    """Releases the time of whoever never answered; two hours before, any: nobody has said yes, nobody should travel.
+
+    A time that we took away is not lost for want of an answer: until then the desk looks for another.
+    """
     is_near = visit.starts_at <= now + RELEASED_BEFORE
     asked, form_due_by = visit.information_asked_at, visit.form_due_by
-    if asked is not None and (is_near or asked <= now - RELEASE_AFTER):
+    if not can_stand(visit):
+        if not is_near:
+            return []
+        reason = Reason.CLINIC_CLOSED if _is_closed(visit) else Reason.PRACTITIONER_AWAY
+        tell, done = notices.cancelled, "released"
+    elif asked is not None and (is_near or asked <= now - RELEASE_AFTER):
         reason, tell, done = Reason.NO_ANSWER, notices.cancelled, "no_answer"
     elif form_due_by is not None and (is_near or form_due_by <= now):
         reason, tell, done = Reason.FORM_MISSING, notices.cancelled, "form_missing"
@@ -121,6 +130,12 @@ def _let_go(visit: Appointment, *, now: datetime) -> list[str]:
     visit = cancel_quietly(visit, by=By.SYSTEM, reason=reason, now=now)
     tell(visit, now=now)
     return [done]
+
+
+def _is_closed(visit: Appointment) -> bool:
+    """Whether its place is closed on its day."""
+    closures = Closure.objects.filter(location=visit.room.location_id)
+    return closures.filter(first_day__lte=visit.day, last_day__gte=visit.day).exists()
 
 
 def _remind(visit: Appointment, *, now: datetime) -> Iterator[str]:

@@ -108,6 +108,10 @@ def test_a_visit_at_which_nobody_is_there_needs_another_time(client, surgery, pa
     for wrong in wrongs:
         assert wrong not in text
     assert ("Answer the questions" in text) == (make_visit is phoned)
+    if make_visit is phoned:
+        assert "our questions by Wednesday 3 March, 09:00. A clinician reads them." in text
+        by_link = words(Client().get(links.make_link(visit, links.SEE, NOW), follow=True))
+        assert "an answer from you by Wednesday 3 March, 09:00: please sign in" in by_link
     assert ("Read the question and answer" in text) == (make_visit is questioned)
     assert page.content.decode().count("btn-primary") == 1
     assert client.get(page_of(visit, "calendar")).status_code == 404

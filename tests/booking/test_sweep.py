@@ -169,6 +169,24 @@ def test_a_form_is_asked_for_again_and_the_time_released_when_it_does_not_come(s
     assert steps.messages(appointment) == ["cancelled"]
 
 
+@pytest.mark.parametrize(("closed", "reason"), [(True, "clinic-closed"), (False, "practitioner-away")])
+@pytest.mark.parametrize("waits_for", ["form", "question"])
+def test_a_time_that_we_took_away_is_not_released_for_want_of_an_answer(surgery, waits_for, closed, reason):
+    surgery.questionnaire  # noqa: B018 - in force
+    visit = steps.phoned(surgery) if waits_for == "form" else steps.asked(surgery)
+    if waits_for == "question":
+        steps.decide(visit, "needs-information")
+    if closed:
+        make.make_closure(surgery.location, visit.local_date)
+    else:
+        make.make_time_off(surgery.practitioner, visit.starts_at, visit.ends_at)
+    assert sweep(NOW + timedelta(days=6)) == {"reminded": 1}
+    assert sweep(visit.starts_at - timedelta(hours=2)) == {"released": 1}
+    visit.refresh_from_db()
+    assert (visit.status, visit.cancelled_by, visit.cancel_reason) == ("cancelled", "system", reason)
+    assert steps.messages(visit) == ["cancelled"]
+
+
 def test_who_was_sent_the_form_just_now_is_not_reminded_of_it(surgery):
     surgery.questionnaire  # noqa: B018 - in force
     appointment = steps.phoned(surgery, slot=steps.slot(surgery, NOW.date() + timedelta(days=2)))
