@@ -280,7 +280,7 @@ class Article(models.Model):
         """
         if by is not None:
             require(by, "change_article")
-        body = body.replace("\r\n", "\n").strip() + "\n"
+        body = rendering.with_line_ends(body).strip() + "\n"
         short_answer = "\n".join(line.strip() for line in short_answer.splitlines() if line.strip())
         sources = [Source.tidy(source) for source in sources]
         keys = [source["key"] for source in sources]

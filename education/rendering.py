@@ -108,9 +108,14 @@ def _markdown() -> MarkdownIt:
     )
 
 
+def with_line_ends(body: str) -> str:
+    """The same lines, each ended by a newline alone, also where it was a carriage return: Markdown counts them so."""
+    return re.sub(r"\r\n?", "\n", body)
+
+
 def _prepare(body: str):
     """The tokens of a body, headings given their ids; and the headings."""
-    tokens = _markdown().parse(body.replace("\r\n", "\n").replace("\x00", ""))
+    tokens = _markdown().parse(with_line_ends(body).replace("\x00", ""))
     headings = []
     for index, token in enumerate(tokens):
         if token.type != "heading_open":
@@ -148,7 +153,8 @@ def problems(
     pictures; `headings_needed` ids that something else leads to; `blocks_needed` names of blocks that have to show;
     `pages_known` the addresses of articles that a link may lead to, None for any.
     """
-    lines = body.replace("\r\n", "\n").split("\n")
+    body = with_line_ends(body)
+    lines = body.split("\n")
     known = {"block": set(blocks.NAMES), "picture": set(pictures.DRAWINGS) | set(pictures_known)}
     known["source"] = set(sources)
     tokens, headings = _prepare(body)

@@ -158,6 +158,13 @@ def test_odd_text_never_fails(body):
     rendering.render(body)
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_a_line_may_end_as_any_machine_ends_it(end):
+    body = "Text.\n\n## A\n\n{{ block: nothing }}\n\n#### B {#b}\n"
+    assert len(told(body)) > 1
+    assert told(body.replace("\n", end)) == told(body)
+
+
 def test_headings_and_bare_items_are_no_running_text():
     page = rendering.render(
         "## Does it hurt? {#pain}\n\nA *little*. It passes.\n\nBring:\n\n- a hat\n- water\n- Call us first.\n\n"
