@@ -213,7 +213,8 @@ def test_one_update_writes_it(surgery):
     ]
     assert len(writes) == 1
     locks = [query["sql"] for query in queries.captured_queries if "advisory" in query["sql"]]
-    assert ["_shared(" in lock for lock in locks] == [True, False]  # the clinic's policies, then all it is about at once
+    # the policies of the clinic, then all it is about at once
+    assert ["_shared(" in lock for lock in locks] == [True, False]
     reads = [query["sql"] for query in queries.captured_queries if "booking_appointment" in query["sql"]]
     everything = [query["sql"] for query in queries.captured_queries]
     assert everything.index(locks[1]) < everything.index(reads[0])
